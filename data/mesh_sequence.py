@@ -1,0 +1,212 @@
+"""Sequences of paired meshes: skinned and scanned frames of one topology, checked, parsed once and cached.
+
+A cache entry of one folder is a folder of NumPy files, keyed by the names, sizes and times of the folder's files; positions are
+memory-mapped, so that a sequence of any length costs no memory. Set SKIN2SCAN_CACHE to choose where the entries go.
+"""
+
+import hashlib
+import os
+import re
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from jaxtyping import Float32, Int64
+from numpy import ndarray
+from tqdm import tqdm
+
+from data.input_error import InputError
+from data.obj import Polygons, face_text_digest, parse_polygons, parse_vertices, read_obj, read_text
+from data.safe_write import write_beside
+
+CACHE_FORMAT = "1"
+FILES_WORTH_A_POOL = 64  # below, starting the reader processes takes longer than reading
+
+
+@dataclass
+class MeshFolder:
+    """All frames of one folder: their numbers, files and positions (T, V, 3) in the files' units, and their polygons."""
+
+    path: Path
+    frame_numbers: list[int]
+    files: list[Path]
+    vertices: Float32[ndarray, "T V 3"]
+    polygons: Polygons
+
+
+@dataclass
+class MeshSequence:
+    """Consecutive frames: numbers (T,), source files, skinned mesh and, where there is one, scan (T, V, 3) in file units."""
+
+    name: str
+    frame_numbers: Int64[ndarray, " T"]
+    files: list[Path]
+    skinned: Float32[ndarray, "T V 3"]
+    scan: Float32[ndarray, "T V 3"] | None
+
+
+def list_frames(folder: Path) -> dict[int, Path]:
+    """Return the OBJ files of a folder by frame number, the last number in a file's name, in numeric order.
+
+    Raises `InputError` for no folder, no OBJ files, a name without a number, and a number that appears twice.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder, expected a folder of .obj files")
+    frames: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() != ".obj" or path.name.startswith("."):
+            continue
+        numbers = re.findall(r"\d+", path.stem)
+        if not numbers:
+            raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001.obj")
+        number = int(numbers[-1])
+        if number in frames:
+            raise InputError(f"{path}: frame {number} is there twice, also as {frames[number].name}")
+        frames[number] = path
+    if not frames:
+        raise InputError(f"{folder}: no .obj files found")
+    return dict(sorted(frames.items()))
+
+
+def cache_folder() -> Path:
+    """Return the folder of all cache entries: SKIN2SCAN_CACHE, or a folder in the user's cache directory."""
+    return Path(os.environ.get("SKIN2SCAN_CACHE") or platformdirs.user_cache_dir("skin2scan"))
+
+
+def cache_key(folder: Path, files: list[Path]) -> str:
+    """Return a name that changes when a file is added, removed, renamed, resized or rewritten."""
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.blake2b(repr((CACHE_FORMAT, str(folder.resolve()), stamps)).encode(), digest_size=16).hexdigest()
+
+
+def ignore_interrupt() -> None:
+    """Leave Ctrl-C to the main process, which ends the readers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def read_frame(path: Path, first: Path, face_digest: str, polygons: Polygons, num_vertices: int) -> ndarray:
+    """Return the positions (V, 3) of one file; raise `InputError` where its topology is not that of `first`."""
+    text = read_text(path)
+    vertices = parse_vertices(text, path)
+    if len(vertices) != num_vertices:
+        raise InputError(f"{path}: {len(vertices)} vertices, expected {num_vertices} as in {first}")
+    # the same text is the same topology; only another text has to be parsed
+    if face_text_digest(text) != face_digest and parse_polygons(text, path, num_vertices) != polygons:
+        raise InputError(f"{path}: other faces than {first}, expected the same topology in every frame")
+    return vertices
+
+
+def read_frames(files: list[Path], read: Callable[[Path], ndarray], out: ndarray, description: str) -> None:
+    """Read every file into its row of `out` (T, V, 3), in parallel where there are many, with a progress bar."""
+    progress = partial(tqdm, total=len(files), desc=description, unit="file")
+    workers = min(os.cpu_count() or 1, len(files) // FILES_WORTH_A_POOL)
+    if workers < 2:
+        for row, vertices in enumerate(progress(map(read, files))):
+            out[row] = vertices
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=ignore_interrupt) as pool:
+        try:
+            for row, vertices in enumerate(progress(pool.map(read, files, chunksize=8))):
+                out[row] = vertices
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def load_folder(folder: Path) -> MeshFolder:
+    """Return all frames of a folder, from the cache where it is up to date; parse, check and cache them where not.
+
+    Raises `InputError` for what `list_frames` and `read_obj` refuse, and for a frame of another topology.
+    """
+    folder = Path(folder)
+    frames = list_frames(folder)
+    files = list(frames.values())
+    entry = cache_folder() / cache_key(folder, files)
+    if not entry.exists():
+        first_vertices, polygons = read_obj(files[0])
+        read = partial(
+            read_frame,
+            first=files[0],
+            face_digest=face_text_digest(read_text(files[0])),
+            polygons=polygons,
+            num_vertices=len(first_vertices),
+        )
+        with write_beside(entry) as unfinished:
+            unfinished.mkdir()
+            shape = (len(files), *first_vertices.shape)
+            vertices = np.lib.format.open_memmap(unfinished / "vertices.npy", "w+", np.float32, shape)
+            read_frames(files, read, vertices, f"reading {folder}")
+            vertices.flush()
+            np.savez(unfinished / "polygons.npz", sizes=polygons.sizes, corners=polygons.corners)
+    with np.load(entry / "polygons.npz") as stored:
+        polygons = Polygons(stored["sizes"], stored["corners"])
+    return MeshFolder(folder, list(frames), files, np.load(entry / "vertices.npy", mmap_mode="r"), polygons)
+
+
+def check_pair(source: MeshFolder, target: MeshFolder) -> None:
+    """Raise `InputError` where two folders do not hold the same frames of the same topology."""
+    for here, there in ((source, target), (target, source)):
+        alone = sorted(set(here.frame_numbers) - set(there.frame_numbers))
+        if alone:
+            raise InputError(
+                f"{there.path}: {len(alone)} of the {len(here.frame_numbers)} frames in {here.path} have no partner, "
+                f"the first is frame {alone[0]} ({here.files[here.frame_numbers.index(alone[0])].name})"
+            )
+    check_topology(source, target)
+
+
+def check_topology(first: MeshFolder, other: MeshFolder) -> None:
+    """Raise `InputError` where two folders differ in vertex count or faces."""
+    expected, found = first.vertices.shape[1], other.vertices.shape[1]
+    if found != expected:
+        raise InputError(f"{other.files[0]}: {found} vertices, expected {expected} as in {first.files[0]}")
+    if other.polygons != first.polygons:
+        raise InputError(f"{other.files[0]}: other faces than {first.files[0]}, expected the same topology")
+
+
+def split_at_gaps(source: MeshFolder, target: MeshFolder | None) -> list[MeshSequence]:
+    """Return one sequence per run of consecutive frame numbers: no window may cross a gap."""
+    numbers = np.array(source.frame_numbers, dtype=np.int64)
+    bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [
+        MeshSequence(
+            name=str(source.path),
+            frame_numbers=numbers[start:end],
+            files=source.files[start:end],
+            skinned=source.vertices[start:end],
+            scan=None if target is None else target.vertices[start:end],
+        )
+        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+def load_sequences(
+    source_dirs: list[Path], target_dirs: list[Path] | None
+) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
+    """Return the sequences of all source folders, each paired with its target folder, and their triangles (F, 3).
+
+    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for another number of target than source
+    folders, a frame without its partner, and meshes that are not all of one topology.
+    """
+    if target_dirs is not None and len(target_dirs) != len(source_dirs):
+        raise InputError(
+            f"--target_files_dir: found {len(target_dirs)} folders, expected one per source folder, {len(source_dirs)}"
+        )
+    sources = [load_folder(folder) for folder in source_dirs]
+    targets = [None] * len(sources) if target_dirs is None else [load_folder(folder) for folder in target_dirs]
+    sequences = []
+    for source, target in zip(sources, targets, strict=True):
+        check_topology(sources[0], source)
+        if target is not None:
+            check_pair(source, target)
+        sequences += split_at_gaps(source, target)
+    if not len(sources[0].polygons.sizes):
+        raise InputError(f"{sources[0].files[0]}: no faces (`f` lines) found, expected a mesh")
+    return sequences, sources[0].polygons.triangles()

@@ -1,0 +1,72 @@
+"""Windows over frames: every frame of a sequence together with the n-1 frames before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int
+from numpy import ndarray
+
+from data.input_error import InputError
+from data.mesh_sequence import MeshSequence
+
+
+def window_frames(frame: Int[ndarray, " B"], num_condition_frames: int) -> Int[ndarray, "B N"]:
+    """Return the frames of each window (B, N), oldest first; before a sequence's start its first frame is repeated."""
+    return np.maximum(np.asarray(frame)[:, None] + np.arange(1 - num_condition_frames, 1), 0)
+
+
+@dataclass
+class MeshWindows:
+    """Frames to train or test on, out of several sequences, each seen through its window of `num_condition_frames`."""
+
+    sequences: list[MeshSequence]
+    num_condition_frames: int
+    entries: Int[ndarray, "K 2"]  # sequence, frame in it
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
+        """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last."""
+        sequence, frame = self.entries[indices].T
+        frames = window_frames(frame, self.num_condition_frames)
+        return np.stack([self.sequences[s].skinned[window] for s, window in zip(sequence, frames, strict=True)])
+
+    def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:
+        """Return the scans (B, V, 3) of the current frames, file units; raise `ValueError` where there are none."""
+        scans = []
+        for s, frame in self.entries[indices]:
+            scan = self.sequences[s].scan
+            if scan is None:
+                raise ValueError(f"{self.sequences[s].name} has no scans")
+            scans.append(scan[frame])
+        return np.stack(scans)
+
+
+def all_windows(sequences: list[MeshSequence], num_condition_frames: int) -> MeshWindows:
+    """Return every frame of every sequence."""
+    entries = [(s, frame) for s, sequence in enumerate(sequences) for frame in range(len(sequence.frame_numbers))]
+    return MeshWindows(sequences, num_condition_frames, np.array(entries))
+
+
+def split_windows(
+    sequences: list[MeshSequence], num_condition_frames: int, num_inference_meshes: int
+) -> tuple[MeshWindows, MeshWindows]:
+    """Return the frames to train on, and the last `num_inference_meshes` of each sequence, kept out of training.
+
+    Raises `InputError` where that leaves a sequence no frame to train on.
+    """
+    windows = all_windows(sequences, num_condition_frames)
+    lengths = np.array([len(sequence.frame_numbers) for sequence in sequences])
+    for sequence, length in zip(sequences, lengths, strict=True):
+        if length <= num_inference_meshes:
+            first = sequence.files[0].name
+            raise InputError(
+                f"{sequence.name}: a sequence of {length} frames (from {first}), "
+                f"expected more than the {num_inference_meshes} of --num_inference_meshes kept out of training"
+            )
+    held_out = windows.entries[:, 1] >= lengths[windows.entries[:, 0]] - num_inference_meshes
+    return (
+        MeshWindows(sequences, num_condition_frames, windows.entries[~held_out]),
+        MeshWindows(sequences, num_condition_frames, windows.entries[held_out]),
+    )

@@ -1,0 +1,174 @@
+"""Wavefront OBJ: exact reading of positions and polygons, and writing new positions into an existing file's text.
+
+Vertex order and count are the correspondence between meshes: nothing here merges, splits, drops or reorders vertices.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from numpy import ndarray
+
+from data.input_error import InputError
+from data.safe_write import write_beside
+
+# A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;
+# it still counts as a line's end where an error names the line, and turns back into a continuation in written files.
+CONTINUATION = b"\x0b"
+VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
+
+
+@dataclass
+class Polygons:
+    """Faces of any number of corners: `sizes` (P,), and `corners` (sum of sizes,), vertex indices from 0."""
+
+    sizes: Int64[ndarray, " P"]
+    corners: Int64[ndarray, " C"]
+
+    def triangles(self) -> Int64[ndarray, "F 3"]:
+        """Return the polygons cut into triangles (F, 3), each a fan from its first corner."""
+        starts = np.cumsum(self.sizes) - self.sizes
+        fans = np.repeat(np.arange(len(self.sizes)), self.sizes - 2)
+        step = np.arange(len(fans)) - np.repeat(np.cumsum(self.sizes - 2) - (self.sizes - 2), self.sizes - 2)
+        first = starts[fans]
+        return np.stack([self.corners[first], self.corners[first + step + 1], self.corners[first + step + 2]], axis=1)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Polygons)
+            and np.array_equal(self.sizes, other.sizes)
+            and np.array_equal(self.corners, other.corners)
+        )
+
+
+def read_text(path: Path) -> bytes:
+    """Return a file's bytes, continued lines joined; raise `InputError` where it cannot be read."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return re.sub(rb"\\\r?\n", CONTINUATION, text.removeprefix(b"\xef\xbb\xbf"))
+
+
+def line_number(text: bytes, offset: int) -> int:
+    """Return the number, from 1, of the line at `offset` in the file that `read_text` returned as `text`."""
+    return 1 + text.count(b"\n", 0, offset) + text.count(CONTINUATION, 0, offset)
+
+
+def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
+    """Return positions (V, 3) of all `v` lines, in their order; colours and weights behind them are passed over.
+
+    Raises `InputError`, naming file and line, where a line is not three finite numbers, and where there is no line.
+    """
+    lines = VERTEX_LINE.findall(text)
+    if not lines:
+        raise InputError(f"{path}: no vertices (`v` lines) found")
+    try:
+        with np.errstate(over="ignore"):
+            vertices = np.loadtxt(lines, dtype=np.float64, usecols=(0, 1, 2), ndmin=2, comments=None).astype(np.float32)
+    except ValueError:
+        vertices = np.empty((0, 3), np.float32)
+    if len(vertices) == len(lines) and np.isfinite(vertices).all():
+        return vertices
+    for match in VERTEX_LINE.finditer(text):
+        try:
+            good = all(abs(float(number)) < np.finfo(np.float32).max for number in match[1].split()[:3])
+        except ValueError:
+            good = False
+        if not good or len(match[1].split()) < 3:
+            found = match[0].decode(errors="replace").strip()
+            line = line_number(text, match.start())
+            raise InputError(f"{path}: line {line}: found {found[:80]!r}, expected `v` and three finite numbers")
+    raise InputError(f"{path}: vertices that cannot be read as numbers")
+
+
+def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
+    """Return the faces of all `f` lines, in their order; texture and normal indices are passed over.
+
+    Raises `InputError`, naming file and line, where an index is no vertex of the file or a face has under three corners.
+    """
+    lines = FACE_LINE.findall(text)
+    stripped = re.sub(rb"/\S*", b"", b"\n".join(lines))
+    sizes = np.array([len(line.split()) for line in stripped.split(b"\n")] if lines else [], dtype=np.int64)
+    try:
+        corners = np.array(stripped.split(), dtype=bytes).astype(np.int64) if lines else np.empty(0, np.int64)
+        relative = corners < 0
+        if relative.any():  # counted back from the vertices written so far
+            vertex_offsets = [match.start() for match in VERTEX_LINE.finditer(text)]
+            face_offsets = [match.start() for match in FACE_LINE.finditer(text)]
+            so_far = np.repeat(np.searchsorted(vertex_offsets, face_offsets), sizes)
+            corners = np.where(relative, so_far + corners + 1, corners)
+        good = bool((sizes >= 3).all() and ((corners >= 1) & (corners <= num_vertices)).all())
+    except (ValueError, OverflowError):
+        good = False
+    if good:
+        return Polygons(sizes, corners - 1)
+    written = 0
+    for match in re.finditer(rb"^[ \t]*([vf])[ \t\x0b]+([^#\n]*)", text, re.MULTILINE):
+        if match[1] == b"v":
+            written += 1
+            continue
+        tokens = [token.split(b"/")[0] for token in match[2].split()]
+        try:
+            indices = [int(token) for token in tokens]
+        except ValueError:
+            indices = []
+        if len(indices) < 3 or not all(1 <= i <= num_vertices or -written <= i <= -1 for i in indices):
+            found = match[0].decode(errors="replace").strip()
+            line = line_number(text, match.start())
+            raise InputError(
+                f"{path}: line {line}: found {found[:80]!r}, expected `f` and three or more of the {num_vertices} vertices"
+            )
+    raise InputError(f"{path}: faces that cannot be read as indices")
+
+
+def read_obj(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
+    """Return positions (V, 3), in the file's units, and polygons of an OBJ file.
+
+    Reads `v` and `f` lines in all index forms (`v`, `v/vt`, `v//vn`, `v/vt/vn`; counted from the end where negative), any
+    number of corners, comments, continued lines, CRLF, colours, groups, scattered blocks. Raises `InputError`.
+    """
+    text = read_text(path)
+    vertices = parse_vertices(text, path)
+    return vertices, parse_polygons(text, path, len(vertices))
+
+
+def face_text_digest(text: bytes) -> str:
+    """Return a digest of the `f` lines as written: equal digests and vertex counts mean equal polygons.
+
+    Faces counted from the end depend on where they stand in the file, so the number of vertices before them counts too.
+    """
+    lines = b"\n".join(FACE_LINE.findall(text))
+    if b"-" in lines:
+        lines = b"\n".join(re.findall(rb"^[ \t]*[vf](?=[ \t\x0b])|^[ \t]*f[^\n]*", text, re.MULTILINE))
+    return hashlib.blake2b(lines, digest_size=16).hexdigest()
+
+
+def position_template(path: Path) -> bytes:
+    """Return a file's text as a `%` format with places for 3 V coordinates, everything else as it was."""
+    text = read_text(path).replace(b"%", b"%%")
+    return VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text).replace(CONTINUATION, b"\\\n")
+
+
+def write_positions(path: Path, vertices: Float32[ndarray, "V 3"], template: bytes) -> None:
+    """Write `vertices` (V, 3) into a template of `position_template`; nine digits keep every bit of a float32.
+
+    The file appears whole or not at all; `OSError` where the disk does not take it.
+    """
+    text = template % tuple(vertices.ravel().tolist())
+    with write_beside(Path(path)) as partial:
+        partial.write_bytes(text)
+
+
+def write_obj(path: Path, vertices: Float32[ndarray, "V 3"], polygons: Int64[ndarray, "P K"] | None = None) -> None:
+    """Write a plain OBJ file: `v` lines and, where `polygons` (P, K) are given, `f` lines."""
+    faces = b""
+    if polygons is not None:
+        line = b"f" + b" %d" * polygons.shape[1] + b"\n"
+        faces = (line * len(polygons)) % tuple((polygons + 1).ravel().tolist())
+    write_positions(path, vertices, b"v %.9g %.9g %.9g\n" * len(vertices) + faces)
