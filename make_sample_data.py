@@ -29,12 +29,16 @@ FRAME_RATE = 30
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output_dir", type=Path, default=Path("."), help="where geo/ and geo_test/ go (default: here)")
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("."), help="where geo/ and geo_test/ go (default: here)"
+    )
     parser.add_argument("--num_frames", type=int, default=240, help="training frames; the others follow (default: 240)")
     parser.add_argument(
         "--resolution", choices=RESOLUTIONS, default="medium", help="3,008, 13,718 or 54,734 vertices (default: medium)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the motions' variation and the scan's detail (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the motions' variation and the scan's detail (default: 0)"
+    )
     args = parser.parse_args(argv)
     if args.num_frames < 8:
         parser.error(f"--num_frames: found {args.num_frames}, expected 8 or more")
@@ -57,7 +61,11 @@ def main(argv=None):
         )
         progress = tqdm(simulated.frames(*poses, FRAME_RATE), desc=name, total=frames, unit="frame")
         for number, (skinned, joints, scan) in enumerate(progress, 1):
-            for kind, points, faces in (("sbs", skinned, body.polygons), ("target", scan, body.polygons), ("joints", joints, None)):
+            for kind, points, faces in (
+                ("sbs", skinned, body.polygons),
+                ("target", scan, body.polygons),
+                ("joints", joints, None),
+            ):
                 path = args.output_dir / f"{name}_{kind}" / "obj" / f"{Path(name).name}_{kind}.{number:05d}.obj"
                 write_obj(path, np.round(points, 6), faces)
 

@@ -50,6 +50,10 @@ class MeshSequence:
     skinned: Float32[ndarray, "T V 3"]
     scan: Float32[ndarray, "T V 3"] | None
 
+    def __str__(self) -> str:
+        first, last = self.frame_numbers[0], self.frame_numbers[-1]
+        return f"{self.name}: frames {first} to {last}, {self.skinned.shape[1]} vertices"
+
 
 def list_frames(folder: Path) -> dict[int, Path]:
     """Return the OBJ files of a folder by frame number, the last number in a file's name, in numeric order.

@@ -22,7 +22,9 @@ class Camera:
     pixels: tuple[int, int]  # width, height
 
 
-def frame_camera(vertices: Float[ndarray, "*K V 3"], up_axis: str = "y", turn: float = 25.0, height: int = 640) -> Camera:
+def frame_camera(
+    vertices: Float[ndarray, "*K V 3"], up_axis: str = "y", turn: float = 25.0, height: int = 640
+) -> Camera:
     """Return a camera that sees all `vertices`, upright, turned by `turn` degrees about the up axis; `height` in pixels."""
     up = np.roll(np.eye(3), UP_AXES[up_axis] - 1, axis=1)  # rows: right, up, viewer for a body that faces along row 2
     cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))

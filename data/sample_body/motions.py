@@ -133,7 +133,9 @@ class BodyMotions:
 
         both = self.leg(1.2 * bend(0), 0.15 + 1.6 * bend(1) + 1.0 * bend(0), 0.5 * bend(2))
         both |= self.reach(1.8 * bend(3) - 0.3, 1.2 * bend(4), 0.2 + 2.0 * bend(5), 0.6 * bend(4))
-        spine = {name: swing(0.15 * bend(2), [1, 0, 0]) + swing(0.15 * bend(4), [0, 1, 0]) for name in ("spine04", "spine03")}
+        spine = {
+            name: swing(0.15 * bend(2), [1, 0, 0]) + swing(0.15 * bend(4), [0, 1, 0]) for name in ("spine04", "spine03")
+        }
         return both, both, spine, 0 * phase
 
 
@@ -177,7 +179,18 @@ def pose_sequence(names, heads, segments, seconds, frame_rate, seed):
     rotations /= total[:, None, None]
     hops /= total
     # nobody holds the rest of the body still: slow sway of trunk, neck and shoulders
-    for name in ("spine03", "spine02", "neck01", "neck02", "head", "clavicle.L", "clavicle.R", "wrist.L", "wrist.R", "root"):
+    for name in (
+        "spine03",
+        "spine02",
+        "neck01",
+        "neck02",
+        "head",
+        "clavicle.L",
+        "clavicle.R",
+        "wrist.L",
+        "wrist.R",
+        "root",
+    ):
         for frequency in (0.31, 0.73):
             sway = sin(2 * pi * frequency * time + random.uniform(0, 2 * pi))
             rotations[:, bone[name]] += swing(0.06 * sway, random.normal(size=3) / np.sqrt(3))

@@ -30,8 +30,8 @@ RESOLUTIONS = ("low", "medium", "high")
 GRAVITY = np.array([0.0, -9.81, 0.0])
 OVERSAMPLING = 4
 NUM_MODES = 120
-SOFTEST_HERTZ, STIFFEST_HERTZ = 3.4, 14.0
-DAMPING_RATIO = 0.22
+SOFTEST_HERTZ, STIFFEST_HERTZ = 4.5, 16.0
+DAMPING_RATIO = 0.4
 TENSION_LENGTH = 0.04
 DISPLACEMENT_LIMIT = 0.03
 DETAIL_RMS = 0.0006
@@ -77,7 +77,9 @@ def load_body(resolution):
     if polygons.shape[1] == 4:
         triangles = np.concatenate([polygons[:, [0, 1, 2]], polygons[:, [0, 2, 3]]])
     if resolution == "high":
-        vertices, triangles, attributes = trimesh.remesh.subdivide(vertices, triangles, vertex_attributes={"weights": weights})
+        vertices, triangles, attributes = trimesh.remesh.subdivide(
+            vertices, triangles, vertex_attributes={"weights": weights}
+        )
         polygons, weights = triangles, attributes["weights"]
     return Body(vertices, polygons, triangles, weights, *bones)
 
@@ -227,7 +229,8 @@ def vertex_normals(vertices, triangles):
     corner = vertices[triangles]
     face_normals = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     normals = np.stack(
-        [np.bincount(triangles.ravel(), np.repeat(face_normals[:, axis], 3), len(vertices)) for axis in range(3)], axis=1
+        [np.bincount(triangles.ravel(), np.repeat(face_normals[:, axis], 3), len(vertices)) for axis in range(3)],
+        axis=1,
     )
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
@@ -260,7 +263,9 @@ class SimulatedBody:
         response = self.tissue.respond(transforms, 1 / (frame_rate * OVERSAMPLING))
         flexions = [flexion(self.body, rotation_vectors, joint) for joint, _ in self.bulges]
         for step in range(0, len(transforms), OVERSAMPLING):
-            bump = self.detail + sum(bent[step] * height for bent, (_, height) in zip(flexions, self.bulges, strict=True))
+            bump = self.detail + sum(
+                bent[step] * height for bent, (_, height) in zip(flexions, self.bulges, strict=True)
+            )
             skinned = linear_blend_skinning(self.body, self.body.vertices, transforms[step])
             normals = vertex_normals(skinned, self.body.triangles)
             raised = self.body.vertices + bump[:, None] * self.rest_normals

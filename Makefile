@@ -1,0 +1,33 @@
+PYTHON ?= python3
+BIN = .venv/bin
+FIT = $(BIN)/python fit_mesh.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3 -min_batch 8192 -m_type demo
+INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail
+
+.PHONY: demo test clean
+
+demo: .venv/installed geo_test/complete  ## sample data, training, prediction: see the printed paths
+	@ls saved_model/demo/*/2.pt >/dev/null 2>&1 || (echo "$(FIT)" && $(FIT))
+	@model=$$(ls saved_model/demo/*/2.pt | tail -n 1) && echo "$(INFER) -saved_path $$model" && $(INFER) -saved_path $$model
+	@echo "loss curve in $$(ls loss_curves/demo/*.png | tail -n 1)"
+
+test: .venv/installed-dev  ## lint, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy models data utils
+	$(BIN)/python -m pytest
+
+clean:  ## remove what `make` made, but no model, mesh or log
+	rm -rf .venv geo geo_test
+
+.venv/installed: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+geo_test/complete: | .venv/installed
+	$(BIN)/python make_sample_data.py
+	touch $@

@@ -1,0 +1,141 @@
+"""The whole map from a window of skinned meshes to the scan: coordinates, encoder and decoder."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from models.multi_expert_decoder import MultiExpertDecoder
+from models.multi_pose_encoder import MultiPoseEncoder
+from models.rest_surface import NUM_EIGENFUNCTIONS, RestSurface
+from models.surface_frames import surface_frames, to_local, to_world
+
+UP_AXES = {"x": 0, "y": 1, "z": 2}
+
+
+@dataclass
+class ModelSettings:
+    """All that decides the shape of a model; a checkpoint holds it, so that no flag has to be repeated."""
+
+    latent_size: int = 32
+    num_embeddings: int = 12
+    num_experts: int = 6
+    num_condition_frames: int = 1
+    coordinates: str = "local"
+    up_axis: str = "y"
+
+    def to_dict(self) -> dict[str, int | str]:
+        return asdict(self)
+
+
+class MeshAutoencoder(nn.Module):
+    """Multi-pose encoder and multi-expert decoder, for one topology, in `local` or `world` coordinates.
+
+    `local`: the window, gravity and the nearest anchors are seen in each vertex' own frame on the current skinned mesh, and
+    the answer is a correction in that frame. `world`: coordinates in, coordinates out.
+
+    Training works on vertex samples: `features` and `targets` of whole meshes, any rows of which go through `forward`.
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+    up: Tensor
+
+    def __init__(self, settings: ModelSettings, surface: RestSurface):
+        super().__init__()
+        self.settings = settings
+        self.surface = surface
+        num_vertices = len(surface.vertices)
+        if settings.coordinates == "local":
+            num_features = 3 * (settings.num_condition_frames - 1) + 3 + 3 * surface.nearest_anchors.shape[1]
+            target_mean = torch.zeros(num_vertices, 3)
+        else:
+            num_features = 3 * settings.num_condition_frames
+            target_mean = torch.zeros(1, 3)
+        self.register_buffer("feature_mean", torch.zeros(num_features))
+        self.register_buffer("feature_scale", torch.ones(num_features))
+        self.register_buffer("target_mean", target_mean)
+        self.register_buffer("target_scale", torch.ones(()))
+        self.register_buffer("up", torch.eye(3)[UP_AXES[settings.up_axis]])
+        embedding_size = 0
+        if settings.num_embeddings:
+            self.embedding = nn.Parameter(0.3 * torch.randn(num_vertices, settings.num_embeddings))
+            embedding_size = settings.num_embeddings + NUM_EIGENFUNCTIONS
+        condition_size = num_features + embedding_size
+        self.encoder = MultiPoseEncoder(condition_size, settings.latent_size)
+        self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts)
+
+    def frames(self, skinned: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
+        """Return the surface frames (B, V, 3, 3) of skinned meshes."""
+        return surface_frames(skinned, self.surface.faces, self.surface.tangent_ends)
+
+    def features(self, window: Float[Tensor, "B N V 3"]) -> Float[Tensor, "B V C"]:
+        """Return what each vertex sees (B, V, C), file units, of a window of skinned meshes (B, N, V, 3), oldest first."""
+        if self.settings.coordinates == "world":
+            return window.transpose(1, 2).flatten(2)
+        current = window[:, -1]
+        frames = self.frames(current)
+        # velocity and accelerations hold what displacements do, but at scales of their own: soft tissue follows the
+        # accelerations, which are small differences of large displacements
+        velocity = window.diff(dim=1)
+        earlier = torch.cat([velocity[:, -1:], velocity.diff(dim=1)], dim=1).transpose(1, 2)  # (B, V, N-1, 3)
+        gravity = -self.up.expand(*current.shape[:2], 1, 3)
+        anchors = current[:, self.surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
+        seen = to_local(frames, torch.cat([earlier, gravity, anchors], dim=2))
+        seen[:, :, earlier.shape[2] + 1 :] -= self.surface.anchor_offsets
+        return seen.flatten(2)
+
+    def targets(self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3"]:
+        """Return what `forward` should answer, before scaling: local corrections or world positions, file units."""
+        if self.settings.coordinates == "world":
+            return scan
+        return to_local(self.frames(skinned), (scan - skinned).unsqueeze(2)).squeeze(2)
+
+    def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
+        """Return the answer (S, 3), file units, for any S samples: rows of `features` and the vertices they belong to."""
+        condition = (features - self.feature_mean) / self.feature_scale
+        if self.settings.num_embeddings:
+            # not `self.embedding[vertex]`: its gradient adds up in an order that differs from run to run
+            learned = nn.functional.embedding(vertex, self.embedding)
+            condition = torch.cat([condition, learned, self.surface.eigenfunctions[vertex]], dim=1)
+        answer = self.decoder(self.encoder(condition), condition)
+        mean = self.target_mean[vertex] if self.settings.coordinates == "local" else self.target_mean
+        return mean + self.target_scale * answer
+
+    def predict(self, window: Float[Tensor, "B N V 3"]) -> Float[Tensor, "B V 3"]:
+        """Return predicted scans (B, V, 3) for windows of skinned meshes (B, N, V, 3), file units."""
+        batch, _, num_vertices, _ = window.shape
+        vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
+        answer = self.forward(self.features(window).flatten(0, 1), vertex).view(batch, num_vertices, 3)
+        if self.settings.coordinates == "world":
+            return answer
+        return window[:, -1] + to_world(self.frames(window[:, -1]), answer.unsqueeze(2)).squeeze(2)
+
+    def set_statistics(self, frames: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take means and scales from training frames: pairs of features (B, V, C) and targets (B, V, 3), one after the other.
+
+        In local coordinates the mean correction of each vertex is a statistic too: the scan's fixed detail.
+        """
+        count, samples = 0, 0
+        sums = [torch.zeros((), dtype=torch.float64)] * 4
+        for features, targets in frames:
+            x, y = features.double().flatten(0, 1), targets.double()
+            count, samples = count + len(y), samples + len(x)
+            parts = [x.sum(0), x.square().sum(0), y.sum(0), y.square().sum()]
+            sums = [total + part.to(total.device) for total, part in zip(sums, parts, strict=True)]
+        mean = sums[0] / samples
+        variance = (sums[1] / samples - mean.square()).clamp_min(0)
+        deviation = variance.sqrt()
+        target_mean = sums[2] / count  # (V, 3)
+        if self.settings.coordinates == "world":
+            target_mean = target_mean.mean(dim=0, keepdim=True)
+        spread = sums[3] / (3 * samples) - target_mean.square().mean()
+        self.feature_mean.copy_(mean)
+        # a feature that never changes says nothing: leave it unscaled rather than blow up rounding
+        self.feature_scale.copy_(torch.where(deviation > 1e-6 * mean.abs(), deviation, 1.0))
+        self.target_mean.copy_(target_mean)
+        self.target_scale.copy_(torch.where(spread > 0, spread, 1.0).sqrt())

@@ -1,0 +1,39 @@
+"""The sequential weighted multi-expert decoder: small networks, one after the other, each correcting the last."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+
+class MultiExpertDecoder(nn.Module):
+    """Experts in sequence, their outputs summed with the weights of a softmax gate.
+
+    Expert k reads the latent, the condition and the output of expert k-1; the first one has no predecessor. The weights
+    of all experts' first layers on latent and condition stand in one matrix: one large product in place of many small.
+    """
+
+    def __init__(self, latent_size: int, condition_size: int, num_experts: int, hidden_size: int = 64):
+        super().__init__()
+        self.num_experts = num_experts
+        inputs = latent_size + condition_size
+        self.gate = nn.Sequential(nn.Linear(inputs, 32), nn.SiLU(), nn.Linear(32, num_experts))
+        self.first = nn.Linear(inputs, num_experts * hidden_size)
+        self.previous = nn.ModuleList(nn.Linear(3, hidden_size, bias=False) for _ in range(num_experts - 1))
+        self.second = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(num_experts))
+        self.output = nn.ModuleList(nn.Linear(hidden_size, 3) for _ in range(num_experts))
+        for parameter in self.output.parameters():  # an untrained decoder adds nothing
+            nn.init.zeros_(parameter)
+
+    def forward(self, latent: Float[Tensor, "S L"], condition: Float[Tensor, "S C"]) -> Float[Tensor, "S 3"]:
+        """Return the weighted sum (S, 3) of the experts' outputs for S vertex samples."""
+        inputs = torch.cat([latent, condition], dim=1)
+        weights = self.gate(inputs).softmax(dim=1)
+        own = self.first(inputs).chunk(self.num_experts, dim=1)
+        total = torch.zeros(len(inputs), 3, dtype=inputs.dtype, device=inputs.device)
+        output = total
+        for expert in range(self.num_experts):
+            hidden = own[expert] if expert == 0 else own[expert] + self.previous[expert - 1](output)
+            output = self.output[expert](silu(self.second[expert](silu(hidden))))
+            total = total + weights[:, expert : expert + 1] * output
+        return total

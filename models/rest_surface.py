@@ -1,0 +1,168 @@
+"""What is fixed about a surface: neighbours, anchors and Laplace-Beltrami eigenfunctions of its rest mesh.
+
+The rest mesh is any undeformed frame. All that is computed here depends on connectivity and distances along the surface,
+so that a posed body serves as well as one at ease.
+"""
+
+import numpy as np
+import robust_laplacian
+import scipy.sparse as sparse
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.linalg import eigsh
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from models.surface_frames import surface_frames, to_local
+
+NUM_EIGENFUNCTIONS = 16
+NUM_ANCHORS = 64
+NUM_NEAREST_ANCHORS = 8
+DENSE_SOLVER_BELOW = 200  # vertices
+
+
+def unique_edges(faces: Int[ndarray, "F 3"]) -> Int[ndarray, "E 2"]:
+    """Return each edge of a triangle mesh once (E, 2), the lower vertex first."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    return edges[edges[:, 0] != edges[:, 1]]
+
+
+def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, "K 2"]:
+    """Return edges (K, 2) that join separate parts (eyes in a head, seams cut open) where they come closest.
+
+    Parts are joined one after the other to the largest and all that is joined to it.
+    """
+    num_vertices = len(vertices)
+    graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(num_vertices, num_vertices))
+    count, part = connected_components(graph, directed=False)
+    joined = part == np.bincount(part).argmax()
+    added = []
+    while not joined.all():
+        inside, outside = np.flatnonzero(joined), np.flatnonzero(~joined)
+        distance, nearest = cKDTree(vertices[inside]).query(vertices[outside])
+        closest = distance.argmin()
+        added.append((inside[nearest[closest]], outside[closest]))
+        # parts that touch what is joined (a seam: distance 0) are all taken in one round
+        touching = np.unique(part[outside[distance <= distance[closest] + 1e-12]])
+        for other in touching[touching != part[outside[closest]]]:
+            here = np.flatnonzero(part[outside] == other)
+            here = here[distance[here].argmin()]
+            added.append((inside[nearest[here]], outside[here]))
+        joined |= np.isin(part, touching)
+    return np.array(added, dtype=np.int64).reshape(-1, 2)
+
+
+def laplacian_eigenfunctions(
+    vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"], links: Int[ndarray, "K 2"], count: int
+) -> Float[ndarray, "V count"]:
+    """Return the `count` smoothest non-constant Laplace-Beltrami eigenfunctions (V, count), each of variance one.
+
+    The Laplacian is the intrinsic one of Sharp and Crane 2020, "A Laplacian for nonmanifold triangle meshes", which takes
+    bad triangles; `links` tie separate parts together. Zero where the mesh has too few vertices.
+    """
+    used = np.unique(faces)
+    index = np.full(len(vertices), -1)
+    index[used] = np.arange(len(used))
+    scaled = (vertices - vertices.mean(axis=0)) / max(np.ptp(vertices, axis=0).max(), 1e-30)
+    good = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    laplacian, mass_matrix = robust_laplacian.mesh_laplacian(scaled[used], index[good])
+    mass = np.maximum(mass_matrix.diagonal(), 1e-9 * mass_matrix.diagonal().mean())
+    ends = index[links]
+    ends = ends[(ends >= 0).all(axis=1)]
+    incidence = sparse.coo_matrix(
+        (np.tile([1.0, -1.0], len(ends)), (np.repeat(np.arange(len(ends)), 2), ends.ravel())),
+        shape=(len(ends), len(used)),
+    )
+    laplacian = laplacian + incidence.T @ incidence
+    functions = np.zeros((len(vertices), count))
+    wanted = min(count, len(used) - 1)
+    if len(used) < DENSE_SOLVER_BELOW:
+        root = 1 / np.sqrt(mass)
+        _, modes = np.linalg.eigh(root[:, None] * laplacian.toarray() * root)
+        modes = root[:, None] * modes
+    else:
+        # the shift makes the matrix regular; the fixed starting vector gives the same functions every time
+        start = np.random.default_rng(0).normal(size=len(used))
+        _, modes = eigsh(laplacian.tocsc(), wanted + 1, sparse.diags(mass).tocsc(), sigma=-1e-6, v0=start)
+    modes = modes[:, 1 : wanted + 1]
+    modes = modes * np.sign(modes[np.abs(modes).argmax(axis=0), np.arange(wanted)])
+    functions[used, :wanted] = modes / np.maximum(modes.std(axis=0), 1e-12)
+    return functions
+
+
+def nearest_along_surface(
+    vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"], num_anchors: int, num_nearest: int
+) -> tuple[Int[ndarray, " A"], Int[ndarray, "V K"]]:
+    """Return anchors (A,) spread by farthest-point sampling, and the K of them nearest to each vertex (V, K).
+
+    Distances are shortest paths along edges (Dijkstra); a vertex that no path reaches takes the straight distance.
+    """
+    length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1) + 1e-12
+    graph = sparse.coo_matrix((length, edges.T), shape=(len(vertices), len(vertices))).tocsr()
+    num_anchors = min(num_anchors, len(vertices))
+    anchors, distances = [], []
+    farthest = int(np.argmax(np.linalg.norm(vertices - vertices.mean(axis=0), axis=1)))
+    nearest = np.full(len(vertices), np.inf)
+    for _ in range(num_anchors):
+        distance = dijkstra(graph, directed=False, indices=farthest)
+        straight = np.linalg.norm(vertices - vertices[farthest], axis=1)
+        distance = np.where(np.isfinite(distance), distance, straight)
+        anchors.append(farthest)
+        distances.append(distance)
+        nearest = np.minimum(nearest, distance)
+        farthest = int(nearest.argmax())
+    order = np.argsort(np.stack(distances, axis=1), axis=1, kind="stable")
+    return np.array(anchors), np.array(anchors)[order[:, : min(num_nearest, num_anchors)]]
+
+
+def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, " V"]:
+    """Return the other end of each vertex' longest edge (V,); the vertex itself where it has none."""
+    both = np.concatenate([edges, edges[:, ::-1]])
+    length = np.linalg.norm(vertices[both[:, 0]] - vertices[both[:, 1]], axis=1)
+    both = both[np.argsort(length, kind="stable")]
+    ends = np.arange(len(vertices))
+    ends[both[:, 0]] = both[:, 1]  # the last assignment, of the longest edge, stays
+    return ends
+
+
+class RestSurface(nn.Module):
+    """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else."""
+
+    vertices: Tensor
+    faces: Tensor
+    tangent_ends: Tensor
+    nearest_anchors: Tensor
+    anchor_offsets: Tensor
+    eigenfunctions: Tensor
+
+    def __init__(self, buffers: dict[str, Tensor]):
+        super().__init__()
+        for name in ("vertices", "faces", "tangent_ends", "nearest_anchors", "anchor_offsets", "eigenfunctions"):
+            self.register_buffer(name, buffers[name])
+
+    @classmethod
+    def from_mesh(cls, vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> "RestSurface":
+        """Compute everything from positions (V, 3), any units, and triangles (F, 3)."""
+        vertices = np.asarray(vertices, dtype=np.float64)
+        edges = unique_edges(faces)
+        links = bridges(vertices, edges)
+        tangent_ends = longest_edge_ends(vertices, edges)
+        _, nearest = nearest_along_surface(vertices, np.concatenate([edges, links]), NUM_ANCHORS, NUM_NEAREST_ANCHORS)
+        eigenfunctions = laplacian_eigenfunctions(vertices, faces, links, NUM_EIGENFUNCTIONS)
+        rest = torch.from_numpy(vertices).float()
+        face_tensor, ends = torch.from_numpy(np.asarray(faces, np.int64)), torch.from_numpy(tangent_ends)
+        frames = surface_frames(rest, face_tensor, ends)
+        offsets = to_local(frames, rest[torch.from_numpy(nearest)] - rest.unsqueeze(1))
+        return cls(
+            {
+                "vertices": rest,
+                "faces": face_tensor,
+                "tangent_ends": ends,
+                "nearest_anchors": torch.from_numpy(nearest),
+                "anchor_offsets": offsets,
+                "eigenfunctions": torch.from_numpy(eigenfunctions).float(),
+            }
+        )

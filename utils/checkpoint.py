@@ -1,0 +1,102 @@
+"""Checkpoints: one plain dict each, loaded without running code, that hold all that inference and resuming need."""
+
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy import ndarray
+
+from data.input_error import InputError
+from data.mesh_sequence import MeshSequence
+from data.safe_write import write_beside
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.rest_surface import RestSurface
+
+FORMAT = "skin2scan checkpoint 1"
+CHECKPOINT_NAME = re.compile(r"(\d+)(?:_(\d+))?\.pt")  # 2.pt: two epochs; 2_150.pt: stopped 150 steps into the third
+
+
+def save_checkpoint(path: Path, model: MeshAutoencoder, **contents: Any) -> None:
+    """Write a model and whatever else is given (plain values, tensors, dicts and lists of them), whole or not at all."""
+    checkpoint = {
+        "format": FORMAT,
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
+        "settings": model.settings.to_dict(),
+        "model": model.state_dict(),
+        **contents,
+    }
+    with write_beside(path) as partial:
+        try:
+            torch.save(checkpoint, partial)
+        except RuntimeError as error:  # how torch reports a disk that is full
+            raise OSError(f"{path}: cannot be written ({str(error).splitlines()[0]})") from None
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's dict, tensors on the CPU.
+
+    Raises `InputError` for a file that is not there, not whole, or not a checkpoint of this project; nothing in the file
+    is ever run (`weights_only`).
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected a checkpoint (.pt)")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds here, by how the file is broken
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: not a whole checkpoint that is safe to load ({reason})") from None
+    found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
+    if found != FORMAT:
+        raise InputError(f"{path}: found {found!r}, expected {FORMAT!r}")
+    return checkpoint
+
+
+def build_settings(checkpoint: dict[str, Any], path: Path) -> ModelSettings:
+    """Return the model settings of a checkpoint; raise `InputError`, naming `path`, where they are not what is expected."""
+    try:
+        return ModelSettings(**checkpoint["settings"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: its settings are not those of a model ({error})") from None
+
+
+def build_model(checkpoint: dict[str, Any], path: Path) -> MeshAutoencoder:
+    """Return the model of a checkpoint; raise `InputError`, naming `path`, where its parts do not fit together."""
+    try:
+        state = checkpoint["model"]
+        prefix = "surface."
+        surface = RestSurface({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+        model = MeshAutoencoder(build_settings(checkpoint, path), surface)
+        model.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: settings and weights do not fit together ({str(error).splitlines()[0][:200]})"
+        ) from None
+    return model
+
+
+def check_topology(model: MeshAutoencoder, sequence: MeshSequence, faces: Int[ndarray, "F 3"], path: Path) -> None:
+    """Raise `InputError` where meshes are not of the topology that the checkpoint at `path` was trained on."""
+    expected, found = len(model.surface.vertices), sequence.skinned.shape[1]
+    if found != expected:
+        raise InputError(f"{sequence.files[0]}: {found} vertices, expected {expected} as in {path}")
+    if not np.array_equal(model.surface.faces.cpu().numpy(), faces):
+        raise InputError(f"{sequence.files[0]}: other faces than the meshes that {path} was trained on")
+
+
+def farthest_checkpoint(run_folder: Path) -> Path | None:
+    """Return the checkpoint of a run's folder that is farthest on, None where there is none."""
+    matches = [match for path in run_folder.glob("*.pt") if (match := CHECKPOINT_NAME.fullmatch(path.name))]
+    farthest = max(matches, key=lambda match: (int(match[1]), int(match[2] or 0)), default=None)
+    return run_folder / farthest[0] if farthest else None
+
+
+def newest_checkpoint(model_folder: Path) -> Path:
+    """Return the farthest checkpoint of the newest run in saved_model/<model_type>; raise `InputError` where there is none."""
+    for run_folder in sorted(model_folder.glob("*"), reverse=True):
+        if checkpoint := farthest_checkpoint(run_folder):
+            return checkpoint
+    raise InputError(f"{model_folder}: no checkpoint found to go on from, expected <timestamp>/<epoch>.pt")

@@ -1,0 +1,29 @@
+"""How a script ends: wrong input is one clear line and exit code 2, never a traceback."""
+
+import sys
+from collections.abc import Callable
+
+from data.input_error import InputError
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, and did, with everything saved; `exit_code` as shells expect it of the signal."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call a script's `main` and exit: 0 when it went well, 2 on wrong input or a full disk, 130 on Ctrl-C."""
+    try:
+        main()
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except (InputError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,253 @@
+"""The training loop: every epoch is trained, measured, drawn and saved, and can be stopped and gone on with."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from data.input_error import InputError
+from data.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.checkpoint import farthest_checkpoint, save_checkpoint
+from utils.command_line import Interrupted
+from utils.metrics import UNITS_IN_MM
+from utils.plots import plot_loss_curve
+from utils.prediction import mean_errors
+from utils.run_folders import TrainingRun
+from utils.training_blocks import EpochPlan, plan_epoch, read_ahead, read_block, read_features
+
+WARM_UP_STEPS = 50
+LARGEST_GRADIENT = 1.0
+FRAMES_FOR_STATISTICS = 240
+
+Loss = Callable[[Float[Tensor, "S 3"], Float[Tensor, "S 3"]], Float[Tensor, ""]]
+
+
+@dataclass
+class TrainingOptions:
+    """How long and how to train; kept in every checkpoint."""
+
+    num_epochs: int
+    learning_rate: float
+    mini_batch_size: int
+    num_frames: int
+    num_inference_meshes: int
+    epoch_save_interval: int
+    seed: int
+    units: str
+
+
+@dataclass
+class Progress:
+    """How far a run has come: whole epochs, steps of the next one with their summed loss, and a row per epoch."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> float:
+    """Return the rate of a step: a short linear warm-up, then linear decay to zero after the last step."""
+    warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
+    return highest * min(1.0, (step + 1) / warm_up) * (1 - step / total_steps)
+
+
+def make_optimizer(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
+    """Return AdamW with weight decay on matrices only: neither on biases nor on the surface embedding."""
+    decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or name == "embedding"]
+    groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99))
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Give a list that the first Ctrl-C or SIGTERM is added to; the second one ends the program as usual."""
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def receive(number: int, _: Any) -> None:
+        received.append(number)
+        restore()
+
+    for number in before:
+        signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        restore()
+
+
+class Trainer:
+    """One training run of a model: `fit` trains the epochs that are left, from the start or from a stored checkpoint.
+
+    `reconstruction` maps predicted and true targets (S, 3), in units of the targets' spread, to a loss.
+    """
+
+    def __init__(
+        self,
+        model: MeshAutoencoder,
+        training: MeshWindows,
+        held_out: MeshWindows,
+        reconstruction: Loss,
+        run: TrainingRun,
+        device: torch.device,
+        options: TrainingOptions,
+    ):
+        self.model = model.to(device)
+        self.training, self.held_out = training, held_out
+        self.reconstruction = reconstruction
+        self.run, self.device, self.options = run, device, options
+        self.units_in_mm = UNITS_IN_MM[options.units]
+        self.optimizer = make_optimizer(model, options.learning_rate)
+        self.progress = Progress()
+
+    def go_on_from(self, stored: dict[str, Any]) -> None:
+        """Take optimizer and progress from a checkpoint; raise `InputError` where its batches would not come again."""
+        self.optimizer.load_state_dict(stored["optimizer"])
+        self.progress = Progress(**stored["progress"])
+        if self.progress.epoch >= self.options.num_epochs:
+            raise InputError(
+                f"--num_epochs: found {self.options.num_epochs}, expected more than the {self.progress.epoch} trained"
+            )
+        for name in ("seed", "mini_batch_size", "num_frames", "num_inference_meshes"):
+            found, expected = getattr(self.options, name), stored["options"][name]
+            if self.progress.step and found != expected:
+                raise InputError(
+                    f"--{name}: found {found}, expected {expected} as when the run was stopped inside an epoch"
+                )
+
+    def fit(self) -> None:
+        """Train, measure, save and draw every epoch that is left.
+
+        Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is no longer
+        a finite number.
+        """
+        if self.progress.epoch == self.progress.step == 0:
+            frames = np.linspace(0, len(self.training) - 1, min(len(self.training), FRAMES_FOR_STATISTICS)).astype(int)
+            self.model.set_statistics(read_features(self.model, self.training, frames, self.device))
+        with stop_signals() as stop:
+            while self.progress.epoch < self.options.num_epochs:
+                started = time.monotonic()
+                self.train_epoch(stop)
+                self.finish_epoch(time.monotonic() - started)
+        self.run.report(f"loss curve in {self.run.loss_curve}, logs in {self.run.logs}")
+
+    def plan(self) -> EpochPlan:
+        """Return the blocks of the present epoch."""
+        num_vertices = len(self.model.surface.vertices)
+        options = self.options
+        return plan_epoch(
+            len(self.training),
+            num_vertices,
+            options.num_frames,
+            options.mini_batch_size,
+            options.seed,
+            self.progress.epoch,
+        )
+
+    def train_epoch(self, stop: list[int]) -> None:
+        """Train the rest of the present epoch, from `progress.step` on, or until a signal arrives in `stop`."""
+        plan, progress = self.plan(), self.progress
+        starts = np.cumsum([0, *plan.steps])
+        first = int(np.searchsorted(starts, progress.step, side="right")) - 1
+        reads = (
+            partial(read_block, self.model, self.training, plan.frames[block], plan.seeds[block], self.device)
+            for block in range(first, len(plan.frames))
+        )
+        title = f"epoch {progress.epoch + 1}/{self.options.num_epochs}"
+        with tqdm(total=plan.total_steps, initial=progress.step, desc=title, unit="step") as bar:
+            for number, block in enumerate(read_ahead(reads), first):
+                for samples in block.steps(plan.steps[number])[progress.step - starts[number] :]:
+                    if stop:
+                        self.stop(stop[0])
+                    loss = self.train_step(*samples, total_steps=plan.total_steps)
+                    bar.set_postfix_str(
+                        f"{loss * float(self.model.target_scale) * self.units_in_mm:.3f} mm", refresh=False
+                    )
+                    bar.update()
+
+    def train_step(self, features: Tensor, targets: Tensor, vertex: Tensor, total_steps: int) -> float:
+        """Take one optimisation step on samples of `Block.steps`, in an epoch of `total_steps`; return the loss."""
+        progress, options = self.progress, self.options
+        step = progress.epoch * total_steps + progress.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
+        scale = self.model.target_scale
+        loss = self.reconstruction(self.model(features, vertex) / scale, targets / scale)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
+        if not torch.isfinite(loss + norm):
+            self.stop_diverged(loss.item())
+        self.optimizer.step()
+        progress.step += 1
+        progress.loss_sum += loss.item()
+        return loss.item()
+
+    def finish_epoch(self, seconds: float) -> None:
+        """Measure the held-out frames, write logs and curve, and save where the save interval says so."""
+        progress, options = self.progress, self.options
+        mean_loss = progress.loss_sum / progress.step
+        row = {
+            "epoch": float(progress.epoch + 1),
+            "losses/training_mm": mean_loss * float(self.model.target_scale) * self.units_in_mm,
+        }
+        message = f"epoch {progress.epoch + 1}/{options.num_epochs}: training {row['losses/training_mm']:.3f} mm"
+        if len(self.held_out):
+            skinned, predicted = (self.units_in_mm * e for e in mean_errors(self.model, self.held_out, self.device))
+            row |= {"losses/held_out_mm": predicted, "losses/held_out_skinned_mm": skinned}
+            message += f", held out {predicted:.3f} mm (skinned {skinned:.3f} mm)"
+        progress.history.append(row | {"time/epoch_seconds": seconds})
+        progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
+        self.run.report(f"{message}, {seconds:.0f} s")
+        self.run.record(progress.history)
+        plot_loss_curve(progress.history, self.run.loss_curve)
+        if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint of the present progress."""
+        path = self.run.checkpoint(self.progress.epoch, self.progress.step)
+        save_checkpoint(
+            path,
+            self.model,
+            model_type=self.run.model_type,
+            timestamp=self.run.timestamp,
+            options=asdict(self.options),
+            optimizer=self.optimizer.state_dict(),
+            progress=asdict(self.progress),
+        )
+        self.run.report(f"saved {path}")
+
+    def stop(self, signal_number: int) -> NoReturn:
+        """Save, and raise `Interrupted` with how to go on."""
+        self.save()
+        message = "stopped; the same command with --load_saved_model goes on from here"
+        self.run.report(message)
+        raise Interrupted(message, 128 + signal_number)
+
+    def stop_diverged(self, loss: float) -> NoReturn:
+        """Raise `InputError` that names the last checkpoint written before the loss went wrong."""
+        saved = farthest_checkpoint(self.run.checkpoint(0).parent)
+        last = f"the last good checkpoint is {saved}" if saved else "no checkpoint was written yet"
+        message = (
+            f"loss became {loss} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1}; {last}; "
+            f"expected a finite number: try a --learning_rate below {self.options.learning_rate}"
+        )
+        self.run.report(message)
+        raise InputError(message)
