@@ -1,6 +1,7 @@
 """Predict scans for skinned meshes with a trained model (variants 1 and 3), as OBJ files, and compare them in a picture.
 
-    python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/without_joints/<timestamp>/2.pt
+    python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail \\
+        -saved_path saved_model/without_joints/<timestamp>/2.pt
 
 Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's name>.obj and comparison.png beside them. With
 --is_target_available it prints how far the skinned meshes and the predictions are from the scans.

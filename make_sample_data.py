@@ -34,7 +34,7 @@ def parse_arguments(argv):
     )
     parser.add_argument("--num_frames", type=int, default=240, help="training frames; the others follow (default: 240)")
     parser.add_argument(
-        "--resolution", choices=RESOLUTIONS, default="medium", help="3,008, 13,718 or 54,734 vertices (default: medium)"
+        "--resolution", choices=RESOLUTIONS, default="medium", help="3,008, 13,718 or 54,848 vertices (default: medium)"
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="of the motions' variation and the scan's detail (default: 0)"

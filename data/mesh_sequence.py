@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -187,7 +188,7 @@ def split_at_gaps(source: MeshFolder, target: MeshFolder | None) -> list[MeshSeq
             skinned=source.vertices[start:end],
             scan=None if target is None else target.vertices[start:end],
         )
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+        for start, end in pairwise(bounds)
     ]
 
 

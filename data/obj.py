@@ -5,11 +5,12 @@ Vertex order and count are the correspondence between meshes: nothing here merge
 
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int, Int64
 from numpy import ndarray
 
 from data.input_error import InputError
@@ -21,6 +22,8 @@ CONTINUATION = b"\x0b"
 VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
+
+LARGEST_COORDINATE = float(np.finfo(np.float32).max)
 
 
 @dataclass
@@ -69,7 +72,8 @@ def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
     if not lines:
         raise InputError(f"{path}: no vertices (`v` lines) found")
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: told below, with their number
             vertices = np.loadtxt(lines, dtype=np.float64, usecols=(0, 1, 2), ndmin=2, comments=None).astype(np.float32)
     except ValueError:
         vertices = np.empty((0, 3), np.float32)
@@ -77,7 +81,7 @@ def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
         return vertices
     for match in VERTEX_LINE.finditer(text):
         try:
-            good = all(abs(float(number)) < np.finfo(np.float32).max for number in match[1].split()[:3])
+            good = all(abs(float(number)) < LARGEST_COORDINATE for number in match[1].split()[:3])
         except ValueError:
             good = False
         if not good or len(match[1].split()) < 3:
@@ -155,7 +159,7 @@ def position_template(path: Path) -> bytes:
     return VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text).replace(CONTINUATION, b"\\\n")
 
 
-def write_positions(path: Path, vertices: Float32[ndarray, "V 3"], template: bytes) -> None:
+def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes) -> None:
     """Write `vertices` (V, 3) into a template of `position_template`; nine digits keep every bit of a float32.
 
     The file appears whole or not at all; `OSError` where the disk does not take it.
@@ -165,7 +169,7 @@ def write_positions(path: Path, vertices: Float32[ndarray, "V 3"], template: byt
         partial.write_bytes(text)
 
 
-def write_obj(path: Path, vertices: Float32[ndarray, "V 3"], polygons: Int64[ndarray, "P K"] | None = None) -> None:
+def write_obj(path: Path, vertices: Float[ndarray, "V 3"], polygons: Int[ndarray, "P K"] | None = None) -> None:
     """Write a plain OBJ file: `v` lines and, where `polygons` (P, K) are given, `f` lines."""
     faces = b""
     if polygons is not None:

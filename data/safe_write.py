@@ -18,10 +18,12 @@ def write_beside(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        if partial.is_dir() and path.exists():
-            shutil.rmtree(partial)
-        else:
+        try:
             partial.replace(path)
+        except OSError:
+            if not (partial.is_dir() and path.is_dir()):
+                raise
+            shutil.rmtree(partial)
     except BaseException:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)

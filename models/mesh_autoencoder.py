@@ -123,10 +123,10 @@ class MeshAutoencoder(nn.Module):
         count, samples = 0, 0
         sums = [torch.zeros((), dtype=torch.float64)] * 4
         for features, targets in frames:
-            x, y = features.double().flatten(0, 1), targets.double()
+            x, y = features.cpu().double().flatten(0, 1), targets.cpu().double()
             count, samples = count + len(y), samples + len(x)
             parts = [x.sum(0), x.square().sum(0), y.sum(0), y.square().sum()]
-            sums = [total + part.to(total.device) for total, part in zip(sums, parts, strict=True)]
+            sums = [total + part for total, part in zip(sums, parts, strict=True)]
         mean = sums[0] / samples
         variance = (sums[1] / samples - mean.square()).clamp_min(0)
         deviation = variance.sqrt()

@@ -37,7 +37,7 @@ def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[
     """
     num_vertices = len(vertices)
     graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(num_vertices, num_vertices))
-    count, part = connected_components(graph, directed=False)
+    _, part = connected_components(graph, directed=False)
     joined = part == np.bincount(part).argmax()
     added = []
     while not joined.all():
@@ -61,15 +61,21 @@ def laplacian_eigenfunctions(
     """Return the `count` smoothest non-constant Laplace-Beltrami eigenfunctions (V, count), each of variance one.
 
     The Laplacian is the intrinsic one of Sharp and Crane 2020, "A Laplacian for nonmanifold triangle meshes", which takes
-    bad triangles; `links` tie separate parts together. Zero where the mesh has too few vertices.
+    bad triangles; `links` tie separate parts together. Zero where the mesh has too few
+    vertices, or no extent.
     """
-    used = np.unique(faces)
+    functions = np.zeros((len(vertices), count))
+    good = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    size = np.ptp(vertices, axis=0).max()
+    if not len(good) or size == 0:
+        return functions
+    used = np.unique(good)
     index = np.full(len(vertices), -1)
     index[used] = np.arange(len(used))
-    scaled = (vertices - vertices.mean(axis=0)) / max(np.ptp(vertices, axis=0).max(), 1e-30)
-    good = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
-    laplacian, mass_matrix = robust_laplacian.mesh_laplacian(scaled[used], index[good])
-    mass = np.maximum(mass_matrix.diagonal(), 1e-9 * mass_matrix.diagonal().mean())
+    scaled = (vertices[used] - vertices.mean(axis=0)) / size
+    laplacian, mass_matrix = robust_laplacian.mesh_laplacian(scaled, index[good])
+    mass = mass_matrix.diagonal()
+    mass = np.maximum(mass, 1e-9 * max(mass.mean(), 1e-12))
     ends = index[links]
     ends = ends[(ends >= 0).all(axis=1)]
     incidence = sparse.coo_matrix(
@@ -77,7 +83,6 @@ def laplacian_eigenfunctions(
         shape=(len(ends), len(used)),
     )
     laplacian = laplacian + incidence.T @ incidence
-    functions = np.zeros((len(vertices), count))
     wanted = min(count, len(used) - 1)
     if len(used) < DENSE_SOLVER_BELOW:
         root = 1 / np.sqrt(mass)

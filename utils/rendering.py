@@ -44,7 +44,7 @@ def render_mesh(
     camera: Camera,
     colors: Float[ndarray, "V 3"] | None = None,
 ) -> Float[ndarray, "height width 4"]:
-    """Return an RGBA picture (height, width, 4), values 0 to 1, of a smooth-shaded mesh; clay where no `colors` (V, 3) are given."""
+    """Return an RGBA picture (height, width, 4), values 0 to 1, of a smooth-shaded mesh; clay where there are no `colors`."""
     # in camera axes every ray runs along -z; scaled to the picture, so that Embree's float32 is fine at any distance
     local = (vertices.astype(float) - camera.centre) @ camera.axes.T / camera.size[1]
     mesh = trimesh.Trimesh(local, faces, process=False)

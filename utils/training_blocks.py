@@ -41,7 +41,7 @@ class Block:
 class EpochPlan:
     """The blocks of one epoch: frames of each, and how many optimisation steps it is cut into."""
 
-    frames: list[Int[ndarray, " B"]]
+    frames: list[Int[ndarray, " _"]]
     steps: list[int]
     seeds: list[list[int]]
 

@@ -152,19 +152,20 @@ def pose_sequence(names, heads, segments, seconds, frame_rate, seed):
     frames = round(seconds * frame_rate)
     time = np.arange(frames) / frame_rate
     stretch = seconds / sum(segment.seconds for segment in segments)
+    blend = min(BLEND_SECONDS, 0.8 * stretch * min(segment.seconds for segment in segments))
     rotations = np.zeros((frames, len(names), 3))
     hops = np.zeros(frames)
     total = np.zeros(frames)
     start = 0.0
     for segment in segments:
         end = start + segment.seconds * stretch
-        # the weight ramps over the blend on both sides; weights are divided by their sum below
-        inside = np.minimum(time - start, end - time) / BLEND_SECONDS + 0.5
-        weight = np.clip(inside, 0, 1) ** 2 * (3 - 2 * np.clip(inside, 0, 1))
-        if segment is segments[0]:
-            weight[time < start + BLEND_SECONDS] = 1
-        if segment is segments[-1]:
-            weight[time > end - BLEND_SECONDS] = 1
+        # each motion fades in over the end of the one before; the first and the last do not fade into anything
+        inside = np.minimum(
+            np.inf if segment is segments[0] else time - start,
+            np.inf if segment is segments[-1] else end - time,
+        )
+        ramp = np.clip(inside / blend + 0.5, 0, 1)
+        weight = np.broadcast_to(ramp**2 * (3 - 2 * ramp), time.shape)
         wander = random.uniform(0, 2 * pi, 4)
         tempo = segment.tempo * (1 + 0.12 * sin(1.7 * time + wander[0]))
         amplitude = segment.amplitude * (1 + 0.12 * sin(2.3 * time + wander[1]) + 0.06 * sin(5.1 * time + wander[2]))

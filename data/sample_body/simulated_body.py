@@ -65,7 +65,7 @@ class Body:
 
 
 def load_body(resolution):
-    """Return the baked body: `low` 3,008 vertices, `medium` 13,718 (its own quads), `high` 54,734 (subdivided once)."""
+    """Return the baked body: `low` 3,008 vertices, `medium` 13,718 (its own quads), `high` 54,848 (subdivided once)."""
     with np.load(Path(__file__).with_name("body.npz")) as baked:
         stored = "medium" if resolution == "high" else resolution
         vertices = baked[f"{stored}_vertices"].astype(float)

@@ -1,0 +1,109 @@
+"""What the tests share: a small tube that bends and swings, as arrays and as folders of OBJ files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.mesh_sequence import MeshSequence
+from data.obj import write_obj
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.rest_surface import RestSurface
+
+RINGS, AROUND = 9, 8
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _private_cache(tmp_path_factory):
+    os.environ["SKIN2SCAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def tube_quads():
+    """Quads (P, 4) of an open tube of RINGS rings of AROUND vertices."""
+    ring, step = np.meshgrid(np.arange(RINGS - 1), np.arange(AROUND), indexing="ij")
+    here, there = ring * AROUND, (ring + 1) * AROUND
+    following = (step + 1) % AROUND
+    return np.stack([here + step, here + following, there + following, there + step], axis=-1).reshape(-1, 4)
+
+
+def tube_triangles():
+    quads = tube_quads()
+    return np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
+
+
+def tube_frames(num_frames, seed=0, radius=0.1):
+    """Vertices (T, V, 3) of a tube, one metre long along x, that bends and drifts smoothly."""
+    random = np.random.default_rng(seed)
+    phase = random.uniform(0, 2 * np.pi, 3)
+    time = np.arange(num_frames)[:, None, None]
+    along = np.repeat(np.linspace(0, 1, RINGS), AROUND)[None, :]
+    angle = np.tile(2 * np.pi * np.arange(AROUND) / AROUND, RINGS)[None, :]
+    bend = 0.6 * np.sin(0.4 * time[..., 0] + phase[0]) * along
+    height = 0.3 * np.sin(0.23 * time[..., 0] + phase[1])
+    x = along * np.cos(bend) - radius * np.cos(angle) * np.sin(bend)
+    y = along * np.sin(bend) + radius * np.cos(angle) * np.cos(bend) + height
+    z = np.broadcast_to(radius * np.sin(angle), x.shape)
+    return np.stack([x, y, z], axis=2)
+
+
+def tube_scans(skinned):
+    """What a scan of the tube shows: it bulges where it bends, and lags behind its own acceleration."""
+    bulge = 1 + 0.3 * np.abs(np.diff(skinned[:, :, 1], axis=1, prepend=skinned[:, :1, 1]))[..., None]
+    centre = skinned.reshape(len(skinned), RINGS, AROUND, 3).mean(axis=2).repeat(AROUND, axis=1)
+    velocity = np.diff(skinned, axis=0, prepend=skinned[:1])
+    return centre + bulge * (skinned - centre) - 0.3 * np.diff(velocity, axis=0, prepend=velocity[:1])
+
+
+@pytest.fixture
+def make_tube_sequence():
+    """A function that returns a tube's `MeshSequence`."""
+
+    def make(num_frames=12, seed=0):
+        skinned = tube_frames(num_frames, seed)
+        files = [Path(f"tube_sbs.{number:05d}.obj") for number in range(1, num_frames + 1)]
+        numbers = np.arange(1, num_frames + 1)
+        return MeshSequence("tube", numbers, files, skinned.astype(np.float32), tube_scans(skinned).astype(np.float32))
+
+    return make
+
+
+def write_tube(parent, name="geo/tube", num_frames=12, seed=0):
+    """Write a tube's frames below `parent`; return its source and target folders."""
+    skinned = tube_frames(num_frames, seed)
+    folders = []
+    for kind, frames in (("sbs", skinned), ("target", tube_scans(skinned))):
+        folder = parent / f"{name}_{kind}" / "obj"
+        for number, vertices in enumerate(frames, 1):
+            write_obj(folder / f"tube_{kind}.{number:05d}.obj", vertices, tube_quads())
+        folders.append(folder)
+    return folders
+
+
+@pytest.fixture(scope="session")
+def tube_surface():
+    return RestSurface.from_mesh(tube_frames(1)[0], tube_triangles())
+
+
+@pytest.fixture
+def make_model(tube_surface):
+    """A function that returns an auto-encoder of the tube, with weights drawn at random where `random_output`."""
+
+    def make(random_output=False, **settings):
+        torch.manual_seed(0)
+        model = MeshAutoencoder(ModelSettings(**settings), tube_surface)
+        if random_output:
+            for parameter in model.decoder.output.parameters():
+                torch.nn.init.normal_(parameter, std=0.1)
+        return model
+
+    return make
+
+
+def run_script(folder, name, *arguments):
+    """Run a script of the project in `folder`, as from a terminal; return the finished process."""
+    command = [sys.executable, Path(__file__).parent.parent / name, *arguments]
+    return subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, encoding="utf-8")

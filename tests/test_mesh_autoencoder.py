@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from conftest import tube_frames, tube_scans
+from scipy.spatial.transform import Rotation
+
+
+def tube_windows(num_frames=4, num_condition_frames=3):
+    frames = torch.from_numpy(tube_frames(num_frames + num_condition_frames - 1)).float()
+    return frames.unfold(0, num_condition_frames, 1).permute(0, 3, 1, 2)  # (B, N, V, 3)
+
+
+@pytest.mark.parametrize("num_condition_frames", [1, 3])
+@pytest.mark.parametrize("num_embeddings", [0, 12])
+def test_untrained_it_answers_with_the_skinned_mesh(make_model, num_condition_frames, num_embeddings):
+    model = make_model(num_condition_frames=num_condition_frames, num_embeddings=num_embeddings)
+    window = tube_windows(num_condition_frames=num_condition_frames)
+    torch.testing.assert_close(model.predict(window), window[:, -1])
+
+
+def test_prediction_moves_with_the_body(make_model):
+    model = make_model(random_output=True, num_condition_frames=3)
+    window = tube_windows()
+    # about the up axis, gravity is the same from every side
+    turn = torch.from_numpy(Rotation.from_rotvec([0, 1.1, 0]).as_matrix()).float()
+    shift = torch.tensor([0.5, -2.0, 1.0])
+    prediction = model.predict(window)
+    assert (prediction - window[:, -1]).abs().max() > 1e-3
+    torch.testing.assert_close(model.predict(window @ turn.T + shift), prediction @ turn.T + shift, atol=2e-5, rtol=0)
+    # fallen over, it is another: gravity has changed
+    fall = torch.from_numpy(Rotation.from_rotvec([1.1, 0, 0]).as_matrix()).float()
+    assert (model.predict(window @ fall.T) - prediction @ fall.T).abs().max() > 1e-3
+
+
+def test_up_axis_is_where_gravity_comes_from(make_model):
+    window = tube_windows()
+    z_up = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # turns y into z
+    upright = make_model(random_output=True, num_condition_frames=3, up_axis="y").predict(window)
+    turned = make_model(random_output=True, num_condition_frames=3, up_axis="z").predict(window @ z_up.T)
+    torch.testing.assert_close(turned, upright @ z_up.T, atol=2e-5, rtol=0)
+
+
+def test_targets_undo_the_prediction(make_model):
+    model = make_model(random_output=True, num_condition_frames=3)
+    window = tube_windows()
+    features = model.features(window)
+    vertex = torch.arange(window.shape[2]).repeat(len(window))
+    answer = model(features.flatten(0, 1), vertex).view_as(window[:, -1])
+    torch.testing.assert_close(model.targets(window[:, -1], model.predict(window)), answer, atol=1e-6, rtol=1e-4)
+
+
+def test_features_of_a_vertex_against_a_naive_one(make_model):
+    model = make_model(num_condition_frames=4)
+    window = tube_windows(1, 4)[0].double().numpy()
+    vertex = 29
+    surface = model.surface
+    frame = model.frames(torch.from_numpy(window[-1:]))[0, vertex].numpy()
+    x = window[:, vertex]
+    expected = [frame @ (x[3] - x[2]), frame @ (x[2] - 2 * x[1] + x[0]), frame @ (x[3] - 2 * x[2] + x[1])]
+    expected.append(frame @ [0, -1, 0])
+    rest = surface.vertices.double()
+    rest_frame = model.frames(rest.unsqueeze(0))[0, vertex].numpy()
+    for anchor in surface.nearest_anchors[vertex].tolist():
+        at_rest = rest_frame @ (rest[anchor] - rest[vertex]).numpy()
+        expected.append(frame @ (window[-1, anchor] - window[-1, vertex]) - at_rest)
+    features = model.features(torch.from_numpy(window).float().unsqueeze(0))[0, vertex]
+    np.testing.assert_allclose(features, np.concatenate(expected), atol=1e-5)
+
+
+def test_world_coordinates_are_seen_and_answered_as_they_are(make_model):
+    model = make_model(coordinates="world", num_embeddings=0, num_condition_frames=2)
+    window = tube_windows(2, 2)
+    assert not hasattr(model, "embedding")
+    torch.testing.assert_close(model.features(window)[1, 5], window[1, :, 5].flatten())
+    torch.testing.assert_close(model.targets(window[:, -1], window[:, 0]), window[:, 0])
+
+
+@pytest.mark.parametrize("coordinates", ["local", "world"])
+def test_statistics_against_numpy(make_model, coordinates):
+    model = make_model(num_condition_frames=2, coordinates=coordinates)
+    window = tube_windows(6, 2)
+    scans = torch.from_numpy(tube_scans(tube_frames(7))[1:]).float()
+    features, targets = model.features(window), model.targets(window[:, -1], scans)
+    model.set_statistics([(features[:4], targets[:4]), (features[4:], targets[4:])])
+    flat = features.flatten(0, 1).double().numpy()
+    np.testing.assert_allclose(model.feature_mean, flat.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(model.feature_scale, flat.std(axis=0), rtol=1e-3)
+    mean = targets.mean(dim=0) if coordinates == "local" else targets.mean(dim=(0, 1))[None]
+    torch.testing.assert_close(model.target_mean, mean)
+    torch.testing.assert_close(model.target_scale, (targets - mean).square().mean().sqrt(), rtol=1e-3, atol=0)
+
+
+def test_features_that_never_change_stay_finite(make_model):
+    model = make_model(random_output=True, num_condition_frames=2)
+    window = torch.from_numpy(tube_frames(1)).float().unsqueeze(0).expand(3, 2, -1, -1)
+    model.set_statistics([(model.features(window), model.targets(window[:, -1], window[:, -1]))])
+    assert torch.isfinite(model.predict(window)).all()

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from conftest import tube_frames, tube_quads, tube_triangles, write_tube
+
+from data import mesh_sequence
+from data.input_error import InputError
+from data.mesh_sequence import list_frames, load_folder, load_sequences
+from data.obj import read_obj, write_obj
+
+
+def test_frames_pair_by_number_in_numeric_order(tmp_path):
+    for name in ("a_10.obj", "a_9.obj", "a2_100.OBJ", "notes.txt", ".hidden_1.obj"):
+        (tmp_path / name).write_text("v 0 0 0\n")
+    assert {number: path.name for number, path in list_frames(tmp_path).items()} == {
+        9: "a_9.obj",
+        10: "a_10.obj",
+        100: "a2_100.OBJ",
+    }
+    assert list(list_frames(tmp_path)) == [9, 10, 100]
+
+
+def test_reads_what_read_obj_reads(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=4)
+    sequences, faces = load_sequences([source], [target])
+    assert len(sequences) == 1
+    np.testing.assert_array_equal(faces, read_obj(sequences[0].files[0])[1].triangles())
+    assert {tuple(sorted(face)) for face in faces.tolist()} == {
+        tuple(sorted(face)) for face in tube_triangles().tolist()
+    }
+    for frame, path in enumerate(sequences[0].files):
+        np.testing.assert_array_equal(sequences[0].skinned[frame], read_obj(path)[0])
+        scan = read_obj(target / path.name.replace("sbs", "target"))[0]
+        np.testing.assert_array_equal(sequences[0].scan[frame], scan)
+
+
+def test_a_gap_ends_a_sequence(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=6)
+    for folder in (source, target):
+        next(folder.glob("*00003.obj")).unlink()
+    sequences, _ = load_sequences([source], [target])
+    assert [sequence.frame_numbers.tolist() for sequence in sequences] == [[1, 2], [4, 5, 6]]
+    assert "frames 4 to 6" in str(sequences[1])
+
+
+def test_many_files_are_read_by_processes(tmp_path, monkeypatch):
+    source, _ = write_tube(tmp_path, num_frames=6)
+    serial = np.array(load_folder(source).vertices)
+    monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "other"))
+    monkeypatch.setattr(mesh_sequence, "FILES_WORTH_A_POOL", 1)
+    monkeypatch.setattr(mesh_sequence.os, "cpu_count", lambda: 2)
+    np.testing.assert_array_equal(load_folder(source).vertices, serial)
+
+
+def test_second_start_reads_the_cache_alone(tmp_path, monkeypatch):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    first = load_folder(source)
+    monkeypatch.setattr(mesh_sequence, "read_obj", None)
+    again = load_folder(source)
+    np.testing.assert_array_equal(again.vertices, first.vertices)
+    assert isinstance(again.vertices, np.memmap)
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    load_folder(source)
+    write_obj(source / "tube_sbs.00002.obj", tube_frames(1)[0] + 1, tube_quads())
+    np.testing.assert_allclose(load_folder(source).vertices[1], tube_frames(1)[0] + 1, atol=1e-6)
+
+
+def test_an_interrupted_run_leaves_no_half_cache(tmp_path, monkeypatch):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mesh_sequence, "read_frames", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            load_folder(source)
+    assert list(mesh_sequence.cache_folder().iterdir()) == []
+    assert len(load_folder(source).vertices) == 3
+
+
+def test_wrong_folders(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=3)
+    with pytest.raises(InputError, match="no such folder"):
+        load_sequences([tmp_path / "none"], None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no \.obj files"):
+        load_sequences([tmp_path / "empty"], None)
+    with pytest.raises(InputError, match="found 1 folders, expected one per source folder, 2"):
+        load_sequences([source, source], [target])
+    (source / "other.obj").write_text("v 0 0 0\n")
+    with pytest.raises(InputError, match="no number in the name"):
+        load_sequences([source], [target])
+    (source / "other.obj").rename(source / "other_3.obj")
+    with pytest.raises(InputError, match="frame 3 is there twice"):
+        load_sequences([source], [target])
+
+
+def test_a_frame_without_partner(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=4)
+    (target / "tube_target.00003.obj").unlink()
+    with pytest.raises(InputError, match=r"target.*1 of the 4 frames .* frame 3 \(tube_sbs\.00003\.obj\)"):
+        load_sequences([source], [target])
+    (source / "tube_sbs.00003.obj").unlink()
+    (source / "tube_sbs.00004.obj").unlink()
+    with pytest.raises(InputError, match=r"sbs.*1 of the 3 frames .* frame 4"):
+        load_sequences([source], [target])
+
+
+def test_other_vertex_count_names_both_files(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=3)
+    path = source / "tube_sbs.00002.obj"
+    path.write_text(path.read_text() + "v 0 0 0\n")
+    with pytest.raises(InputError, match=r"sbs\.00002\.obj: 73 vertices, expected 72 as in .*sbs\.00001\.obj"):
+        load_sequences([source], [target])
+
+
+def test_other_topology(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=3)
+    path = target / "tube_target.00002.obj"
+    text = path.read_text()
+    path.write_text(text.replace("f ", "# written differently\nf ").replace("f 1 2", "f 01 2"))
+    load_sequences([source], [target])  # the same faces in other words
+    path.write_text(text.replace("f 1 2 10 9", "f 1 2 9 10"))
+    with pytest.raises(InputError, match=r"target\.00002\.obj: other faces than .*target\.00001"):
+        load_sequences([source], [target])
+    for file in target.glob("*.obj"):
+        file.write_text(file.read_text().replace("f 1 2 10 9", "f 1 2 9 10"))
+    with pytest.raises(InputError, match=r"target\.00001\.obj: other faces than .*sbs\.00001"):
+        load_sequences([source], [target])
+
+
+def test_no_faces(tmp_path):
+    (tmp_path / "joints.1.obj").write_text("v 0 0 0\n")
+    with pytest.raises(InputError, match="no faces"):
+        load_sequences([tmp_path], None)

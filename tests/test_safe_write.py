@@ -1,0 +1,34 @@
+import pytest
+
+from data.safe_write import write_beside
+
+
+def test_a_file_appears_whole(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with write_beside(path) as partial:
+        partial.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_what_was_there(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("before")
+    with pytest.raises(error), write_beside(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_another_process_finished_first_is_kept(tmp_path):
+    path = tmp_path / "entry"
+    with write_beside(path) as partial:
+        partial.mkdir()
+        (partial / "mine").touch()
+        path.mkdir()
+        (path / "theirs").touch()
+    assert [file.name for file in path.iterdir()] == ["theirs"]
+    assert list(tmp_path.iterdir()) == [path]

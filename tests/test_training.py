@@ -1,0 +1,178 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from data.input_error import InputError
+from data.mesh_windows import split_windows
+from utils import training, training_blocks
+from utils.checkpoint import build_model, load_checkpoint
+from utils.command_line import Interrupted
+from utils.losses import reconstruction_loss
+from utils.run_folders import TrainingRun, new_timestamp
+from utils.training import Trainer, TrainingOptions, scheduled_learning_rate
+
+
+@pytest.fixture
+def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
+    """A function that returns a trainer of short epochs; `checkpoint` is one to go on from."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 6)
+
+    def make(checkpoint=None, loss=reconstruction_loss, num_inference_meshes=2, **changed):
+        options = TrainingOptions(
+            num_epochs=4,
+            learning_rate=1e-2,
+            mini_batch_size=250,
+            num_frames=5,
+            num_inference_meshes=num_inference_meshes,
+            epoch_save_interval=1,
+            seed=0,
+            units="m",
+        )
+        for name, value in changed.items():
+            setattr(options, name, value)
+        model = make_model(num_condition_frames=3)
+        run = TrainingRun("tube", new_timestamp("tube"))
+        if checkpoint:
+            stored = load_checkpoint(checkpoint)
+            model = build_model(stored, checkpoint)
+            run = TrainingRun("tube", stored["timestamp"])
+        frames = split_windows([make_tube_sequence(12)], 3, num_inference_meshes)
+        trainer = Trainer(model, *frames, loss, run, torch.device("cpu"), options)
+        if checkpoint:
+            trainer.go_on_from(stored)
+        return trainer
+
+    return make
+
+
+def weights(path):
+    return load_checkpoint(path)["model"]
+
+
+def assert_equal_weights(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def test_training_beats_the_skinned_mesh(make_trainer, monkeypatch):
+    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 100)
+    trainer = make_trainer()
+    trainer.fit()
+    last = trainer.progress.history[-1]
+    assert last["losses/held_out_mm"] < 0.5 * last["losses/held_out_skinned_mm"]
+    assert last["losses/training_mm"] < trainer.progress.history[0]["losses/training_mm"]
+
+
+def test_going_on_equals_never_having_stopped(make_trainer):
+    whole = make_trainer()
+    whole.fit()
+    resumed = make_trainer(checkpoint=whole.run.checkpoint(2))
+    # the run's later checkpoints are written again, by the resumed run
+    expected = weights(whole.run.checkpoint(4))
+    whole.run.checkpoint(4).unlink()
+    resumed.fit()
+    assert_equal_weights(weights(resumed.run.checkpoint(4)), expected)
+    untimed = [
+        [{name: value for name, value in row.items() if not name.startswith("time")} for row in each.progress.history]
+        for each in (whole, resumed)
+    ]
+    assert untimed[0] == untimed[1]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_inside_an_epoch_and_gone_on_with(make_trainer, signal_number):
+    whole = make_trainer()
+    whole.fit()
+    calls = []
+
+    def interrupted_loss(predicted, target):
+        calls.append(1)
+        if len(calls) == 9:
+            os.kill(os.getpid(), signal_number)
+        return reconstruction_loss(predicted, target)
+
+    before = signal.getsignal(signal_number)
+    stopped = make_trainer(loss=interrupted_loss)
+    with pytest.raises(Interrupted, match="--load_saved_model") as caught:
+        stopped.fit()
+    assert caught.value.exit_code == 128 + signal_number
+    assert signal.getsignal(signal_number) == before
+    path = stopped.run.checkpoint(1, 3)
+    assert path.name == "1_3.pt"
+    assert path.exists()
+    resumed = make_trainer(checkpoint=path)
+    resumed.fit()
+    assert_equal_weights(weights(resumed.run.checkpoint(4)), weights(whole.run.checkpoint(4)))
+    with pytest.raises(InputError, match="--mini_batch_size: found 99, expected 250"):
+        make_trainer(checkpoint=path, mini_batch_size=99)
+
+
+def test_seed_decides(make_trainer):
+    trainers = [make_trainer(num_epochs=1, seed=seed) for seed in (0, 0, 1)]
+    for trainer in trainers:
+        trainer.fit()
+    same, again, other = (weights(trainer.run.checkpoint(1)) for trainer in trainers)
+    assert_equal_weights(same, again)
+    assert not torch.equal(same["encoder.first.weight"], other["encoder.first.weight"])
+
+
+def test_a_run_that_is_over_says_so(make_trainer):
+    trainer = make_trainer(num_epochs=1)
+    trainer.fit()
+    with pytest.raises(InputError, match="--num_epochs: found 1, expected more than the 1 trained"):
+        make_trainer(checkpoint=trainer.run.checkpoint(1), num_epochs=1)
+
+
+def test_a_loss_gone_wrong_stops_the_run(make_trainer):
+    calls = []
+
+    def exploding_loss(predicted, target):
+        calls.append(1)
+        return reconstruction_loss(predicted, target) * (float("nan") if len(calls) > 8 else 1)
+
+    trainer = make_trainer(loss=exploding_loss)
+    with pytest.raises(InputError, match=r"loss became nan in epoch 2, step 3; the last good checkpoint is .*1\.pt"):
+        trainer.fit()
+    assert [path.name for path in trainer.run.checkpoint(1).parent.iterdir()] == ["1.pt"]
+    for value in weights(trainer.run.checkpoint(1)).values():
+        assert torch.isfinite(value.float()).all()
+
+
+def test_what_a_run_leaves_behind(make_trainer, tmp_path):
+    trainer = make_trainer(num_epochs=5, epoch_save_interval=2)
+    trainer.fit()
+    stamp = trainer.run.timestamp
+    assert sorted(path.name for path in (tmp_path / "saved_model/tube" / stamp).iterdir()) == ["2.pt", "4.pt", "5.pt"]
+    assert (tmp_path / "loss_curves/tube" / f"{stamp}.png").exists()
+    lines = (tmp_path / "logs/tube" / stamp / "metrics.csv").read_text().splitlines()
+    assert lines[0].startswith("epoch,losses/training_mm,losses/held_out_mm,losses/held_out_skinned_mm")
+    assert len(lines) == 6
+    assert "epoch 5/5: training" in (tmp_path / "logs/tube" / stamp / "log.txt").read_text()
+    assert list((tmp_path / "logs/tube" / stamp).glob("events.*"))
+
+
+def test_nothing_held_out(make_trainer):
+    trainer = make_trainer(num_epochs=1, num_inference_meshes=0)
+    trainer.fit()
+    assert "losses/held_out_mm" not in trainer.progress.history[0]
+
+
+def test_first_design_trains(make_trainer, make_model):
+    trainer = make_trainer(num_epochs=1)
+    trainer.model = make_model(num_condition_frames=3, coordinates="world", num_embeddings=0)
+    trainer.optimizer = training.make_optimizer(trainer.model, 1e-2)
+    trainer.fit()
+    assert np.isfinite(trainer.progress.history[0]["losses/training_mm"])
+
+
+def test_the_rate_rises_and_falls():
+    rates = [scheduled_learning_rate(step, 1000, 0.1) for step in range(1000)]
+    assert np.argmax(rates) == 49
+    assert rates[0] == pytest.approx(0.1 / 50)
+    assert rates[-1] == pytest.approx(0.1 / 1000)
+    assert all(0 < scheduled_learning_rate(step, 2, 0.1) <= 0.1 for step in range(2))

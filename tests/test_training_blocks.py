@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from data.mesh_windows import all_windows
+from utils import training_blocks
+from utils.training_blocks import plan_epoch, read_ahead, read_block
+
+
+def test_an_epoch_shows_every_frame_equally_often(monkeypatch):
+    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 1)
+    plan = plan_epoch(num_training=23, num_vertices=10, num_frames=5, mini_batch_size=20, seed=0, epoch=0)
+    assert sorted(np.concatenate(plan.frames).tolist()) == list(range(23))
+    assert [len(frames) for frames in plan.frames] == [5, 5, 5, 5, 3]
+    assert plan.steps == [2, 2, 2, 2, 2]  # 50 vertices in steps of about 20
+    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 25)
+    longer = plan_epoch(num_training=23, num_vertices=10, num_frames=5, mini_batch_size=20, seed=0, epoch=0)
+    assert longer.total_steps == 30
+    assert np.bincount(np.concatenate(longer.frames)).tolist() == [3] * 23
+
+
+def test_plans_follow_from_seed_and_epoch_alone():
+    def frames(seed, epoch):
+        return np.concatenate(plan_epoch(40, 10, 60, 1000, seed, epoch).frames).tolist()
+
+    assert frames(0, 1) == frames(0, 1)
+    assert frames(0, 1) != frames(0, 2)
+    assert frames(0, 1) != frames(1, 1)
+
+
+def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
+    model = make_model(num_condition_frames=2)
+    windows = all_windows([make_tube_sequence(11)], 2)
+    frames = np.array([7, 3, 10, 0, 1, 2, 9, 8, 5])
+    block = read_block(model, windows, frames, [0, 0, 0], torch.device("cpu"))
+    window = torch.from_numpy(windows.skinned(frames))
+    features = model.features(window)
+    targets = model.targets(window[:, -1], torch.from_numpy(windows.scan(frames)))
+    for vertex in (0, 31, 71):
+        mine = block.vertex == vertex
+        assert mine.sum() == 9
+        together = torch.cat([block.features[mine], block.targets[mine]], dim=1)
+        expected = torch.cat([features[:, vertex], targets[:, vertex]], dim=1)
+        torch.testing.assert_close(together.sort(dim=0)[0], expected.sort(dim=0)[0])
+    steps = block.steps(4)
+    assert [len(vertex) for _, _, vertex in steps] == [162] * 4
+    assert torch.equal(torch.cat([vertex for _, _, vertex in steps]), block.vertex)
+
+
+def test_blocks_come_in_order_and_a_failing_read_is_not_lost():
+    def fail():
+        raise OSError("gone")
+
+    reads = [lambda: 1, lambda: 2, fail, lambda: 4]
+    ahead = read_ahead(iter(reads))
+    assert [next(ahead), next(ahead)] == [1, 2]
+    with pytest.raises(OSError, match="gone"):
+        next(ahead)
