@@ -15,9 +15,10 @@ from models.rest_surface import RestSurface
 from utils import arguments
 from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
 from utils.command_line import run
-from utils.losses import reconstruction_loss
+from utils.losses import reconstruction
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer
+from utils.training_blocks import shuffled_vertices
 
 
 def parse_arguments(argv):
@@ -53,9 +54,8 @@ def main(argv=None):
     training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
     for sequence in sequences:
         training_run.report(str(sequence))
-    trainer = Trainer(
-        model, training, held_out, reconstruction_loss, training_run, device, arguments.training_options(args)
-    )
+    options = arguments.training_options(args)
+    trainer = Trainer(model, training, held_out, shuffled_vertices, reconstruction, training_run, device, options)
     if stored:
         trainer.go_on_from(stored)
     trainer.fit()

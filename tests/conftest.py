@@ -18,8 +18,11 @@ RINGS, AROUND = 9, 8
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _private_cache(tmp_path_factory):
+def _environment(tmp_path_factory):
     os.environ["SKIN2SCAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    # more threads only get into each other's way on meshes this small
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 def tube_quads():

@@ -2,17 +2,21 @@ import numpy as np
 import trimesh
 from matplotlib import image
 
-from utils.plots import draw_comparison, plot_loss_curve
+from utils.plots import draw_comparison, plot_loss_curves
 
 
 def test_the_curve_is_a_picture_with_both_errors(tmp_path):
     path = tmp_path / "curves" / "run.png"
-    history = [{"epoch": 1.0, "losses/training_mm": 0.5}, {"epoch": 2.0, "losses/training_mm": 0.3}]
-    plot_loss_curve(history, path)
+    history = [
+        {"epoch": 1.0, "losses/training_reconstruction_mm": 0.5},
+        {"epoch": 2.0, "losses/training_reconstruction_mm": 0.3},
+    ]
+    curves = {"reconstruction": [[0.5, 2.0], [1.0, 0.5], [1.5, 0.4], [2.0, 0.3]]}
+    plot_loss_curves(curves, history, path)
     alone = image.imread(path)
     for row in history:
         row |= {"losses/held_out_mm": 0.4, "losses/held_out_skinned_mm": 2.0}
-    plot_loss_curve(history, path)
+    plot_loss_curves(curves, history, path)
     both = image.imread(path)
     assert alone.shape == both.shape
     red = np.abs(both[..., :3] - np.array([0xCC, 0x66, 0x77]) / 255).max(axis=2) < 0.05

@@ -10,9 +10,10 @@ from data.mesh_windows import split_windows
 from utils import training, training_blocks
 from utils.checkpoint import build_model, load_checkpoint
 from utils.command_line import Interrupted
-from utils.losses import reconstruction_loss
+from utils.losses import reconstruction
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer, TrainingOptions, scheduled_learning_rate
+from utils.training_blocks import shuffled_vertices
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 6)
 
-    def make(checkpoint=None, loss=reconstruction_loss, num_inference_meshes=2, **changed):
+    def make(checkpoint=None, loss=reconstruction, num_inference_meshes=2, **changed):
         options = TrainingOptions(
             num_epochs=4,
             learning_rate=1e-2,
@@ -41,7 +42,7 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
             model = build_model(stored, checkpoint)
             run = TrainingRun("tube", stored["timestamp"])
         frames = split_windows([make_tube_sequence(12)], 3, num_inference_meshes)
-        trainer = Trainer(model, *frames, loss, run, torch.device("cpu"), options)
+        trainer = Trainer(model, *frames, shuffled_vertices, loss, run, torch.device("cpu"), options)
         if checkpoint:
             trainer.go_on_from(stored)
         return trainer
@@ -65,7 +66,7 @@ def test_training_beats_the_skinned_mesh(make_trainer, monkeypatch):
     trainer.fit()
     last = trainer.progress.history[-1]
     assert last["losses/held_out_mm"] < 0.5 * last["losses/held_out_skinned_mm"]
-    assert last["losses/training_mm"] < trainer.progress.history[0]["losses/training_mm"]
+    assert last["losses/training_reconstruction_mm"] < trainer.progress.history[0]["losses/training_reconstruction_mm"]
 
 
 def test_going_on_equals_never_having_stopped(make_trainer):
@@ -90,11 +91,11 @@ def test_stopped_inside_an_epoch_and_gone_on_with(make_trainer, signal_number):
     whole.fit()
     calls = []
 
-    def interrupted_loss(predicted, target):
+    def interrupted_loss(model, samples):
         calls.append(1)
         if len(calls) == 9:
             os.kill(os.getpid(), signal_number)
-        return reconstruction_loss(predicted, target)
+        return reconstruction(model, samples)
 
     before = signal.getsignal(signal_number)
     stopped = make_trainer(loss=interrupted_loss)
@@ -131,9 +132,10 @@ def test_a_run_that_is_over_says_so(make_trainer):
 def test_a_loss_gone_wrong_stops_the_run(make_trainer):
     calls = []
 
-    def exploding_loss(predicted, target):
+    def exploding_loss(model, samples):
         calls.append(1)
-        return reconstruction_loss(predicted, target) * (float("nan") if len(calls) > 8 else 1)
+        factor = float("nan") if len(calls) > 8 else 1.0
+        return {name: factor * loss for name, loss in reconstruction(model, samples).items()}
 
     trainer = make_trainer(loss=exploding_loss)
     with pytest.raises(InputError, match=r"loss became nan in epoch 2, step 3; the last good checkpoint is .*1\.pt"):
@@ -150,7 +152,7 @@ def test_what_a_run_leaves_behind(make_trainer, tmp_path):
     assert sorted(path.name for path in (tmp_path / "saved_model/tube" / stamp).iterdir()) == ["2.pt", "4.pt", "5.pt"]
     assert (tmp_path / "loss_curves/tube" / f"{stamp}.png").exists()
     lines = (tmp_path / "logs/tube" / stamp / "metrics.csv").read_text().splitlines()
-    assert lines[0].startswith("epoch,losses/training_mm,losses/held_out_mm,losses/held_out_skinned_mm")
+    assert lines[0].startswith("epoch,losses/training_reconstruction_mm,losses/held_out_mm,losses/held_out_skinned_mm")
     assert len(lines) == 6
     assert "epoch 5/5: training" in (tmp_path / "logs/tube" / stamp / "log.txt").read_text()
     assert list((tmp_path / "logs/tube" / stamp).glob("events.*"))
@@ -167,7 +169,7 @@ def test_first_design_trains(make_trainer, make_model):
     trainer.model = make_model(num_condition_frames=3, coordinates="world", num_embeddings=0)
     trainer.optimizer = training.make_optimizer(trainer.model, 1e-2)
     trainer.fit()
-    assert np.isfinite(trainer.progress.history[0]["losses/training_mm"])
+    assert np.isfinite(trainer.progress.history[0]["losses/training_reconstruction_mm"])
 
 
 def test_the_rate_rises_and_falls():

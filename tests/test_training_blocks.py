@@ -4,7 +4,7 @@ import torch
 
 from data.mesh_windows import all_windows
 from utils import training_blocks
-from utils.training_blocks import plan_epoch, read_ahead, read_block
+from utils.training_blocks import plan_epoch, read_ahead, shuffled_vertices
 
 
 def test_an_epoch_shows_every_frame_equally_often(monkeypatch):
@@ -32,7 +32,7 @@ def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
     model = make_model(num_condition_frames=2)
     windows = all_windows([make_tube_sequence(11)], 2)
     frames = np.array([7, 3, 10, 0, 1, 2, 9, 8, 5])
-    block = read_block(model, windows, frames, [0, 0, 0], torch.device("cpu"))
+    block = shuffled_vertices(model, windows, frames, [0, 0, 0], torch.device("cpu"))
     window = torch.from_numpy(windows.skinned(frames))
     features = model.features(window)
     targets = model.targets(window[:, -1], torch.from_numpy(windows.scan(frames)))
@@ -43,8 +43,8 @@ def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
         expected = torch.cat([features[:, vertex], targets[:, vertex]], dim=1)
         torch.testing.assert_close(together.sort(dim=0)[0], expected.sort(dim=0)[0])
     steps = block.steps(4)
-    assert [len(vertex) for _, _, vertex in steps] == [162] * 4
-    assert torch.equal(torch.cat([vertex for _, _, vertex in steps]), block.vertex)
+    assert [len(step.vertex) for step in steps] == [162] * 4
+    assert torch.equal(torch.cat([step.vertex for step in steps]), block.vertex)
 
 
 def test_blocks_come_in_order_and_a_failing_read_is_not_lost():

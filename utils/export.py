@@ -73,11 +73,11 @@ def picture_prediction(
         predicted = model.predict(torch.from_numpy(window).to(device))[0].cpu().numpy()
     skinned = window[0, -1]
     sequence, index = windows.entries[frame]
-    title = windows.sequences[sequence].files[index].name
+    name = windows.sequences[sequence].files[index].name
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
     if not len(before):
         panels = {"skinned": (skinned, None), "predicted": (predicted, vertex_errors(skinned, predicted) * units_in_mm)}
-        draw_comparison(panels, faces, up_axis, "correction (mm)", title, path)
+        draw_comparison(panels, faces, up_axis, "correction (mm)", name, path)
         return
     skinned_mm, predicted_mm = before[frame] * units_in_mm, after[frame] * units_in_mm
     panels = {
@@ -87,4 +87,6 @@ def picture_prediction(
         f"skinned error\nmean {skinned_mm.mean():.2f} mm": (skinned, skinned_mm),
         f"predicted error\nmean {predicted_mm.mean():.2f} mm": (predicted, predicted_mm),
     }
-    draw_comparison(panels, faces, up_axis, "distance to the scan (mm)", title, path)
+    draw_comparison(
+        panels, faces, up_axis, "distance to the scan (mm)", f"{name}, the frame furthest from its scan", path
+    )

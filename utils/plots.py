@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy import ndarray
 
 from data.safe_write import write_beside
@@ -26,32 +26,32 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(partial, format="png")
 
 
-def plot_loss_curve(history: list[dict[str, float]], path: Path) -> None:
-    """Draw training and held-out error over the epochs, mm, log scale, and the skinned error as the line to beat."""
-    figure = Figure(figsize=(7, 4.2), dpi=120, layout="constrained")
+def plot_loss_curves(curves: dict[str, list[list[float]]], history: list[dict[str, float]], path: Path) -> None:
+    """Draw training losses, [epochs, mm] a point, and the held-out error after each epoch, on a log scale.
+
+    The dashed line is the held-out error of the skinned mesh: the line to beat.
+    """
+    figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    epochs = [row["epoch"] for row in history]
-    curves = [
-        ("losses/training_mm", "training (mean over the epoch)", "#4477aa", "o"),
-        ("losses/held_out_mm", "held out (after the epoch)", "#cc6677", "s"),
-    ]
-    for name, label, color, marker in curves:
-        if name in history[-1]:
-            axes.plot(epochs, [row[name] for row in history], color=color, marker=marker, markersize=4, label=label)
-    if "losses/held_out_skinned_mm" in history[-1]:
-        skinned = history[-1]["losses/held_out_skinned_mm"]
-        axes.axhline(
-            skinned, color=INK, linestyle="--", linewidth=1, label=f"held out, skinned mesh as it is ({skinned:.2f} mm)"
+    for (name, curve), color in zip(curves.items(), ("#4477aa", "#228833"), strict=False):
+        axes.plot(*zip(*curve, strict=True), color=color, linewidth=1.5, label=f"training, {name}")
+    if "losses/held_out_mm" in history[-1]:
+        epochs, held_out, skinned = zip(
+            *((row["epoch"], row["losses/held_out_mm"], row["losses/held_out_skinned_mm"]) for row in history),
+            strict=True,
         )
+        axes.plot(epochs, held_out, color="#cc6677", marker="o", markersize=5, label=f"held out: {held_out[-1]:.3g} mm")
+        label = f"held out, skinned: {skinned[-1]:.3g} mm"
+        axes.axhline(skinned[-1], color=INK, linestyle="--", linewidth=1, label=label)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_formatter(ScalarFormatter())
+    for formatted in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatted(FormatStrFormatter("%.3g"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    axes.set_xlim(0, history[-1]["epoch"] * 1.02)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("mean vertex error (mm)")
+    axes.set_ylabel("mean over vertices (mm)")
     axes.grid(True, which="both", color=FAINT, linewidth=0.4)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     save_figure(figure, path)
 
 

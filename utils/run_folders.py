@@ -70,8 +70,8 @@ class TrainingRun:
         with open(self.logs / "log.txt", "a", encoding="utf-8") as log:
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n")
 
-    def record(self, history: list[dict[str, float]]) -> None:
-        """Write all epochs' metrics as CSV, and the last epoch's as TensorBoard events."""
+    def record(self, history: list[dict[str, float]], step: int) -> None:
+        """Write all epochs' metrics as CSV, and the last epoch's, at optimisation step `step`, as TensorBoard events."""
         with (
             write_beside(self.logs / "metrics.csv") as partial,
             open(partial, "w", newline="", encoding="utf-8") as file,
@@ -80,6 +80,6 @@ class TrainingRun:
             table.writeheader()
             table.writerows(history)
         for name, value in history[-1].items():
-            if name != "epoch":
-                self.events.add_scalar(name, value, int(history[-1]["epoch"]))
+            if name != "epoch" and "training" not in name:  # training losses have more points than one per epoch
+                self.events.add_scalar(name, value, step)
         self.events.flush()

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
+from numpy import ndarray
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -20,16 +21,18 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.checkpoint import farthest_checkpoint, save_checkpoint
 from utils.command_line import Interrupted
 from utils.metrics import UNITS_IN_MM
-from utils.plots import plot_loss_curve
+from utils.plots import plot_loss_curves
 from utils.prediction import mean_errors
 from utils.run_folders import TrainingRun
-from utils.training_blocks import EpochPlan, plan_epoch, read_ahead, read_block, read_features
+from utils.training_blocks import EpochPlan, Samples, plan_epoch, read_ahead, read_features
 
 WARM_UP_STEPS = 50
 LARGEST_GRADIENT = 1.0
+POINTS_PER_EPOCH = 25  # of the training curve
 FRAMES_FOR_STATISTICS = 240
 
-Loss = Callable[[Float[Tensor, "S 3"], Float[Tensor, "S 3"]], Float[Tensor, ""]]
+ReadBlock = Callable[[MeshAutoencoder, MeshWindows, Int[ndarray, " B"], list[int], torch.device], Samples]
+Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
 
 
 @dataclass
@@ -48,12 +51,13 @@ class TrainingOptions:
 
 @dataclass
 class Progress:
-    """How far a run has come: whole epochs, steps of the next one with their summed loss, and a row per epoch."""
+    """How far a run has come: whole epochs, steps of the next one, and what was measured on the way."""
 
     epoch: int = 0
     step: int = 0
-    loss_sum: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    recent: dict[str, list[float]] = field(default_factory=dict)  # losses since the last point of the curves
+    curves: dict[str, list[list[float]]] = field(default_factory=dict)  # epochs, mean loss (mm) since the last point
+    history: list[dict[str, float]] = field(default_factory=list)  # metrics of every epoch
 
 
 def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> float:
@@ -95,7 +99,8 @@ def stop_signals() -> Iterator[list[int]]:
 class Trainer:
     """One training run of a model: `fit` trains the epochs that are left, from the start or from a stored checkpoint.
 
-    `reconstruction` maps predicted and true targets (S, 3), in units of the targets' spread, to a loss.
+    `read_block` says what the samples of a step are, of `training_blocks`; `losses`, by name, are what is minimised, their
+    sum, in units of the targets' spread: one of `utils.losses`.
     """
 
     def __init__(
@@ -103,14 +108,15 @@ class Trainer:
         model: MeshAutoencoder,
         training: MeshWindows,
         held_out: MeshWindows,
-        reconstruction: Loss,
+        read_block: ReadBlock,
+        losses: Losses,
         run: TrainingRun,
         device: torch.device,
         options: TrainingOptions,
     ):
         self.model = model.to(device)
         self.training, self.held_out = training, held_out
-        self.reconstruction = reconstruction
+        self.read_block, self.losses = read_block, losses
         self.run, self.device, self.options = run, device, options
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
@@ -166,7 +172,7 @@ class Trainer:
         starts = np.cumsum([0, *plan.steps])
         first = int(np.searchsorted(starts, progress.step, side="right")) - 1
         reads = (
-            partial(read_block, self.model, self.training, plan.frames[block], plan.seeds[block], self.device)
+            partial(self.read_block, self.model, self.training, plan.frames[block], plan.seeds[block], self.device)
             for block in range(first, len(plan.frames))
         )
         title = f"epoch {progress.epoch + 1}/{self.options.num_epochs}"
@@ -175,48 +181,56 @@ class Trainer:
                 for samples in block.steps(plan.steps[number])[progress.step - starts[number] :]:
                     if stop:
                         self.stop(stop[0])
-                    loss = self.train_step(*samples, total_steps=plan.total_steps)
-                    bar.set_postfix_str(
-                        f"{loss * float(self.model.target_scale) * self.units_in_mm:.3f} mm", refresh=False
-                    )
+                    self.train_step(samples, plan.total_steps)
+                    self.extend_curves(plan.total_steps, bar)
                     bar.update()
 
-    def train_step(self, features: Tensor, targets: Tensor, vertex: Tensor, total_steps: int) -> float:
-        """Take one optimisation step on samples of `Block.steps`, in an epoch of `total_steps`; return the loss."""
+    def train_step(self, samples: Samples, total_steps: int) -> None:
+        """Take one optimisation step, in an epoch of `total_steps`."""
         progress, options = self.progress, self.options
         step = progress.epoch * total_steps + progress.step
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
-        scale = self.model.target_scale
-        loss = self.reconstruction(self.model(features, vertex) / scale, targets / scale)
+        losses = self.losses(self.model, samples)
+        total = torch.stack(list(losses.values())).sum()
         self.optimizer.zero_grad()
-        loss.backward()
+        total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
-        if not torch.isfinite(loss + norm):
-            self.stop_diverged(loss.item())
+        if not torch.isfinite(total + norm):
+            self.stop_diverged(total.item())
         self.optimizer.step()
         progress.step += 1
-        progress.loss_sum += loss.item()
-        return loss.item()
+        for name, loss in losses.items():
+            progress.recent.setdefault(name, []).append(loss.item())
+
+    def extend_curves(self, total_steps: int, bar: tqdm) -> None:
+        """Add the means of the latest losses to the training curves, where a point of them is due."""
+        progress = self.progress
+        if progress.step * POINTS_PER_EPOCH // total_steps == (progress.step - 1) * POINTS_PER_EPOCH // total_steps:
+            return
+        for name, recent in progress.recent.items():
+            in_mm = float(np.mean(recent)) * float(self.model.target_scale) * self.units_in_mm
+            progress.curves.setdefault(name, []).append([progress.epoch + progress.step / total_steps, in_mm])
+            step = progress.epoch * total_steps + progress.step
+            self.run.events.add_scalar(f"losses/training_{name}_mm", in_mm, step)
+        progress.recent = {}
+        bar.set_postfix_str(f"{progress.curves['reconstruction'][-1][1]:.3f} mm", refresh=False)
 
     def finish_epoch(self, seconds: float) -> None:
         """Measure the held-out frames, write logs and curve, and save where the save interval says so."""
         progress, options = self.progress, self.options
-        mean_loss = progress.loss_sum / progress.step
-        row = {
-            "epoch": float(progress.epoch + 1),
-            "losses/training_mm": mean_loss * float(self.model.target_scale) * self.units_in_mm,
-        }
-        message = f"epoch {progress.epoch + 1}/{options.num_epochs}: training {row['losses/training_mm']:.3f} mm"
+        row = {"epoch": float(progress.epoch + 1)}
+        row |= {f"losses/training_{name}_mm": curve[-1][1] for name, curve in progress.curves.items()}
+        message = f"epoch {progress.epoch + 1}/{options.num_epochs}: training {row['losses/training_reconstruction_mm']:.3f} mm"
         if len(self.held_out):
             skinned, predicted = (self.units_in_mm * e for e in mean_errors(self.model, self.held_out, self.device))
             row |= {"losses/held_out_mm": predicted, "losses/held_out_skinned_mm": skinned}
             message += f", held out {predicted:.3f} mm (skinned {skinned:.3f} mm)"
         progress.history.append(row | {"time/epoch_seconds": seconds})
-        progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
+        total_steps, progress.epoch, progress.step = progress.step, progress.epoch + 1, 0
         self.run.report(f"{message}, {seconds:.0f} s")
-        self.run.record(progress.history)
-        plot_loss_curve(progress.history, self.run.loss_curve)
+        self.run.record(progress.history, progress.epoch * total_steps)
+        plot_loss_curves(progress.curves, progress.history, self.run.loss_curve)
         if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
             self.save()
 

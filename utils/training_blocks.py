@@ -24,17 +24,17 @@ FRAMES_AT_ONCE = 8  # whole frames through the feature code
 
 
 @dataclass
-class Block:
-    """Vertex samples of some frames, shuffled: features (R, C) and targets (R, 3), file units, and vertices (R,)."""
+class Samples:
+    """Vertices to train on: features (*S, C) and targets (*S, 3), file units, and which vertices they are (*S,)."""
 
-    features: Float[Tensor, "R C"]
-    targets: Float[Tensor, "R 3"]
-    vertex: Int[Tensor, " R"]
+    features: Float[Tensor, "*S C"]
+    targets: Float[Tensor, "*S 3"]
+    vertex: Int[Tensor, "*S"]
 
-    def steps(self, num_steps: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return the samples cut into `num_steps` parts of equal size, give or take one."""
+    def steps(self, num_steps: int) -> list["Samples"]:
+        """Return the samples cut along their first axis into `num_steps` parts of equal size, give or take one."""
         parts = (self.features, self.targets, self.vertex)
-        return list(zip(*(part.tensor_split(num_steps) for part in parts), strict=True))
+        return [Samples(*step) for step in zip(*(part.tensor_split(num_steps) for part in parts), strict=True)]
 
 
 @dataclass
@@ -77,23 +77,23 @@ def read_features(
             yield model.features(window), model.targets(window[:, -1], scan)
 
 
-def read_block(
+def shuffled_vertices(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
-) -> Block:
+) -> Samples:
     """Return all vertices of the given frames as samples, shuffled by `seed`."""
     parts = list(read_features(model, windows, frames, device))
     num_vertices = parts[0][0].shape[1]
     features = torch.cat([part.flatten(0, 1) for part, _ in parts])
     targets = torch.cat([part.flatten(0, 1) for _, part in parts])
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(features))).to(device)
-    return Block(features[order], targets[order], order % num_vertices)
+    return Samples(features[order], targets[order], order % num_vertices)
 
 
-def read_ahead(reads: Iterator[Callable[[], Block]]) -> Iterator[Block]:
+def read_ahead(reads: Iterator[Callable[[], Samples]]) -> Iterator[Samples]:
     """Yield the result of each read, while the next one is under way in a thread."""
     # one thread for the reader's own tensor operations: more would only take turns with the training step's
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as reader:
-        following: Future[Block] | None = None
+        following: Future[Samples] | None = None
         for read in reads:
             current, following = following, reader.submit(read)
             if current is not None:
