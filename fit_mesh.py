@@ -18,7 +18,7 @@ from utils.command_line import run
 from utils.losses import reconstruction
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer
-from utils.training_blocks import shuffled_vertices
+from utils.training_blocks import SHUFFLED_VERTICES
 
 
 def parse_arguments(argv):
@@ -55,7 +55,7 @@ def main(argv=None):
     for sequence in sequences:
         training_run.report(str(sequence))
     options = arguments.training_options(args)
-    trainer = Trainer(model, training, held_out, shuffled_vertices, reconstruction, training_run, device, options)
+    trainer = Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options)
     if stored:
         trainer.go_on_from(stored)
     trainer.fit()

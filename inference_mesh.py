@@ -10,10 +10,10 @@ Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's nam
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows
 from utils import arguments
-from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
+from utils.checkpoint import build_model, check_topology, load_checkpoint
 from utils.command_line import run
 from utils.export import export_predictions, picture_prediction
-from utils.metrics import UNITS_IN_MM, error_table, summarise_errors
+from utils.metrics import UNITS_IN_MM, error_table
 from utils.run_folders import inference_folder
 
 
@@ -36,8 +36,8 @@ def main(argv=None):
     # model
     path = args.model_saved_path
     stored = load_checkpoint(path)
-    settings = arguments.choose_settings(args, build_settings(stored, path))
     model = build_model(stored, path).to(device)
+    settings = arguments.choose_settings(args, model.settings)
 
     # data
     targets = args.target_files_dir if args.is_target_available else None
@@ -47,14 +47,13 @@ def main(argv=None):
 
     # predict
     folder = inference_folder(args.model_type or stored["model_type"], stored["timestamp"])
-    errors = export_predictions(model, windows, folder, device, measured=targets is not None)
+    units_in_mm = UNITS_IN_MM[args.units]
+    errors = export_predictions(model, windows, folder, device, units_in_mm, measured=args.is_target_available)
     print(f"{len(windows)} meshes in {folder}")
 
     # compare
-    units_in_mm = UNITS_IN_MM[args.units]
-    if targets is not None:
-        skinned, predicted = (summarise_errors(each, units_in_mm) for each in errors)
-        print(error_table({f"{len(windows)} frames": (skinned, predicted)}))
+    if errors:
+        print(error_table(errors, len(windows)))
     picture_prediction(model, windows, errors, units_in_mm, device, folder / "comparison.png")
     print(f"picture in {folder / 'comparison.png'}")
 

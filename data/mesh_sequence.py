@@ -23,6 +23,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from data.input_error import InputError
+from data.joints import POINT_FILES, read_points
 from data.obj import Polygons, face_text_digest, parse_polygons, parse_vertices, read_obj, read_text
 from data.safe_write import write_beside
 
@@ -43,40 +44,42 @@ class MeshFolder:
 
 @dataclass
 class MeshSequence:
-    """Consecutive frames: numbers (T,), source files, skinned mesh and, where there is one, scan (T, V, 3) in file units."""
+    """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scan and joints, file units."""
 
     name: str
     frame_numbers: Int64[ndarray, " T"]
     files: list[Path]
     skinned: Float32[ndarray, "T V 3"]
     scan: Float32[ndarray, "T V 3"] | None
+    joints: Float32[ndarray, "T J 3"] | None = None
 
     def __str__(self) -> str:
         first, last = self.frame_numbers[0], self.frame_numbers[-1]
         return f"{self.name}: frames {first} to {last}, {self.skinned.shape[1]} vertices"
 
 
-def list_frames(folder: Path) -> dict[int, Path]:
-    """Return the OBJ files of a folder by frame number, the last number in a file's name, in numeric order.
+def list_frames(folder: Path, endings: tuple[str, ...] = (".obj",)) -> dict[int, Path]:
+    """Return a folder's files of these `endings` by frame number, the last number in a file's name, in numeric order.
 
-    Raises `InputError` for no folder, no OBJ files, a name without a number, and a number that appears twice.
+    Raises `InputError` for no folder, no such files, a name without a number, and a number that appears twice.
     """
     folder = Path(folder)
+    expected = " or ".join(endings)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder, expected a folder of .obj files")
+        raise InputError(f"{folder}: no such folder, expected a folder of {expected} files")
     frames: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() != ".obj" or path.name.startswith("."):
+        if path.suffix.lower() not in endings or path.name.startswith("."):
             continue
         numbers = re.findall(r"\d+", path.stem)
         if not numbers:
-            raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001.obj")
+            raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001{path.suffix}")
         number = int(numbers[-1])
         if number in frames:
             raise InputError(f"{path}: frame {number} is there twice, also as {frames[number].name}")
         frames[number] = path
     if not frames:
-        raise InputError(f"{folder}: no .obj files found")
+        raise InputError(f"{folder}: no {expected} files found")
     return dict(sorted(frames.items()))
 
 
@@ -176,7 +179,27 @@ def check_topology(first: MeshFolder, other: MeshFolder) -> None:
         raise InputError(f"{other.files[0]}: other faces than {first.files[0]}, expected the same topology")
 
 
-def split_at_gaps(source: MeshFolder, target: MeshFolder | None) -> list[MeshSequence]:
+def load_joints(folder: Path, source: MeshFolder) -> Float32[ndarray, "T J 3"]:
+    """Return the joints (T, J, 3) of every frame of `source`, file units.
+
+    Raises `InputError` for a frame without joints, and for another number of joints than in the first one.
+    """
+    frames = list_frames(folder, POINT_FILES)
+    missing = [number for number in source.frame_numbers if number not in frames]
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing)} of the {len(source.frame_numbers)} frames in {source.path} have no joints, "
+            f"the first is frame {missing[0]} ({source.files[source.frame_numbers.index(missing[0])].name})"
+        )
+    files = [frames[number] for number in source.frame_numbers]
+    joints = [read_points(path) for path in tqdm(files, desc=f"reading {folder}", unit="file")]
+    for path, points in zip(files, joints, strict=True):
+        if len(points) != len(joints[0]):
+            raise InputError(f"{path}: {len(points)} joints, expected {len(joints[0])} as in {files[0]}")
+    return np.stack(joints)
+
+
+def split_at_gaps(source: MeshFolder, target: MeshFolder | None, joints: ndarray | None) -> list[MeshSequence]:
     """Return one sequence per run of consecutive frame numbers: no window may cross a gap."""
     numbers = np.array(source.frame_numbers, dtype=np.int64)
     bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
@@ -187,31 +210,49 @@ def split_at_gaps(source: MeshFolder, target: MeshFolder | None) -> list[MeshSeq
             files=source.files[start:end],
             skinned=source.vertices[start:end],
             scan=None if target is None else target.vertices[start:end],
+            joints=None if joints is None else joints[start:end],
         )
         for start, end in pairwise(bounds)
     ]
 
 
-def load_sequences(
-    source_dirs: list[Path], target_dirs: list[Path] | None
-) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
-    """Return the sequences of all source folders, each paired with its target folder, and their triangles (F, 3).
+def check_joint_counts(sequences: list[MeshSequence]) -> None:
+    """Raise `InputError` where two sequences differ in their number of joints."""
+    counts = {sequence.name: sequence.joints.shape[1] for sequence in sequences if sequence.joints is not None}
+    for name, count in counts.items():
+        expected = counts[sequences[0].name]
+        if count != expected:
+            raise InputError(f"{name}: {count} joints, expected {expected} as in {sequences[0].name}")
 
-    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for another number of target than source
-    folders, a frame without its partner, and meshes that are not all of one topology.
+
+def check_one_per_source(flag: str, folders: list[Path], source_dirs: list[Path]) -> None:
+    """Raise `InputError`, naming the flag, where there are not as many folders as source folders."""
+    if len(folders) != len(source_dirs):
+        raise InputError(f"{flag}: found {len(folders)} folders, expected one per source folder, {len(source_dirs)}")
+
+
+def load_sequences(
+    source_dirs: list[Path], target_dirs: list[Path] | None, joint_dirs: list[Path] | None = None
+) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
+    """Return the sequences of all source folders, with their scans and joints where given, and their triangles (F, 3).
+
+    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for another number of target or joint than
+    source folders, a frame without its partner, and meshes or joints that are not alike in all frames.
     """
-    if target_dirs is not None and len(target_dirs) != len(source_dirs):
-        raise InputError(
-            f"--target_files_dir: found {len(target_dirs)} folders, expected one per source folder, {len(source_dirs)}"
-        )
+    if target_dirs is not None:
+        check_one_per_source("--target_files_dir", target_dirs, source_dirs)
+    if joint_dirs is not None:
+        check_one_per_source("--joint_files_dir", joint_dirs, source_dirs)
+    sequences: list[MeshSequence] = []
     sources = [load_folder(folder) for folder in source_dirs]
-    targets = [None] * len(sources) if target_dirs is None else [load_folder(folder) for folder in target_dirs]
-    sequences = []
-    for source, target in zip(sources, targets, strict=True):
+    for index, source in enumerate(sources):
         check_topology(sources[0], source)
+        target = None if target_dirs is None else load_folder(target_dirs[index])
         if target is not None:
             check_pair(source, target)
-        sequences += split_at_gaps(source, target)
+        joints = None if joint_dirs is None else load_joints(joint_dirs[index], source)
+        sequences += split_at_gaps(source, target, joints)
+    check_joint_counts(sequences)
     if not len(sources[0].polygons.sizes):
         raise InputError(f"{sources[0].files[0]}: no faces (`f` lines) found, expected a mesh")
     return sequences, sources[0].polygons.triangles()

@@ -32,6 +32,17 @@ class MeshWindows:
         frames = window_frames(frame, self.num_condition_frames)
         return np.stack([self.sequences[s].skinned[window] for s, window in zip(sequence, frames, strict=True)])
 
+    def joints(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N J 3"] | None:
+        """Return windows (B, N, J, 3) of the joints, file units; None where the sequences have none."""
+        windows = []
+        sequence, frame = self.entries[indices].T
+        for s, window in zip(sequence, window_frames(frame, self.num_condition_frames), strict=True):
+            joints = self.sequences[s].joints
+            if joints is None:
+                return None
+            windows.append(joints[window])
+        return np.stack(windows)
+
     def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:
         """Return the scans (B, V, 3) of the current frames, file units; raise `ValueError` where there are none."""
         scans = []

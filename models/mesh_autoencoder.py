@@ -15,6 +15,16 @@ from models.surface_frames import surface_frames, to_local, to_world
 UP_AXES = {"x": 0, "y": 1, "z": 2}
 
 
+def motion(window: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B M P 3"]:
+    """Return how points moved over a window (B, N-1, P, 3): the last velocity, then the accelerations, per frame.
+
+    They hold what displacements do, but at scales of their own: soft tissue follows the accelerations, which are small
+    differences of large displacements.
+    """
+    velocity = window.diff(dim=1)
+    return torch.cat([velocity[:, -1:], velocity.diff(dim=1)], dim=1)
+
+
 @dataclass
 class ModelSettings:
     """All that decides the shape of a model; a checkpoint holds it, so that no flag has to be repeated."""
@@ -25,6 +35,7 @@ class ModelSettings:
     num_condition_frames: int = 1
     coordinates: str = "local"
     up_axis: str = "y"
+    num_joints: int = 0
 
     def to_dict(self) -> dict[str, int | str]:
         return asdict(self)
@@ -33,8 +44,9 @@ class ModelSettings:
 class MeshAutoencoder(nn.Module):
     """Multi-pose encoder and multi-expert decoder, for one topology, in `local` or `world` coordinates.
 
-    `local`: the window, gravity and the nearest anchors are seen in each vertex' own frame on the current skinned mesh, and
-    the answer is a correction in that frame. `world`: coordinates in, coordinates out.
+    `local`: the window, gravity, the nearest anchors and, with joints, the nearest of those over the window, are seen in each
+    vertex' own frame on the current skinned mesh, and the answer is a correction in that frame. `world`: coordinates in, all
+    joints' with them, coordinates out.
 
     Training works on vertex samples: `features` and `targets` of whole meshes, any rows of which go through `forward`.
     """
@@ -50,11 +62,13 @@ class MeshAutoencoder(nn.Module):
         self.settings = settings
         self.surface = surface
         num_vertices = len(surface.vertices)
+        num_frames = settings.num_condition_frames
         if settings.coordinates == "local":
-            num_features = 3 * (settings.num_condition_frames - 1) + 3 + 3 * surface.nearest_anchors.shape[1]
+            moved = 1 + surface.nearest_joints.shape[1]  # the vertex and its joints, over the window
+            num_features = 3 * ((num_frames - 1) * moved + 1 + surface.nearest_anchors.shape[1] + moved - 1)
             target_mean = torch.zeros(num_vertices, 3)
         else:
-            num_features = 3 * settings.num_condition_frames
+            num_features = 3 * num_frames * (1 + settings.num_joints)
             target_mean = torch.zeros(1, 3)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_scale", torch.ones(num_features))
@@ -73,21 +87,28 @@ class MeshAutoencoder(nn.Module):
         """Return the surface frames (B, V, 3, 3) of skinned meshes."""
         return surface_frames(skinned, self.surface.faces, self.surface.tangent_ends)
 
-    def features(self, window: Float[Tensor, "B N V 3"]) -> Float[Tensor, "B V C"]:
-        """Return what each vertex sees (B, V, C), file units, of a window of skinned meshes (B, N, V, 3), oldest first."""
+    def features(
+        self, window: Float[Tensor, "B N V 3"], joints: Float[Tensor, "B N J 3"] | None = None
+    ) -> Float[Tensor, "B V C"]:
+        """Return what each vertex sees (B, V, C), file units, of windows of skinned meshes and joints, oldest first."""
         if self.settings.coordinates == "world":
-            return window.transpose(1, 2).flatten(2)
+            own = window.transpose(1, 2).flatten(2)
+            if joints is None:
+                return own
+            return torch.cat([own, joints.flatten(1).unsqueeze(1).expand(-1, own.shape[1], -1)], dim=2)
         current = window[:, -1]
-        frames = self.frames(current)
-        # velocity and accelerations hold what displacements do, but at scales of their own: soft tissue follows the
-        # accelerations, which are small differences of large displacements
-        velocity = window.diff(dim=1)
-        earlier = torch.cat([velocity[:, -1:], velocity.diff(dim=1)], dim=1).transpose(1, 2)  # (B, V, N-1, 3)
+        own_motion = motion(window).transpose(1, 2)  # (B, V, N-1, 3)
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
         anchors = current[:, self.surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
-        seen = to_local(frames, torch.cat([earlier, gravity, anchors], dim=2))
-        seen[:, :, earlier.shape[2] + 1 :] -= self.surface.anchor_offsets
-        return seen.flatten(2)
+        seen = [own_motion, gravity, anchors]
+        offsets = [torch.zeros_like(self.surface.anchor_offsets[:, :1]).expand(-1, own_motion.shape[2] + 1, -1)]
+        offsets.append(self.surface.anchor_offsets)
+        if joints is not None:
+            nearest = self.surface.nearest_joints
+            joint_motion = motion(joints)[:, :, nearest].permute(0, 2, 3, 1, 4).flatten(2, 3)  # (B, V, K (N-1), 3)
+            seen += [joints[:, -1][:, nearest] - current.unsqueeze(2), joint_motion]
+            offsets += [self.surface.joint_offsets, torch.zeros_like(joint_motion[0])]
+        return (to_local(self.frames(current), torch.cat(seen, dim=2)) - torch.cat(offsets, dim=1)).flatten(2)
 
     def targets(self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3"]:
         """Return what `forward` should answer, before scaling: local corrections or world positions, file units."""
@@ -106,14 +127,22 @@ class MeshAutoencoder(nn.Module):
         mean = self.target_mean[vertex] if self.settings.coordinates == "local" else self.target_mean
         return mean + self.target_scale * answer
 
-    def predict(self, window: Float[Tensor, "B N V 3"]) -> Float[Tensor, "B V 3"]:
-        """Return predicted scans (B, V, 3) for windows of skinned meshes (B, N, V, 3), file units."""
-        batch, _, num_vertices, _ = window.shape
-        vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
-        answer = self.forward(self.features(window).flatten(0, 1), vertex).view(batch, num_vertices, 3)
+    def to_points(
+        self, answer: Float[Tensor, "B V 3"], skinned: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return answers of `forward` as points in space, file units, given skinned meshes and their surface frames."""
         if self.settings.coordinates == "world":
             return answer
-        return window[:, -1] + to_world(self.frames(window[:, -1]), answer.unsqueeze(2)).squeeze(2)
+        return skinned + to_world(frames, answer.unsqueeze(2)).squeeze(2)
+
+    def predict(
+        self, window: Float[Tensor, "B N V 3"], joints: Float[Tensor, "B N J 3"] | None = None
+    ) -> Float[Tensor, "B V 3"]:
+        """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, file units."""
+        batch, _, num_vertices, _ = window.shape
+        vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
+        answer = self.forward(self.features(window, joints).flatten(0, 1), vertex).view(batch, num_vertices, 3)
+        return self.to_points(answer, window[:, -1], self.frames(window[:, -1]))
 
     def set_statistics(self, frames: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take means and scales from training frames: pairs of features (B, V, C) and targets (B, V, 3), one after the other.

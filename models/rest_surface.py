@@ -20,6 +20,7 @@ from models.surface_frames import surface_frames, to_local
 NUM_EIGENFUNCTIONS = 16
 NUM_ANCHORS = 64
 NUM_NEAREST_ANCHORS = 8
+NUM_NEAREST_JOINTS = 8
 DENSE_SOLVER_BELOW = 200  # vertices
 
 
@@ -123,6 +124,17 @@ def nearest_along_surface(
     return np.array(anchors), np.array(anchors)[order[:, : min(num_nearest, num_anchors)]]
 
 
+def nearest_points(
+    vertices: Float[ndarray, "V 3"], points: Float[ndarray, "J 3"], num_nearest: int
+) -> Int[ndarray, "V K"]:
+    """Return the K points nearest to each vertex (V, K), nearest first; K is all of them where there are fewer."""
+    count = min(num_nearest, len(points))
+    if not count:
+        return np.empty((len(vertices), 0), dtype=np.int64)
+    _, nearest = cKDTree(points).query(vertices, k=np.arange(1, count + 1))
+    return nearest.astype(np.int64)
+
+
 def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, " V"]:
     """Return the other end of each vertex' longest edge (V,); the vertex itself where it has none."""
     both = np.concatenate([edges, edges[:, ::-1]])
@@ -133,6 +145,18 @@ def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"
     return ends
 
 
+BUFFERS = (
+    "vertices",
+    "faces",
+    "tangent_ends",
+    "nearest_anchors",
+    "anchor_offsets",
+    "nearest_joints",
+    "joint_offsets",
+    "eigenfunctions",
+)
+
+
 class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else."""
 
@@ -141,33 +165,45 @@ class RestSurface(nn.Module):
     tangent_ends: Tensor
     nearest_anchors: Tensor
     anchor_offsets: Tensor
+    nearest_joints: Tensor
+    joint_offsets: Tensor
     eigenfunctions: Tensor
 
     def __init__(self, buffers: dict[str, Tensor]):
         super().__init__()
-        for name in ("vertices", "faces", "tangent_ends", "nearest_anchors", "anchor_offsets", "eigenfunctions"):
+        for name in BUFFERS:
             self.register_buffer(name, buffers[name])
 
     @classmethod
-    def from_mesh(cls, vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> "RestSurface":
-        """Compute everything from positions (V, 3), any units, and triangles (F, 3)."""
+    def from_mesh(
+        cls,
+        vertices: Float[ndarray, "V 3"],
+        faces: Int[ndarray, "F 3"],
+        joints: Float[ndarray, "J 3"] | None = None,
+    ) -> "RestSurface":
+        """Compute everything from positions (V, 3) and joints (J, 3), any units, of one frame, and triangles (F, 3)."""
         vertices = np.asarray(vertices, dtype=np.float64)
+        points = np.empty((0, 3)) if joints is None else np.asarray(joints, dtype=np.float64)
         edges = unique_edges(faces)
         links = bridges(vertices, edges)
-        tangent_ends = longest_edge_ends(vertices, edges)
-        _, nearest = nearest_along_surface(vertices, np.concatenate([edges, links]), NUM_ANCHORS, NUM_NEAREST_ANCHORS)
-        eigenfunctions = laplacian_eigenfunctions(vertices, faces, links, NUM_EIGENFUNCTIONS)
+        _, anchors = nearest_along_surface(vertices, np.concatenate([edges, links]), NUM_ANCHORS, NUM_NEAREST_ANCHORS)
+        ends = torch.from_numpy(longest_edge_ends(vertices, edges))
         rest = torch.from_numpy(vertices).float()
-        face_tensor, ends = torch.from_numpy(np.asarray(faces, np.int64)), torch.from_numpy(tangent_ends)
+        face_tensor = torch.from_numpy(np.asarray(faces, np.int64))
         frames = surface_frames(rest, face_tensor, ends)
-        offsets = to_local(frames, rest[torch.from_numpy(nearest)] - rest.unsqueeze(1))
+        nearest_anchors = torch.from_numpy(anchors)
+        nearest_joints = torch.from_numpy(nearest_points(vertices, points, NUM_NEAREST_JOINTS))
+        bones = torch.from_numpy(points).float()
+        eigenfunctions = laplacian_eigenfunctions(vertices, faces, links, NUM_EIGENFUNCTIONS)
         return cls(
             {
                 "vertices": rest,
                 "faces": face_tensor,
                 "tangent_ends": ends,
-                "nearest_anchors": torch.from_numpy(nearest),
-                "anchor_offsets": offsets,
+                "nearest_anchors": nearest_anchors,
+                "anchor_offsets": to_local(frames, rest[nearest_anchors] - rest.unsqueeze(1)),
+                "nearest_joints": nearest_joints,
+                "joint_offsets": to_local(frames, bones[nearest_joints] - rest.unsqueeze(1)),
                 "eigenfunctions": torch.from_numpy(eigenfunctions).float(),
             }
         )

@@ -74,16 +74,23 @@ def make_tube_sequence():
     return make
 
 
-def write_tube(parent, name="geo/tube", num_frames=12, seed=0):
-    """Write a tube's frames below `parent`; return its source and target folders."""
+def tube_joints(num_frames, seed=0):
+    """Five joints (T, 5, 3) along the middle of the tube."""
+    rings = tube_frames(num_frames, seed).reshape(num_frames, RINGS, AROUND, 3)
+    return rings.mean(axis=2)[:, ::2]
+
+
+def write_tube(parent, name="geo/tube", num_frames=12, seed=0, with_joints=False):
+    """Write a tube's frames below `parent`; return its source and target folders, and that of its joints where asked for."""
     skinned = tube_frames(num_frames, seed)
-    folders = []
-    for kind, frames in (("sbs", skinned), ("target", tube_scans(skinned))):
-        folder = parent / f"{name}_{kind}" / "obj"
-        for number, vertices in enumerate(frames, 1):
-            write_obj(folder / f"tube_{kind}.{number:05d}.obj", vertices, tube_quads())
-        folders.append(folder)
-    return folders
+    kinds = [("sbs", skinned, tube_quads()), ("target", tube_scans(skinned), tube_quads())]
+    if with_joints:
+        kinds.append(("joints", tube_joints(num_frames, seed), None))
+    for kind, frames, polygons in kinds:
+        for number, points in enumerate(frames, 1):
+            path = parent / f"{name}_{kind}" / "obj" / f"tube_{kind}.{number:05d}.obj"
+            write_obj(path, points, polygons)
+    return [parent / f"{name}_{kind}" / "obj" for kind, _, _ in kinds]
 
 
 @pytest.fixture(scope="session")

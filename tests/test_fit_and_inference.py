@@ -13,11 +13,16 @@ from conftest import run_script, write_tube
 from matplotlib import image
 
 import fit_mesh
+import fit_mesh_smoothened
+import fit_mesh_with_joints
 import inference_mesh
+import inference_mesh_with_joints
 from data.input_error import InputError
 from data.obj import read_obj
+from utils import training_blocks
 
 ROOT = Path(__file__).parent.parent
+SCRIPTS = (fit_mesh, fit_mesh_with_joints, fit_mesh_smoothened, inference_mesh, inference_mesh_with_joints)
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +160,49 @@ def test_a_terminal_sees_one_line_and_exit_code_2(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def short(monkeypatch):
+    """Epochs of few steps."""
+    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 60)
+
+
+def test_variant_with_joints(short, refused, tmp_path, capsys):
+    source, target, joints = write_tube(tmp_path, num_frames=20, with_joints=True)
+    data = ["-src", str(source), "-tar", str(target), "-src_joint", str(joints)]
+    fit_mesh_with_joints.main([*data, "-n_cond", "3", "-n_ep", "1", "-n_joints", "5"])
+    (checkpoint,) = (tmp_path / "saved_model/with_joints").glob("*/1.pt")
+    capsys.readouterr()
+    inference_mesh_with_joints.main([*data, "-tar_avail", "-saved_path", str(checkpoint)])
+    assert "vertex error (mm)" in capsys.readouterr().out
+    folder = tmp_path / "inference_meshes/with_joints" / checkpoint.parent.name
+    assert len(list(folder.glob("*.obj"))) == 20
+    fit_mesh_with_joints.main([*data, "-n_ep", "2", "-load_model"])
+    assert checkpoint.with_name("2.pt").exists()
+    refused(fit_mesh_with_joints, *data, "-n_joints", 4, words=["found 5 joints, expected 4"])
+    refused(inference_mesh, *data[:4], "-saved_path", checkpoint, words=["expects 5 joints, found none"])
+    for path in joints.iterdir():
+        path.write_text(path.read_text() + "v 0 0 0\n")
+    refused(inference_mesh_with_joints, *data, "-saved_path", checkpoint, words=["num_joints", "found 6", "expected 5"])
+
+
+@pytest.mark.parametrize("mini_batch_size", [10, 200])  # less than a mesh of 72 vertices, and more
+def test_smoothened_variant(short, tmp_path, monkeypatch, mini_batch_size):
+    monkeypatch.chdir(tmp_path)
+    source, target = write_tube(tmp_path, num_frames=20)
+    data = ["-src", str(source), "-tar", str(target)]
+    fit_mesh_smoothened.main([*data, "-n_cond", "3", "-n_ep", "1", "-min_batch", str(mini_batch_size)])
+    (checkpoint,) = (tmp_path / "saved_model/without_joints_smoothened").glob("*/1.pt")
+    stamp = checkpoint.parent.name
+    head = (tmp_path / "logs/without_joints_smoothened" / stamp / "metrics.csv").read_text().splitlines()[0]
+    assert "losses/training_smoothing_mm" in head
+    assert (tmp_path / "loss_curves/without_joints_smoothened" / f"{stamp}.png").exists()
+    inference_mesh.main(["-src", str(source), "-saved_path", str(checkpoint)])
+    assert len(list((tmp_path / "inference_meshes/without_joints_smoothened" / stamp).glob("*.obj"))) == 20
+
+
 def test_launch_configurations_parse():
     text = (ROOT / ".vscode/launch.json").read_text()
-    parsers = {"fit_mesh": fit_mesh.parse_arguments, "inference_mesh": inference_mesh.parse_arguments}
+    parsers = {module.__name__: module.parse_arguments for module in SCRIPTS}
     configurations = json.loads(text)["configurations"]
     assert {Path(each["program"]).stem for each in configurations} >= parsers.keys()
     for each in configurations:
@@ -168,7 +213,7 @@ def test_launch_configurations_parse():
 
 
 def test_commands_in_docstrings_parse():
-    for module in (fit_mesh, inference_mesh):
+    for module in SCRIPTS:
         text = module.__doc__.replace("\\\n", " ")
         (command,) = re.findall(r"^ +python (\w+\.py .*)$", text, re.MULTILINE)
         name, *arguments = shlex.split(command)

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tube_frames, tube_scans
+from conftest import tube_frames, tube_joints, tube_scans, tube_triangles
 from scipy.spatial.transform import Rotation
+
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.rest_surface import RestSurface
 
 
 def tube_windows(num_frames=4, num_condition_frames=3):
@@ -65,6 +68,57 @@ def test_features_of_a_vertex_against_a_naive_one(make_model):
         expected.append(frame @ (window[-1, anchor] - window[-1, vertex]) - at_rest)
     features = model.features(torch.from_numpy(window).float().unsqueeze(0))[0, vertex]
     np.testing.assert_allclose(features, np.concatenate(expected), atol=1e-5)
+
+
+@pytest.fixture
+def jointed():
+    """A model of variant 2, with windows of meshes and joints."""
+    torch.manual_seed(0)
+    surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=3, num_joints=5), surface)
+    for parameter in model.decoder.output.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    joints = torch.from_numpy(tube_joints(6)).float().unfold(0, 3, 1).permute(0, 3, 1, 2)
+    return model, tube_windows(4, 3), joints
+
+
+def test_joints_are_seen_in_the_frame_of_the_vertex(jointed):
+    model, window, joints = jointed
+    vertex, surface = 29, model.surface
+    nearest = surface.nearest_joints[vertex]
+    rest, bones = surface.vertices, torch.from_numpy(tube_joints(1)[0]).float()
+    distance = torch.linalg.vector_norm(bones - rest[vertex], dim=1)
+    assert nearest.tolist() == distance.argsort().tolist()
+    frame = model.frames(window[:, -1])[1, vertex]
+    rest_frame = model.frames(rest.unsqueeze(0))[0, vertex]
+    expected = [
+        frame @ (joints[1, -1, j] - window[1, -1, vertex]) - rest_frame @ (bones[j] - rest[vertex]) for j in nearest
+    ]
+    x = joints[1]
+    for j in nearest:
+        expected += [frame @ (x[2, j] - x[1, j]), frame @ (x[2, j] - 2 * x[1, j] + x[0, j])]
+    features = model.features(window, joints)
+    torch.testing.assert_close(features[1, vertex, -45:], torch.cat(expected), atol=1e-5, rtol=0)
+    assert features.shape[2] == len(model.feature_mean)
+
+
+def test_prediction_with_joints_moves_with_the_body(jointed):
+    model, window, joints = jointed
+    turn = torch.from_numpy(Rotation.from_rotvec([0, -0.7, 0]).as_matrix()).float()
+    shift = torch.tensor([0.5, -2.0, 1.0])
+    prediction = model.predict(window, joints)
+    moved = model.predict(window @ turn.T + shift, joints @ turn.T + shift)
+    torch.testing.assert_close(moved, prediction @ turn.T + shift, atol=2e-5, rtol=0)
+    assert (model.predict(window, joints + 0.05) - prediction).abs().max() > 1e-4
+
+
+def test_world_mode_sees_all_joints(jointed):
+    model, window, joints = jointed
+    world = MeshAutoencoder(ModelSettings(32, 0, 6, 3, "world", num_joints=5), model.surface)
+    features = world.features(window, joints)
+    expected = torch.cat([window[1, :, 7].flatten(), joints[1].flatten()])
+    torch.testing.assert_close(features[1, 7], expected)
+    assert features.shape[2] == len(world.feature_mean) == 3 * 3 * 6
 
 
 def test_world_coordinates_are_seen_and_answered_as_they_are(make_model):

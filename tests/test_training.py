@@ -13,7 +13,7 @@ from utils.command_line import Interrupted
 from utils.losses import reconstruction
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer, TrainingOptions, scheduled_learning_rate
-from utils.training_blocks import shuffled_vertices
+from utils.training_blocks import SHUFFLED_VERTICES
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
             model = build_model(stored, checkpoint)
             run = TrainingRun("tube", stored["timestamp"])
         frames = split_windows([make_tube_sequence(12)], 3, num_inference_meshes)
-        trainer = Trainer(model, *frames, shuffled_vertices, loss, run, torch.device("cpu"), options)
+        trainer = Trainer(model, *frames, SHUFFLED_VERTICES, loss, run, torch.device("cpu"), options)
         if checkpoint:
             trainer.go_on_from(stored)
         return trainer

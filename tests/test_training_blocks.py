@@ -4,17 +4,17 @@ import torch
 
 from data.mesh_windows import all_windows
 from utils import training_blocks
-from utils.training_blocks import plan_epoch, read_ahead, shuffled_vertices
+from utils.training_blocks import plan_epoch, read_ahead, read_shuffled_vertices
 
 
 def test_an_epoch_shows_every_frame_equally_often(monkeypatch):
     monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 1)
-    plan = plan_epoch(num_training=23, num_vertices=10, num_frames=5, mini_batch_size=20, seed=0, epoch=0)
+    plan = plan_epoch(num_training=23, samples_per_frame=10, num_frames=5, samples_per_step=20, seed=0, epoch=0)
     assert sorted(np.concatenate(plan.frames).tolist()) == list(range(23))
     assert [len(frames) for frames in plan.frames] == [5, 5, 5, 5, 3]
     assert plan.steps == [2, 2, 2, 2, 2]  # 50 vertices in steps of about 20
     monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 25)
-    longer = plan_epoch(num_training=23, num_vertices=10, num_frames=5, mini_batch_size=20, seed=0, epoch=0)
+    longer = plan_epoch(num_training=23, samples_per_frame=10, num_frames=5, samples_per_step=20, seed=0, epoch=0)
     assert longer.total_steps == 30
     assert np.bincount(np.concatenate(longer.frames)).tolist() == [3] * 23
 
@@ -32,7 +32,7 @@ def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
     model = make_model(num_condition_frames=2)
     windows = all_windows([make_tube_sequence(11)], 2)
     frames = np.array([7, 3, 10, 0, 1, 2, 9, 8, 5])
-    block = shuffled_vertices(model, windows, frames, [0, 0, 0], torch.device("cpu"))
+    block = read_shuffled_vertices(model, windows, frames, [0, 0, 0], torch.device("cpu"))
     window = torch.from_numpy(windows.skinned(frames))
     features = model.features(window)
     targets = model.targets(window[:, -1], torch.from_numpy(windows.scan(frames)))

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from data.input_error import InputError
+from data.mesh_sequence import MeshSequence
 from models.mesh_autoencoder import ModelSettings
 from utils.checkpoint import newest_checkpoint
 from utils.metrics import UNITS_IN_MM
@@ -82,6 +83,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
 def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None) -> None:
     """Add what shapes the model; `model_type` is the script's default, None where the checkpoint's is taken."""
     default = ModelSettings()
+    parser.set_defaults(num_joints=0)
     group = parser.add_argument_group("model (a loaded checkpoint brings its own)")
     group.add_argument(
         "-l_size",
@@ -116,6 +118,23 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None)
         "-m_type", "--model_type", type=folder_name, default=model_type, metavar="NAME",
         help=f"name of the output folders (default: {model_type or 'as in the checkpoint'})",
     )  # fmt: skip
+
+
+def add_joint_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the joints of variant 2."""
+    group = parser.add_argument_group("joints")
+    group.add_argument(
+        "-src_joint", "--joint_files_dir", type=Path, nargs="+", required=True, metavar="DIR",
+        help="folders of joints (OBJ points, .npy or .txt of (J, 3)), one per source folder",
+    )  # fmt: skip
+    group.add_argument(
+        "-n_joints",
+        "--num_joints",
+        type=positive,
+        default=None,
+        metavar="N",
+        help="joints in a file; a check (default: as found)",
+    )
 
 
 def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
@@ -205,6 +224,15 @@ def training_options(args: argparse.Namespace) -> TrainingOptions:
     return TrainingOptions(**{field.name: getattr(args, field.name) for field in fields(TrainingOptions)})
 
 
+def count_joints(args: argparse.Namespace, sequence: MeshSequence) -> int:
+    """Return the number of joints in a sequence; raise `InputError` where `--num_joints` says another."""
+    assert sequence.joints is not None
+    found = sequence.joints.shape[1]
+    if args.num_joints not in (None, found):
+        raise InputError(f"{args.joint_files_dir[0]}: found {found} joints, expected {args.num_joints} (--num_joints)")
+    return found
+
+
 def choose_settings(args: argparse.Namespace, stored: ModelSettings | None) -> ModelSettings:
     """Return the model's settings: the checkpoint's where one is loaded, else flags and defaults.
 
@@ -214,6 +242,8 @@ def choose_settings(args: argparse.Namespace, stored: ModelSettings | None) -> M
     given = {name: value for name, value in given.items() if value is not None}
     if stored is None:
         return ModelSettings(**given)
+    if stored.num_joints and given["num_joints"] == 0:
+        raise InputError(f"the checkpoint expects {stored.num_joints} joints, found none: use the script with joints")
     for name, value in given.items():
         if value != getattr(stored, name):
             raise InputError(f"--{name}: found {value}, expected {getattr(stored, name)} as in the checkpoint")

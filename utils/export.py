@@ -13,9 +13,11 @@ from data.input_error import InputError
 from data.mesh_windows import MeshWindows
 from data.obj import position_template, write_positions
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.metrics import vertex_errors
+from utils.metrics import VERTEX_ERROR, MeshErrors, vertex_errors
 from utils.plots import draw_comparison
 from utils.prediction import predict_windows
+
+Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
 
 
 def export_paths(windows: MeshWindows, folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -32,58 +34,54 @@ def export_paths(windows: MeshWindows, folder: Path) -> Iterator[tuple[Path, Pat
 
 
 def export_predictions(
-    model: MeshAutoencoder, windows: MeshWindows, folder: Path, device: torch.device, measured: bool
-) -> tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]:
-    """Write the prediction of every frame into `folder`; return vertex errors of skinned meshes and predictions.
+    model: MeshAutoencoder, windows: MeshWindows, folder: Path, device: torch.device, units_in_mm: float, measured: bool
+) -> Errors:
+    """Write the prediction of every frame into `folder`.
 
-    Errors are (T, V), file units, against the scans; where they are not `measured`, (0, V).
+    Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
+    no errors where they are not `measured`.
     """
     paths = list(export_paths(windows, folder))
-    num_vertices = len(model.surface.vertices)
-    before = np.empty((len(windows) if measured else 0, num_vertices), np.float32)
-    after = np.empty_like(before)
+    errors_of = MeshErrors(model.surface, units_in_mm)
+    errors: Errors = {}
     with tqdm(total=len(windows), desc="predicting", unit="frame") as bar:
         for some, skinned, predicted in predict_windows(model, windows, device):
             if measured:
                 scan = windows.scan(some)
-                before[some], after[some] = vertex_errors(skinned, scan), vertex_errors(predicted, scan)
+                before, after = errors_of(skinned, scan), errors_of(predicted, scan)
+                for name in before:
+                    shape = (len(windows), scan.shape[1])
+                    arrays = errors.setdefault(name, (np.empty(shape, np.float32), np.empty(shape, np.float32)))
+                    arrays[0][some], arrays[1][some] = before[name], after[name]
             for frame, vertices in zip(some, predicted, strict=True):
                 source, path = paths[frame]
                 write_positions(path, vertices, position_template(source))
             bar.update(len(some))
-    return before, after
+    return errors
 
 
 def picture_prediction(
-    model: MeshAutoencoder,
-    windows: MeshWindows,
-    errors: tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]],
-    units_in_mm: float,
-    device: torch.device,
-    path: Path,
+    model: MeshAutoencoder, windows: MeshWindows, errors: Errors, units_in_mm: float, device: torch.device, path: Path
 ) -> None:
     """Draw the frame that skinning gets most wrong: skinned, predicted and target, coloured by error.
 
     Without errors of `export_predictions`, the middle frame, its prediction coloured by the length of the correction.
     """
-    before, after = errors
-    frame = int(before.mean(axis=1).argmax()) if len(before) else len(windows) // 2
-    window = windows.skinned(np.array([frame]))
-    with torch.no_grad():
-        predicted = model.predict(torch.from_numpy(window).to(device))[0].cpu().numpy()
-    skinned = window[0, -1]
+    frame = int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
+    one = MeshWindows(windows.sequences, windows.num_condition_frames, windows.entries[frame : frame + 1])
+    ((_, (skinned,), (predicted,)),) = predict_windows(model, one, device)
     sequence, index = windows.entries[frame]
     name = windows.sequences[sequence].files[index].name
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
-    if not len(before):
+    if not errors:
         panels = {"skinned": (skinned, None), "predicted": (predicted, vertex_errors(skinned, predicted) * units_in_mm)}
         draw_comparison(panels, faces, up_axis, "correction (mm)", name, path)
         return
-    skinned_mm, predicted_mm = before[frame] * units_in_mm, after[frame] * units_in_mm
+    skinned_mm, predicted_mm = (each[frame] for each in errors[VERTEX_ERROR])
     panels = {
         "skinned": (skinned, None),
         "predicted": (predicted, None),
-        "target": (windows.scan(np.array([frame]))[0], None),
+        "target": (one.scan(np.array([0]))[0], None),
         f"skinned error\nmean {skinned_mm.mean():.2f} mm": (skinned, skinned_mm),
         f"predicted error\nmean {predicted_mm.mean():.2f} mm": (predicted, predicted_mm),
     }

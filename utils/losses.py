@@ -1,9 +1,11 @@
 """What training minimises: losses by name, lengths in units of the targets' spread, so that no unit of the files matters."""
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from models.mesh_autoencoder import MeshAutoencoder
+from models.uniform_laplacian import laplacian_coordinates, uniform_laplacian
 from utils.training_blocks import Samples
 
 
@@ -17,8 +19,45 @@ def mean_distance(predicted: Float[Tensor, "*B 3"], target: Float[Tensor, "*B 3"
     return ((predicted - target).square().sum(dim=-1) + smooth).sqrt().mean()
 
 
+def mesh_laplacian_smoothing(vertices: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, ""]:
+    """Return the mean over the batch of the mean over vertices of |mean of neighbours − vertex|, in the vertices' units.
+
+    Uniform weights, as in Desbrun et al. 1999, "Implicit fairing of irregular meshes using diffusion and curvature flow".
+    """
+    coordinates = laplacian_coordinates(vertices, uniform_laplacian(faces, vertices.shape[1]))
+    return torch.linalg.vector_norm(coordinates, dim=-1).mean()
+
+
 def reconstruction(model: MeshAutoencoder, samples: Samples) -> dict[str, Tensor]:
     """Return the vertex error of any samples as the one loss, `reconstruction`."""
     predicted = model(samples.features.flatten(0, -2), samples.vertex.flatten())
     targets = samples.targets.flatten(0, -2)
     return {"reconstruction": mean_distance(predicted / model.target_scale, targets / model.target_scale)}
+
+
+def smooth_reconstruction(
+    model: MeshAutoencoder,
+    samples: Samples,
+    laplacian: Float[Tensor, "V V"],
+    smoothing_of: str,
+    smoothing_weight: float,
+) -> dict[str, Tensor]:
+    """Return the vertex error of whole meshes, and beside it `smoothing`: the mean length of Laplacian coordinates, weighted.
+
+    Those of the predicted `surface` itself, which pulls towards a shrunken, featureless body; of the `correction`, which
+    leaves the skinned mesh's own features alone; or, as a difference, of prediction and `scan`, which asks for the scan's.
+    """
+    if samples.skinned is None or samples.frames is None:
+        raise ValueError("smoothing needs whole meshes, found shuffled vertices")
+    answer = model(samples.features.flatten(0, 1), samples.vertex.flatten()).view_as(samples.targets)
+    predicted, scan = (model.to_points(points, samples.skinned, samples.frames) for points in (answer, samples.targets))
+    smoothed = {
+        "surface": lambda: predicted,
+        "correction": lambda: predicted - samples.skinned,
+        "scan": lambda: predicted - scan,
+    }[smoothing_of]()
+    lengths = torch.linalg.vector_norm(laplacian_coordinates(smoothed, laplacian), dim=-1)
+    return {
+        "reconstruction": mean_distance(answer / model.target_scale, samples.targets / model.target_scale),
+        "smoothing": smoothing_weight * lengths.mean() / model.target_scale,
+    }

@@ -20,9 +20,11 @@ def predict_windows(
     """Yield indices (B,) of frames, their skinned meshes and their predictions (B, V, 3), file units."""
     for start in range(0, len(windows), FRAMES_AT_ONCE):
         some = np.arange(start, min(start + FRAMES_AT_ONCE, len(windows)))
-        window = windows.skinned(some)
+        window, joints = windows.skinned(some), windows.joints(some)
         with torch.no_grad():
-            predicted = model.predict(torch.from_numpy(window).to(device))
+            predicted = model.predict(
+                torch.from_numpy(window).to(device), None if joints is None else torch.from_numpy(joints).to(device)
+            )
         yield some, window[:, -1], predicted.cpu().numpy()
 
 

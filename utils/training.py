@@ -10,8 +10,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Int
-from numpy import ndarray
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -24,14 +22,21 @@ from utils.metrics import UNITS_IN_MM
 from utils.plots import plot_loss_curves
 from utils.prediction import mean_errors
 from utils.run_folders import TrainingRun
-from utils.training_blocks import EpochPlan, Samples, plan_epoch, read_ahead, read_features
+from utils.training_blocks import (
+    FRAMES_AT_ONCE,
+    EpochPlan,
+    Samples,
+    Sampling,
+    plan_epoch,
+    read_ahead,
+    read_whole_meshes,
+)
 
 WARM_UP_STEPS = 50
 LARGEST_GRADIENT = 1.0
 POINTS_PER_EPOCH = 25  # of the training curve
 FRAMES_FOR_STATISTICS = 240
 
-ReadBlock = Callable[[MeshAutoencoder, MeshWindows, Int[ndarray, " B"], list[int], torch.device], Samples]
 Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
 
 
@@ -99,8 +104,8 @@ def stop_signals() -> Iterator[list[int]]:
 class Trainer:
     """One training run of a model: `fit` trains the epochs that are left, from the start or from a stored checkpoint.
 
-    `read_block` says what the samples of a step are, of `training_blocks`; `losses`, by name, are what is minimised, their
-    sum, in units of the targets' spread: one of `utils.losses`.
+    `sampling` says what the samples of a step are, one of `utils.training_blocks`; the sum of `losses`, one of
+    `utils.losses`, is minimised: losses by name, in units of the targets' spread.
     """
 
     def __init__(
@@ -108,7 +113,7 @@ class Trainer:
         model: MeshAutoencoder,
         training: MeshWindows,
         held_out: MeshWindows,
-        read_block: ReadBlock,
+        sampling: Sampling,
         losses: Losses,
         run: TrainingRun,
         device: torch.device,
@@ -116,7 +121,7 @@ class Trainer:
     ):
         self.model = model.to(device)
         self.training, self.held_out = training, held_out
-        self.read_block, self.losses = read_block, losses
+        self.sampling, self.losses = sampling, losses
         self.run, self.device, self.options = run, device, options
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
@@ -145,7 +150,11 @@ class Trainer:
         """
         if self.progress.epoch == self.progress.step == 0:
             frames = np.linspace(0, len(self.training) - 1, min(len(self.training), FRAMES_FOR_STATISTICS)).astype(int)
-            self.model.set_statistics(read_features(self.model, self.training, frames, self.device))
+            cuts = np.arange(FRAMES_AT_ONCE, len(frames), FRAMES_AT_ONCE)
+            blocks = (
+                read_whole_meshes(self.model, self.training, some, [], self.device) for some in np.split(frames, cuts)
+            )
+            self.model.set_statistics((block.features, block.targets) for block in blocks)
         with stop_signals() as stop:
             while self.progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -155,13 +164,14 @@ class Trainer:
 
     def plan(self) -> EpochPlan:
         """Return the blocks of the present epoch."""
-        num_vertices = len(self.model.surface.vertices)
         options = self.options
+        num_vertices = len(self.model.surface.vertices)
+        vertices_per_sample = self.sampling.vertices_per_sample(num_vertices)
         return plan_epoch(
             len(self.training),
-            num_vertices,
+            num_vertices // vertices_per_sample,
             options.num_frames,
-            options.mini_batch_size,
+            max(1, round(options.mini_batch_size / vertices_per_sample)),
             options.seed,
             self.progress.epoch,
         )
@@ -172,7 +182,7 @@ class Trainer:
         starts = np.cumsum([0, *plan.steps])
         first = int(np.searchsorted(starts, progress.step, side="right")) - 1
         reads = (
-            partial(self.read_block, self.model, self.training, plan.frames[block], plan.seeds[block], self.device)
+            partial(self.sampling.read, self.model, self.training, plan.frames[block], plan.seeds[block], self.device)
             for block in range(first, len(plan.frames))
         )
         title = f"epoch {progress.epoch + 1}/{self.options.num_epochs}"

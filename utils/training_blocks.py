@@ -25,16 +25,19 @@ FRAMES_AT_ONCE = 8  # whole frames through the feature code
 
 @dataclass
 class Samples:
-    """Vertices to train on: features (*S, C) and targets (*S, 3), file units, and which vertices they are (*S,)."""
+    """Vertices to train on, S of them shuffled or whole meshes of (B, V): features (*S, C) and targets (*S, 3), file units,
+    and which vertices they are (*S,); skinned positions (*S, 3) and surface frames (*S, 3, 3) where whole meshes need them."""
 
     features: Float[Tensor, "*S C"]
     targets: Float[Tensor, "*S 3"]
     vertex: Int[Tensor, "*S"]
+    skinned: Float[Tensor, "*S 3"] | None = None
+    frames: Float[Tensor, "*S 3 3"] | None = None
 
     def steps(self, num_steps: int) -> list["Samples"]:
         """Return the samples cut along their first axis into `num_steps` parts of equal size, give or take one."""
-        parts = (self.features, self.targets, self.vertex)
-        return [Samples(*step) for step in zip(*(part.tensor_split(num_steps) for part in parts), strict=True)]
+        parts = [part.tensor_split(num_steps) for part in vars(self).values() if part is not None]
+        return [Samples(*step) for step in zip(*parts, strict=True)]
 
 
 @dataclass
@@ -51,12 +54,11 @@ class EpochPlan:
 
 
 def plan_epoch(
-    num_training: int, num_vertices: int, num_frames: int, mini_batch_size: int, seed: int, epoch: int
+    num_training: int, samples_per_frame: int, num_frames: int, samples_per_step: int, seed: int, epoch: int
 ) -> EpochPlan:
-    """Return blocks of up to `num_frames` training frames, shuffled over all sequences, in steps of about
-    `mini_batch_size` vertices."""
+    """Return blocks of up to `num_frames` training frames, shuffled over all sequences, and their steps."""
     sizes = [min(num_frames, num_training - start) for start in range(0, num_training, num_frames)]
-    steps = [max(1, round(size * num_vertices / mini_batch_size)) for size in sizes]
+    steps = [max(1, round(size * samples_per_frame / samples_per_step)) for size in sizes]
     passes = -(-FEWEST_STEPS_PER_EPOCH // sum(steps))
     random = np.random.default_rng([seed, epoch])
     frames = []
@@ -65,28 +67,45 @@ def plan_epoch(
     return EpochPlan(frames, steps * passes, [[seed, epoch, block] for block in range(len(frames))])
 
 
-def read_features(
-    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], device: torch.device
-) -> Iterator[tuple[Float[Tensor, "b V C"], Float[Tensor, "b V 3"]]]:
-    """Yield features (b, V, C) and targets (b, V, 3) of the given frames, a few frames at a time."""
+def read_whole_meshes(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
+) -> Samples:
+    """Return the given frames, already in random order, as whole meshes (B, V); `seed` is not needed."""
+    parts = []
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
         window = torch.from_numpy(windows.skinned(some)).to(device)
+        joint_window = windows.joints(some)
+        joints = None if joint_window is None else torch.from_numpy(joint_window).to(device)
         scan = torch.from_numpy(windows.scan(some)).to(device)
         with torch.no_grad():
-            yield model.features(window), model.targets(window[:, -1], scan)
+            skinned = window[:, -1]
+            vertex = torch.arange(skinned.shape[1], device=device).expand(len(some), -1)
+            features, targets = model.features(window, joints), model.targets(skinned, scan)
+            parts.append((features, targets, vertex, skinned, model.frames(skinned)))
+    return Samples(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def shuffled_vertices(
+def read_shuffled_vertices(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
 ) -> Samples:
-    """Return all vertices of the given frames as samples, shuffled by `seed`."""
-    parts = list(read_features(model, windows, frames, device))
-    num_vertices = parts[0][0].shape[1]
-    features = torch.cat([part.flatten(0, 1) for part, _ in parts])
-    targets = torch.cat([part.flatten(0, 1) for _, part in parts])
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(features))).to(device)
-    return Samples(features[order], targets[order], order % num_vertices)
+    """Return all vertices of the given frames, shuffled by `seed`, without what only whole meshes need."""
+    meshes = read_whole_meshes(model, windows, frames, seed, device)
+    features, targets, vertex = (part.flatten(0, 1) for part in (meshes.features, meshes.targets, meshes.vertex))
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(vertex))).to(device)
+    return Samples(features[order], targets[order], vertex[order])
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a training step is made of: how frames become samples, and how many of V vertices one sample holds."""
+
+    read: Callable[[MeshAutoencoder, MeshWindows, ndarray, list[int], torch.device], Samples]
+    vertices_per_sample: Callable[[int], int]
+
+
+SHUFFLED_VERTICES = Sampling(read_shuffled_vertices, lambda num_vertices: 1)
+WHOLE_MESHES = Sampling(read_whole_meshes, lambda num_vertices: num_vertices)
 
 
 def read_ahead(reads: Iterator[Callable[[], Samples]]) -> Iterator[Samples]:

@@ -1,0 +1,88 @@
+"""Learn the step from skinned meshes to scans as fit_mesh.py does, with a mesh-Laplacian smoothing loss beside the L2 loss.
+
+    python fit_mesh_smoothened.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3
+
+A step holds whole meshes here, as many as fit into --mini_batch_size, at least one. Writes checkpoints to
+saved_model/without_joints_smoothened/<timestamp>/, logs to logs/ and the curves of both losses to loss_curves/.
+"""
+
+from functools import partial
+
+import torch
+
+from data.mesh_sequence import load_sequences
+from data.mesh_windows import split_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.rest_surface import RestSurface
+from models.uniform_laplacian import uniform_laplacian
+from utils import arguments
+from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
+from utils.command_line import run
+from utils.losses import smooth_reconstruction
+from utils.run_folders import TrainingRun, new_timestamp
+from utils.training import Trainer
+from utils.training_blocks import WHOLE_MESHES
+
+
+def parse_arguments(argv):
+    parser = arguments.make_parser(__doc__)
+    arguments.add_data_arguments(parser, target_required=True)
+    arguments.add_model_arguments(parser, model_type="without_joints_smoothened")
+    arguments.add_machine_arguments(parser)
+    arguments.add_fit_arguments(parser)
+    group = parser.add_argument_group("smoothing")
+    group.add_argument(
+        "--smoothing_of",
+        choices=("surface", "correction", "scan"),
+        default="scan",
+        help="whose Laplacian: the prediction's, its correction's, or its difference to the scan's (default: scan)",
+    )
+    group.add_argument(
+        "--smoothing_weight",
+        type=arguments.positive_number,
+        default=1.0,
+        metavar="WEIGHT",
+        help="of the smoothing loss beside the reconstruction loss (default: 1)",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    device = arguments.choose_device(args.device)
+    torch.manual_seed(args.seed)
+
+    path = arguments.checkpoint_to_go_on_from(args)
+    stored = load_checkpoint(path) if path else None
+    settings = arguments.choose_settings(args, build_settings(stored, path) if path else None)
+
+    # data
+    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir)
+    training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
+
+    # model
+    if path is None:
+        model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
+    else:
+        model = build_model(stored, path)
+        check_topology(model, sequences[0], faces, path)
+
+    # fit
+    training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
+    for sequence in sequences:
+        training_run.report(str(sequence))
+    options = arguments.training_options(args)
+    losses = partial(
+        smooth_reconstruction,
+        laplacian=uniform_laplacian(model.surface.faces, len(model.surface.vertices)).to(device),
+        smoothing_of=args.smoothing_of,
+        smoothing_weight=args.smoothing_weight,
+    )
+    trainer = Trainer(model, training, held_out, WHOLE_MESHES, losses, training_run, device, options)
+    if stored:
+        trainer.go_on_from(stored)
+    trainer.fit()
+
+
+if __name__ == "__main__":
+    run(main)

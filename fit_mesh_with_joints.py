@@ -1,0 +1,67 @@
+"""Learn the step from skinned meshes to scans as fit_mesh.py does, the skeleton's joints added to the encoder's input.
+
+    python fit_mesh_with_joints.py -src geo/dyna_sbs/obj -src_joint geo/dyna_joints/obj -tar geo/dyna_target/obj -n_cond 3
+
+Each vertex sees the joints nearest to it at rest, in its own frame, over the window. Writes checkpoints to
+saved_model/with_joints/<timestamp>/, logs to logs/ and the loss curve to loss_curves/.
+"""
+
+import torch
+
+from data.mesh_sequence import load_sequences
+from data.mesh_windows import split_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.rest_surface import RestSurface
+from utils import arguments
+from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
+from utils.command_line import run
+from utils.losses import reconstruction
+from utils.run_folders import TrainingRun, new_timestamp
+from utils.training import Trainer
+from utils.training_blocks import SHUFFLED_VERTICES
+
+
+def parse_arguments(argv):
+    parser = arguments.make_parser(__doc__)
+    arguments.add_data_arguments(parser, target_required=True)
+    arguments.add_model_arguments(parser, model_type="with_joints")
+    arguments.add_joint_arguments(parser)
+    arguments.add_machine_arguments(parser)
+    arguments.add_fit_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    device = arguments.choose_device(args.device)
+    torch.manual_seed(args.seed)
+
+    path = arguments.checkpoint_to_go_on_from(args)
+    stored = load_checkpoint(path) if path else None
+
+    # data
+    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    args.num_joints = arguments.count_joints(args, sequences[0])
+    settings = arguments.choose_settings(args, build_settings(stored, path) if path else None)
+    training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
+
+    # model
+    if path is None:
+        model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces, sequences[0].joints[0]))
+    else:
+        model = build_model(stored, path)
+        check_topology(model, sequences[0], faces, path)
+
+    # fit
+    training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
+    for sequence in sequences:
+        training_run.report(str(sequence))
+    options = arguments.training_options(args)
+    trainer = Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options)
+    if stored:
+        trainer.go_on_from(stored)
+    trainer.fit()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,64 @@
+"""Predict scans for skinned meshes and joints with a trained model (variant 2), as OBJ files, and compare them in a picture.
+
+    python inference_mesh_with_joints.py -src geo_test/dyna_sbs/obj -src_joint geo_test/dyna_joints/obj \\
+        -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/with_joints/<timestamp>/2.pt
+
+Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's name>.obj and comparison.png beside them. With
+--is_target_available it prints how far the skinned meshes and the predictions are from the scans.
+"""
+
+from data.mesh_sequence import load_sequences
+from data.mesh_windows import all_windows
+from utils import arguments
+from utils.checkpoint import build_model, check_topology, load_checkpoint
+from utils.command_line import run
+from utils.export import export_predictions, picture_prediction
+from utils.metrics import UNITS_IN_MM, error_table
+from utils.run_folders import inference_folder
+
+
+def parse_arguments(argv):
+    parser = arguments.make_parser(__doc__)
+    arguments.add_data_arguments(parser, target_required=False)
+    arguments.add_model_arguments(parser, model_type=None)
+    arguments.add_joint_arguments(parser)
+    arguments.add_machine_arguments(parser)
+    arguments.add_inference_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.is_target_available and args.target_files_dir is None:
+        parser.error("--is_target_available: found without --target_files_dir, expected the folders of scans")
+    return args
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    device = arguments.choose_device(args.device)
+
+    # model
+    path = args.model_saved_path
+    stored = load_checkpoint(path)
+    model = build_model(stored, path).to(device)
+
+    # data
+    targets = args.target_files_dir if args.is_target_available else None
+    sequences, faces = load_sequences(args.source_files_dir, targets, args.joint_files_dir)
+    check_topology(model, sequences[0], faces, path)
+    args.num_joints = arguments.count_joints(args, sequences[0])
+    settings = arguments.choose_settings(args, model.settings)
+    windows = all_windows(sequences, settings.num_condition_frames)
+
+    # predict
+    folder = inference_folder(args.model_type or stored["model_type"], stored["timestamp"])
+    units_in_mm = UNITS_IN_MM[args.units]
+    errors = export_predictions(model, windows, folder, device, units_in_mm, measured=args.is_target_available)
+    print(f"{len(windows)} meshes in {folder}")
+
+    # compare
+    if errors:
+        print(error_table(errors, len(windows)))
+    picture_prediction(model, windows, errors, units_in_mm, device, folder / "comparison.png")
+    print(f"picture in {folder / 'comparison.png'}")
+
+
+if __name__ == "__main__":
+    run(main)

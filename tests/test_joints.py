@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from conftest import tube_joints, write_tube
+
+from data.input_error import InputError
+from data.joints import read_points
+from data.mesh_sequence import load_sequences
+from data.mesh_windows import all_windows
+from data.obj import write_obj
+
+POINTS = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.5]])
+
+
+def test_every_form_of_joint_file(tmp_path):
+    write_obj(tmp_path / "points.obj", POINTS)
+    (tmp_path / "bones.obj").write_text("v 0 1 2\nv 3 4 5.5\nl 1 2\n")
+    np.save(tmp_path / "array.npy", POINTS)
+    np.savetxt(tmp_path / "array.txt", POINTS)
+    for path in tmp_path.iterdir():
+        points = read_points(path)
+        assert points.dtype == np.float32
+        np.testing.assert_array_equal(points, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.npy", np.zeros((3, 2)), r"shape \(3, 2\), expected \(J, 3\)"),
+        ("a.npy", np.zeros((0, 3)), r"shape \(0, 3\)"),
+        ("a.npy", np.array([[0, 0, 0], [0, np.nan, 0]]), "joint 1 is not finite"),
+        ("a.npy", np.array([[0, 1e300, 0]]), "joint 0 is not finite"),
+        ("a.npy", np.array([[None, 1, 2]], dtype=object), "cannot be read"),
+        ("a.npy", b"", "cannot be read"),
+        ("a.txt", b"1 2 3\n4 5\n", "cannot be read"),
+        ("a.txt", b"one two three\n", "cannot be read"),
+        ("a.obj", b"l 1 2\n", "no vertices"),
+    ],
+)
+def test_broken_joint_files(tmp_path, name, content, message):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(InputError, match=f"{name}.*{message}"):
+        read_points(path)
+
+
+def test_joints_are_paired_with_frames(tmp_path):
+    source, target, joints = write_tube(tmp_path, num_frames=6, with_joints=True)
+    for folder in (source, target):
+        next(folder.glob("*00003.obj")).unlink()
+    sequences, _ = load_sequences([source], [target], [joints])
+    expected = tube_joints(6)
+    np.testing.assert_allclose(sequences[0].joints, expected[:2], atol=1e-6)
+    np.testing.assert_allclose(sequences[1].joints, expected[3:], atol=1e-6)
+    windows = all_windows(sequences, 3)
+    window = windows.joints(np.array([1, 4]))
+    np.testing.assert_allclose(window[0], expected[[0, 0, 1]], atol=1e-6)
+    np.testing.assert_allclose(window[1], expected[[3, 4, 5]], atol=1e-6)
+
+
+def test_no_joints_no_windows(make_tube_sequence):
+    assert all_windows([make_tube_sequence(3)], 2).joints(np.array([0, 1])) is None
+
+
+def test_joints_that_do_not_fit(tmp_path):
+    source, target, joints = write_tube(tmp_path, num_frames=4, with_joints=True)
+    with pytest.raises(InputError, match="--joint_files_dir: found 2 folders, expected one per source folder, 1"):
+        load_sequences([source], [target], [joints, joints])
+    path = joints / "tube_joints.00003.obj"
+    path.write_text(path.read_text() + "v 0 0 0\n")
+    with pytest.raises(InputError, match=r"tube_joints\.00003\.obj: 6 joints, expected 5 as in .*00001\.obj"):
+        load_sequences([source], [target], [joints])
+    path.unlink()
+    with pytest.raises(InputError, match=r"1 of the 4 frames .* no joints, the first is frame 3"):
+        load_sequences([source], [target], [joints])
