@@ -32,18 +32,13 @@ def parse_arguments(argv):
     arguments.add_fit_arguments(parser)
     group = parser.add_argument_group("smoothing")
     group.add_argument(
-        "--smoothing_of",
-        choices=("surface", "correction", "scan"),
-        default="scan",
+        "--smoothing_of", choices=("surface", "correction", "scan"), default="scan",
         help="whose Laplacian: the prediction's, its correction's, or its difference to the scan's (default: scan)",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "--smoothing_weight",
-        type=arguments.positive_number,
-        default=1.0,
-        metavar="WEIGHT",
+        "--smoothing_weight", type=arguments.positive_number, default=1.0, metavar="WEIGHT",
         help="of the smoothing loss beside the reconstruction loss (default: 1)",
-    )
+    )  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -69,8 +64,6 @@ def main(argv=None):
 
     # fit
     training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
-    for sequence in sequences:
-        training_run.report(str(sequence))
     options = arguments.training_options(args)
     losses = partial(
         smooth_reconstruction,
@@ -78,9 +71,7 @@ def main(argv=None):
         smoothing_of=args.smoothing_of,
         smoothing_weight=args.smoothing_weight,
     )
-    trainer = Trainer(model, training, held_out, WHOLE_MESHES, losses, training_run, device, options)
-    if stored:
-        trainer.go_on_from(stored)
+    trainer = Trainer(model, training, held_out, WHOLE_MESHES, losses, training_run, device, options, stored)
     trainer.fit()
 
 

@@ -54,12 +54,10 @@ def main(argv=None):
 
     # fit
     training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
-    for sequence in sequences:
-        training_run.report(str(sequence))
     options = arguments.training_options(args)
-    trainer = Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options)
-    if stored:
-        trainer.go_on_from(stored)
+    trainer = Trainer(
+        model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options, stored
+    )
     trainer.fit()
 
 

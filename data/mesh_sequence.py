@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -111,18 +111,16 @@ def read_frame(path: Path, first: Path, face_digest: str, polygons: Polygons, nu
     return vertices
 
 
-def read_frames(files: list[Path], read: Callable[[Path], ndarray], out: ndarray, description: str) -> None:
-    """Read every file into its row of `out` (T, V, 3), in parallel where there are many, with a progress bar."""
+def read_frames(files: list[Path], read: Callable[[Path], ndarray], description: str) -> Iterator[ndarray]:
+    """Yield what `read` returns for every file, in order, read in parallel where there are many, with a progress bar."""
     progress = partial(tqdm, total=len(files), desc=description, unit="file")
     workers = min(os.cpu_count() or 1, len(files) // FILES_WORTH_A_POOL)
     if workers < 2:
-        for row, vertices in enumerate(progress(map(read, files))):
-            out[row] = vertices
+        yield from progress(map(read, files))
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=ignore_interrupt) as pool:
         try:
-            for row, vertices in enumerate(progress(pool.map(read, files, chunksize=8))):
-                out[row] = vertices
+            yield from progress(pool.map(read, files, chunksize=8))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -148,10 +146,12 @@ def load_folder(folder: Path) -> MeshFolder:
         )
         with write_beside(entry) as unfinished:
             unfinished.mkdir()
-            shape = (len(files), *first_vertices.shape)
-            vertices = np.lib.format.open_memmap(unfinished / "vertices.npy", "w+", np.float32, shape)
-            read_frames(files, read, vertices, f"reading {folder}")
-            vertices.flush()
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(files), *first_vertices.shape)}
+            # written, not memory-mapped: a full disk is then an error and not a crash
+            with open(unfinished / "vertices.npy", "wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for vertices in read_frames(files, read, f"reading {folder}"):
+                    file.write(vertices.astype("<f4").tobytes())
             np.savez(unfinished / "polygons.npz", sizes=polygons.sizes, corners=polygons.corners)
     with np.load(entry / "polygons.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"])

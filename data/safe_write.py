@@ -24,9 +24,13 @@ def write_beside(path: Path) -> Iterator[Path]:
             if not (partial.is_dir() and path.is_dir()):
                 raise
             shutil.rmtree(partial)
-    except BaseException:
+    except BaseException as error:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
+        if (
+            isinstance(error, OSError) and error.filename is None and error.errno is not None
+        ):  # a full disk names no file
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from data.safe_write import write_beside
@@ -32,3 +35,10 @@ def test_a_folder_that_another_process_finished_first_is_kept(tmp_path):
         (path / "theirs").touch()
     assert [file.name for file in path.iterdir()] == ["theirs"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(OSError, match=r"No space left on device: .*file\.txt"), write_beside(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []

@@ -35,17 +35,14 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
         )
         for name, value in changed.items():
             setattr(options, name, value)
-        model = make_model(num_condition_frames=3)
+        model, stored = make_model(num_condition_frames=3), None
         run = TrainingRun("tube", new_timestamp("tube"))
         if checkpoint:
             stored = load_checkpoint(checkpoint)
             model = build_model(stored, checkpoint)
             run = TrainingRun("tube", stored["timestamp"])
         frames = split_windows([make_tube_sequence(12)], 3, num_inference_meshes)
-        trainer = Trainer(model, *frames, SHUFFLED_VERTICES, loss, run, torch.device("cpu"), options)
-        if checkpoint:
-            trainer.go_on_from(stored)
-        return trainer
+        return Trainer(model, *frames, SHUFFLED_VERTICES, loss, run, torch.device("cpu"), options, stored)
 
     return make
 

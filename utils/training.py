@@ -105,7 +105,7 @@ class Trainer:
     """One training run of a model: `fit` trains the epochs that are left, from the start or from a stored checkpoint.
 
     `sampling` says what the samples of a step are, one of `utils.training_blocks`; the sum of `losses`, one of
-    `utils.losses`, is minimised: losses by name, in units of the targets' spread.
+    `utils.losses`, is minimised: losses by name, in units of the targets' spread. `stored` is a checkpoint to go on from.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class Trainer:
         run: TrainingRun,
         device: torch.device,
         options: TrainingOptions,
+        stored: dict[str, Any] | None = None,
     ):
         self.model = model.to(device)
         self.training, self.held_out = training, held_out
@@ -126,6 +127,8 @@ class Trainer:
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
         self.progress = Progress()
+        if stored is not None:
+            self.go_on_from(stored)
 
     def go_on_from(self, stored: dict[str, Any]) -> None:
         """Take optimizer and progress from a checkpoint; raise `InputError` where its batches would not come again."""
@@ -148,6 +151,8 @@ class Trainer:
         Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is no longer
         a finite number.
         """
+        for sequence in self.training.sequences:
+            self.run.report(str(sequence))
         if self.progress.epoch == self.progress.step == 0:
             frames = np.linspace(0, len(self.training) - 1, min(len(self.training), FRAMES_FOR_STATISTICS)).astype(int)
             cuts = np.arange(FRAMES_AT_ONCE, len(frames), FRAMES_AT_ONCE)
