@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -64,8 +65,8 @@ class MeshAutoencoder(nn.Module):
         num_vertices = len(surface.vertices)
         num_frames = settings.num_condition_frames
         if settings.coordinates == "local":
-            moved = 1 + surface.nearest_joints.shape[1]  # the vertex and its joints, over the window
-            num_features = 3 * ((num_frames - 1) * moved + 1 + surface.nearest_anchors.shape[1] + moved - 1)
+            anchors, joints = surface.nearest_anchors.shape[1], surface.nearest_joints.shape[1]
+            num_features = 3 * ((num_frames - 1) * (1 + joints) + 1 + anchors + joints)
             target_mean = torch.zeros(num_vertices, 3)
         else:
             num_features = 3 * num_frames * (1 + settings.num_joints)
@@ -96,19 +97,16 @@ class MeshAutoencoder(nn.Module):
             if joints is None:
                 return own
             return torch.cat([own, joints.flatten(1).unsqueeze(1).expand(-1, own.shape[1], -1)], dim=2)
-        current = window[:, -1]
-        own_motion = motion(window).transpose(1, 2)  # (B, V, N-1, 3)
+        current, surface = window[:, -1], self.surface
+        local = partial(to_local, self.frames(current))
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
-        anchors = current[:, self.surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
-        seen = [own_motion, gravity, anchors]
-        offsets = [torch.zeros_like(self.surface.anchor_offsets[:, :1]).expand(-1, own_motion.shape[2] + 1, -1)]
-        offsets.append(self.surface.anchor_offsets)
+        anchors = current[:, surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
+        seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
         if joints is not None:
-            nearest = self.surface.nearest_joints
-            joint_motion = motion(joints)[:, :, nearest].permute(0, 2, 3, 1, 4).flatten(2, 3)  # (B, V, K (N-1), 3)
-            seen += [joints[:, -1][:, nearest] - current.unsqueeze(2), joint_motion]
-            offsets += [self.surface.joint_offsets, torch.zeros_like(joint_motion[0])]
-        return (to_local(self.frames(current), torch.cat(seen, dim=2)) - torch.cat(offsets, dim=1)).flatten(2)
+            near = joints[:, -1][:, surface.nearest_joints] - current.unsqueeze(2)
+            near_motion = motion(joints)[:, :, surface.nearest_joints].permute(0, 2, 3, 1, 4).flatten(2, 3)
+            seen += [local(near) - surface.joint_offsets, local(near_motion)]
+        return torch.cat(seen, dim=2).flatten(2)
 
     def targets(self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3"]:
         """Return what `forward` should answer, before scaling: local corrections or world positions, file units."""
