@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy import ndarray
 
 from data.safe_write import write_beside
@@ -44,14 +44,15 @@ def plot_loss_curves(curves: dict[str, list[list[float]]], history: list[dict[st
         label = f"held out, skinned: {skinned[-1]:.3g} mm"
         axes.axhline(skinned[-1], color=INK, linestyle="--", linewidth=1, label=label)
     axes.set_yscale("log")
-    for formatted in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        formatted(FormatStrFormatter("%.3g"))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%.3g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, history[-1]["epoch"] * 1.02)
     axes.set_xlabel("epoch")
     axes.set_ylabel("mean over vertices (mm)")
     axes.grid(True, which="both", color=FAINT, linewidth=0.4)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     save_figure(figure, path)
 
 
@@ -79,5 +80,5 @@ def draw_comparison(
     scale = ScalarMappable(Normalize(0, top), ERROR_COLORS)
     bar = figure.colorbar(scale, ax=all_axes.tolist(), shrink=0.7, pad=0.01, aspect=30, extend="max")
     bar.set_label(color_label, color=INK)
-    figure.suptitle(title, fontsize=12, color=INK)
+    figure.suptitle(f"{title}\n", fontsize=12, color=INK)
     save_figure(figure, path)
