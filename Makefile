@@ -1,13 +1,13 @@
 PYTHON ?= python3
 BIN = .venv/bin
 FIT = $(BIN)/python fit_mesh.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3 -min_batch 8192 -m_type demo
-INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail
+INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/demo
 
 .PHONY: demo test clean
 
 demo: .venv/installed geo_test/complete  ## sample data, training, prediction: see the printed paths
 	@ls saved_model/demo/*/2.pt >/dev/null 2>&1 || (echo "$(FIT)" && $(FIT))
-	@model=$$(ls saved_model/demo/*/2.pt | tail -n 1) && echo "$(INFER) -saved_path $$model" && $(INFER) -saved_path $$model
+	$(INFER)
 	@echo "loss curve in $$(ls loss_curves/demo/*.png | tail -n 1)"
 
 test: .venv/installed-dev  ## lint, types, tests

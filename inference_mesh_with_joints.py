@@ -1,7 +1,7 @@
 """Predict scans for skinned meshes and joints with a trained model (variant 2), as OBJ files, and compare them in a picture.
 
     python inference_mesh_with_joints.py -src geo_test/dyna_sbs/obj -src_joint geo_test/dyna_joints/obj \\
-        -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/with_joints/<timestamp>/2.pt
+        -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/with_joints
 
 Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's name>.obj and comparison.png beside them. With
 --is_target_available it prints how far the skinned meshes and the predictions are from the scans.
@@ -10,7 +10,7 @@ Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's nam
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows
 from utils import arguments
-from utils.checkpoint import build_model, check_topology, load_checkpoint
+from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.command_line import run
 from utils.export import export_predictions, picture_prediction
 from utils.metrics import UNITS_IN_MM, error_table
@@ -35,7 +35,7 @@ def main(argv=None):
     device = arguments.choose_device(args.device)
 
     # model
-    path = args.model_saved_path
+    path = find_checkpoint(args.model_saved_path)
     stored = load_checkpoint(path)
     model = build_model(stored, path).to(device)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from data.input_error import InputError
-from utils.checkpoint import build_model, load_checkpoint, newest_checkpoint, save_checkpoint
+from utils.checkpoint import build_model, find_checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
 
 
 def test_a_model_comes_back_without_any_data(make_model, tmp_path):
@@ -83,3 +83,8 @@ def test_newest_is_the_farthest_of_the_last_run(tmp_path):
         for name in names:
             (tmp_path / run / name).touch()
     assert newest_checkpoint(tmp_path) == tmp_path / "2024-01-02_00-00-00" / "10_7.pt"
+    assert find_checkpoint(tmp_path) == newest_checkpoint(tmp_path)
+    run = tmp_path / "2024-01-01_00-00-00"
+    assert find_checkpoint(run) == find_checkpoint(run / "30.pt") == run / "30.pt"
+    with pytest.raises(InputError, match="no checkpoint found"):
+        find_checkpoint(tmp_path / "2024-01-03_00-00-00")

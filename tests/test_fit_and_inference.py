@@ -4,6 +4,10 @@ import json
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +202,24 @@ def test_smoothened_variant(short, tmp_path, monkeypatch, mini_batch_size):
     assert (tmp_path / "loss_curves/without_joints_smoothened" / f"{stamp}.png").exists()
     inference_mesh.main(["-src", str(source), "-saved_path", str(checkpoint)])
     assert len(list((tmp_path / "inference_meshes/without_joints_smoothened" / stamp).glob("*.obj"))) == 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a process in another way there")
+def test_ctrl_c_in_a_terminal(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=20)
+    command = [sys.executable, ROOT / "fit_mesh.py", "-src", source, "-tar", target, "-n_ep", "1000"]
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob("saved_model/without_joints/*/1.pt")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "the same command with --load_saved_model goes on from here" in errors
+    (saved,) = re.findall(r"saved (.*\.pt)\n.*stopped", printed)
+    assert (tmp_path / saved).exists()
 
 
 def test_launch_configurations_parse():

@@ -99,4 +99,11 @@ def newest_checkpoint(model_folder: Path) -> Path:
     for run_folder in sorted(model_folder.glob("*"), reverse=True):
         if checkpoint := farthest_checkpoint(run_folder):
             return checkpoint
-    raise InputError(f"{model_folder}: no checkpoint found to go on from, expected <timestamp>/<epoch>.pt")
+    raise InputError(f"{model_folder}: no checkpoint found, expected <timestamp>/<epoch>.pt in it")
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the checkpoint that a path means: the file itself, the farthest one of a run's folder, or the newest run's."""
+    if not path.is_dir():
+        return path
+    return farthest_checkpoint(path) or newest_checkpoint(path)
