@@ -14,7 +14,7 @@ import torch
 from data.input_error import InputError
 from data.mesh_sequence import MeshSequence
 from models.mesh_autoencoder import ModelSettings
-from utils.checkpoint import find_checkpoint
+from utils.checkpoint import find_checkpoint, newest_checkpoint
 from utils.metrics import UNITS_IN_MM
 from utils.run_folders import checkpoint_folder
 from utils.training import TrainingOptions
@@ -217,8 +217,10 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
 
 def checkpoint_to_go_on_from(args: argparse.Namespace) -> Path | None:
     """Return the checkpoint that `--load_saved_model` means, the newest of the model type where none is named; else None."""
+    if args.load_saved_model and args.model_saved_path is None:
+        return newest_checkpoint(checkpoint_folder(args.model_type))
     if args.load_saved_model:
-        return find_checkpoint(args.model_saved_path or checkpoint_folder(args.model_type))
+        return find_checkpoint(args.model_saved_path)
     if args.model_saved_path is not None:
         raise InputError("--model_saved_path: found without --load_saved_model, expected both or neither")
     return None
