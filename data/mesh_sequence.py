@@ -53,9 +53,17 @@ class MeshSequence:
     scan: Float32[ndarray, "T V 3"] | None
     joints: Float32[ndarray, "T J 3"] | None = None
 
-    def __str__(self) -> str:
-        first, last = self.frame_numbers[0], self.frame_numbers[-1]
-        return f"{self.name}: frames {first} to {last}, {self.skinned.shape[1]} vertices"
+
+def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
+    """Return a line for each sequence, saying where a gap in a folder's numbering began it."""
+    lines = []
+    for index, sequence in enumerate(sequences):
+        first, last = sequence.frame_numbers[0], sequence.frame_numbers[-1]
+        line = f"{sequence.name}: frames {first} to {last}, {sequence.skinned.shape[1]} vertices"
+        if index and sequences[index - 1].name == sequence.name:
+            line += f"; a sequence of its own, for frame {first - 1} is not there"
+        lines.append(line)
+    return lines
 
 
 def list_frames(folder: Path, endings: tuple[str, ...] = (".obj",)) -> dict[int, Path]:

@@ -49,7 +49,7 @@ def test_fit_leaves_checkpoint_logs_and_curve(trained):
     assert re.search(r"epoch 1/1: 100%.*<00:00", process.stderr)  # a bar, with time left
     folder, stamp = source.parents[2], checkpoint.parent.name
     assert (folder / f"loss_curves/without_joints/{stamp}.png").exists()
-    assert (folder / f"logs/without_joints/{stamp}/log.txt").exists()
+    assert "frames 1 to 30" in (folder / f"logs/without_joints/{stamp}/log.txt").read_text()
 
 
 def add_texture(path):

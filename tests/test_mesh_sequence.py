@@ -4,7 +4,7 @@ from conftest import tube_frames, tube_quads, tube_triangles, write_tube
 
 from data import mesh_sequence
 from data.input_error import InputError
-from data.mesh_sequence import list_frames, load_folder, load_sequences
+from data.mesh_sequence import describe_sequences, list_frames, load_folder, load_sequences
 from data.obj import read_obj, write_obj
 
 
@@ -39,7 +39,10 @@ def test_a_gap_ends_a_sequence(tmp_path):
         next(folder.glob("*00003.obj")).unlink()
     sequences, _ = load_sequences([source], [target])
     assert [sequence.frame_numbers.tolist() for sequence in sequences] == [[1, 2], [4, 5, 6]]
-    assert "frames 4 to 6" in str(sequences[1])
+    assert describe_sequences(sequences) == [
+        f"{source}: frames 1 to 2, 72 vertices",
+        f"{source}: frames 4 to 6, 72 vertices; a sequence of its own, for frame 3 is not there",
+    ]
 
 
 def test_many_files_are_read_by_processes(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from data.input_error import InputError
+from data.mesh_sequence import describe_sequences
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.checkpoint import farthest_checkpoint, save_checkpoint
@@ -151,8 +152,8 @@ class Trainer:
         Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is no longer
         a finite number.
         """
-        for sequence in self.training.sequences:
-            self.run.report(str(sequence))
+        for line in describe_sequences(self.training.sequences):
+            self.run.report(line)
         if self.progress.epoch == self.progress.step == 0:
             frames = np.linspace(0, len(self.training) - 1, min(len(self.training), FRAMES_FOR_STATISTICS)).astype(int)
             cuts = np.arange(FRAMES_AT_ONCE, len(frames), FRAMES_AT_ONCE)
