@@ -23,10 +23,7 @@ def parse_arguments(argv):
     arguments.add_model_arguments(parser, model_type=None)
     arguments.add_machine_arguments(parser)
     arguments.add_inference_arguments(parser)
-    args = parser.parse_args(argv)
-    if args.is_target_available and args.target_files_dir is None:
-        parser.error("--is_target_available: found without --target_files_dir, expected the folders of scans")
-    return args
+    return arguments.parse_inference_arguments(parser, argv)
 
 
 def main(argv=None):

@@ -226,11 +226,10 @@ def split_at_gaps(source: MeshFolder, target: MeshFolder | None, joints: ndarray
 
 def check_joint_counts(sequences: list[MeshSequence]) -> None:
     """Raise `InputError` where two sequences differ in their number of joints."""
-    counts = {sequence.name: sequence.joints.shape[1] for sequence in sequences if sequence.joints is not None}
-    for name, count in counts.items():
-        expected = counts[sequences[0].name]
-        if count != expected:
-            raise InputError(f"{name}: {count} joints, expected {expected} as in {sequences[0].name}")
+    counts = [(sequence.name, sequence.joints.shape[1]) for sequence in sequences if sequence.joints is not None]
+    for name, count in counts:
+        if count != counts[0][1]:
+            raise InputError(f"{name}: {count} joints, expected {counts[0][1]} as in {counts[0][0]}")
 
 
 def check_one_per_source(flag: str, folders: list[Path], source_dirs: list[Path]) -> None:

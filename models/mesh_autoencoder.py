@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
-from models.rest_surface import NUM_EIGENFUNCTIONS, RestSurface
+from models.rest_surface import RestSurface
 from models.surface_frames import surface_frames, to_local, to_world
 
 UP_AXES = {"x": 0, "y": 1, "z": 2}
@@ -79,7 +79,7 @@ class MeshAutoencoder(nn.Module):
         embedding_size = 0
         if settings.num_embeddings:
             self.embedding = nn.Parameter(0.3 * torch.randn(num_vertices, settings.num_embeddings))
-            embedding_size = settings.num_embeddings + NUM_EIGENFUNCTIONS
+            embedding_size = settings.num_embeddings + surface.eigenfunctions.shape[1]
         condition_size = num_features + embedding_size
         self.encoder = MultiPoseEncoder(condition_size, settings.latent_size)
         self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts)

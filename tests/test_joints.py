@@ -75,3 +75,12 @@ def test_joints_that_do_not_fit(tmp_path):
     path.unlink()
     with pytest.raises(InputError, match=r"1 of the 4 frames .* no joints, the first is frame 3"):
         load_sequences([source], [target], [joints])
+
+
+def test_two_folders_with_different_joints(tmp_path):
+    source, target, joints = write_tube(tmp_path, num_frames=3, with_joints=True)
+    other = write_tube(tmp_path, "other/tube", num_frames=3, with_joints=True)[2]
+    for path in other.iterdir():
+        path.write_text(path.read_text() + "v 0 0 0\n")
+    with pytest.raises(InputError, match="6 joints, expected 5"):
+        load_sequences([source, source], [target, target], [joints, other])

@@ -120,6 +120,14 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None)
     )  # fmt: skip
 
 
+def parse_inference_arguments(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
+    """Return the parsed flags; exit with code 2 where scans are announced and no folder is given."""
+    args = parser.parse_args(argv)
+    if args.is_target_available and args.target_files_dir is None:
+        parser.error("--is_target_available: found without --target_files_dir, expected the folders of scans")
+    return args
+
+
 def add_joint_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the joints of variant 2."""
     group = parser.add_argument_group("joints")
@@ -192,7 +200,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         "--model_saved_path",
         type=Path,
         metavar="FILE",
-        help="the checkpoint to go on from, with --load_saved_model",
+        help="what to go on from, with --load_saved_model: a checkpoint, or a folder: the newest in it",
     )
 
 
@@ -205,7 +213,7 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="the checkpoint (.pt), or a folder: its newest",
+        help="the checkpoint (.pt), or a folder: the newest in it",
     )
     group.add_argument(
         "-tar_avail",

@@ -7,9 +7,10 @@ import trimesh
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from models.mesh_autoencoder import UP_AXES
+
 SAMPLES_PER_SIDE = 2  # rays per pixel and side: anti-aliasing
 CLAY = (0.78, 0.76, 0.74)
-UP_AXES = {"x": 0, "y": 1, "z": 2}
 
 
 @dataclass
