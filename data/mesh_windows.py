@@ -43,6 +43,26 @@ class MeshWindows:
             windows.append(joints[window])
         return np.stack(windows)
 
+    def history(
+        self, indices: Int[ndarray, " B"], vertices: Int[ndarray, " A"], num_frames: int
+    ) -> Float32[ndarray, "B H A 3"]:
+        """Return where a few vertices of the skinned mesh were over the last `num_frames` frames (B, H, A, 3), file units.
+
+        Before a sequence's start they move on as they do over its first two frames: a start in the middle of a motion is
+        no jolt.
+        """
+        paths = []
+        sequence, frame = self.entries[indices].T
+        for s, last in zip(sequence, frame, strict=True):
+            skinned = self.sequences[s].skinned
+            frames = np.arange(last + 1 - num_frames, last + 1)
+            path = skinned[np.ix_(np.maximum(frames, 0), vertices)]
+            if last > 0:
+                first, second = skinned[0, vertices], skinned[1, vertices]
+                path += np.minimum(frames, 0).astype(np.float32)[:, None, None] * (second - first)
+            paths.append(path)
+        return np.stack(paths)
+
     def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:
         """Return the scans (B, V, 3) of the current frames, file units; raise `ValueError` where there are none."""
         scans = []

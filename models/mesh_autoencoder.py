@@ -1,6 +1,5 @@
 """The whole map from a window of skinned meshes to the scan: coordinates, encoder and decoder."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -8,8 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from models.linear_correction import LinearCorrection
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
+from models.oscillators import PERIODS, oscillator_states
 from models.rest_surface import RestSurface
 from models.surface_frames import surface_frames, to_local, to_world
 
@@ -45,9 +46,9 @@ class ModelSettings:
 class MeshAutoencoder(nn.Module):
     """Multi-pose encoder and multi-expert decoder, for one topology, in `local` or `world` coordinates.
 
-    `local`: the window, gravity, the nearest anchors and, with joints, the nearest of those over the window, are seen in each
-    vertex' own frame on the current skinned mesh, and the answer is a correction in that frame. `world`: coordinates in, all
-    joints' with them, coordinates out.
+    `local`: the window, gravity, the nearest anchors, what oscillators remember of earlier frames and, with joints, the nearest
+    of those over the window, are seen in each vertex' own frame on the current skinned mesh. The answer is a correction in that
+    frame: a linear one, plus what the network adds. `world`: coordinates in, all joints' with them, coordinates out.
 
     Training works on vertex samples: `features` and `targets` of whole meshes, any rows of which go through `forward`.
     """
@@ -56,6 +57,7 @@ class MeshAutoencoder(nn.Module):
     feature_scale: Tensor
     target_mean: Tensor
     target_scale: Tensor
+    network_strength: Tensor
     up: Tensor
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
@@ -66,15 +68,20 @@ class MeshAutoencoder(nn.Module):
         num_frames = settings.num_condition_frames
         if settings.coordinates == "local":
             anchors, joints = surface.nearest_anchors.shape[1], surface.nearest_joints.shape[1]
-            num_features = 3 * ((num_frames - 1) * (1 + joints) + 1 + anchors + joints)
-            target_mean = torch.zeros(num_vertices, 3)
+            self.groups = {"motion": num_frames - 1, "gravity": 1, "anchors": anchors}
+            if num_frames > 1:
+                self.groups |= {f"oscillators of {period:g} frames": 2 for period in PERIODS}
+            if settings.num_joints:
+                self.groups |= {"joints": joints, "joint motion": joints * (num_frames - 1)}
+            num_features = 3 * sum(self.groups.values())
+            self.linear = LinearCorrection(num_vertices, num_features)
         else:
             num_features = 3 * num_frames * (1 + settings.num_joints)
-            target_mean = torch.zeros(1, 3)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_scale", torch.ones(num_features))
-        self.register_buffer("target_mean", target_mean)
+        self.register_buffer("target_mean", torch.zeros(3))
         self.register_buffer("target_scale", torch.ones(()))
+        self.register_buffer("network_strength", torch.ones(()))
         self.register_buffer("up", torch.eye(3)[UP_AXES[settings.up_axis]])
         embedding_size = 0
         if settings.num_embeddings:
@@ -89,9 +96,16 @@ class MeshAutoencoder(nn.Module):
         return surface_frames(skinned, self.surface.faces, self.surface.tangent_ends)
 
     def features(
-        self, window: Float[Tensor, "B N V 3"], joints: Float[Tensor, "B N J 3"] | None = None
+        self,
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None = None,
+        history: Float[Tensor, "B H A 3"] | None = None,
     ) -> Float[Tensor, "B V C"]:
-        """Return what each vertex sees (B, V, C), file units, of windows of skinned meshes and joints, oldest first."""
+        """Return what each vertex sees (B, V, C), file units, of windows of skinned meshes and joints, oldest first.
+
+        `history` are the surface's anchors over `models.oscillators.HISTORY` frames; without it they are known for the
+        window only.
+        """
         if self.settings.coordinates == "world":
             own = window.transpose(1, 2).flatten(2)
             if joints is None:
@@ -102,6 +116,9 @@ class MeshAutoencoder(nn.Module):
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
         anchors = current[:, surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
         seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
+        if window.shape[1] > 1:
+            states = oscillator_states(window[:, :, surface.anchors] if history is None else history)
+            seen.append(local(states[:, surface.nearest_anchor]))
         if joints is not None:
             near = joints[:, -1][:, surface.nearest_joints] - current.unsqueeze(2)
             near_motion = motion(joints)[:, :, surface.nearest_joints].permute(0, 2, 3, 1, 4).flatten(2, 3)
@@ -109,60 +126,45 @@ class MeshAutoencoder(nn.Module):
         return torch.cat(seen, dim=2).flatten(2)
 
     def targets(self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3"]:
-        """Return what `forward` should answer, before scaling: local corrections or world positions, file units."""
+        """Return what the model should answer: local corrections or world positions, file units."""
         if self.settings.coordinates == "world":
             return scan
         return to_local(self.frames(skinned), (scan - skinned).unsqueeze(2)).squeeze(2)
 
+    def linear_answer(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
+        """Return the part of the answer (B, V, 3) that needs no network, file units; zero in world coordinates."""
+        if self.settings.coordinates == "world":
+            return features.new_zeros(*features.shape[:2], 3)
+        return self.linear(features)
+
     def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
-        """Return the answer (S, 3), file units, for any S samples: rows of `features` and the vertices they belong to."""
+        """Return what the network answers beside `linear_answer` (S, 3), file units, for any S samples: rows of `features`
+        and the vertices they belong to."""
         condition = (features - self.feature_mean) / self.feature_scale
         if self.settings.num_embeddings:
             # not `self.embedding[vertex]`: its gradient adds up in an order that differs from run to run
             learned = nn.functional.embedding(vertex, self.embedding)
             condition = torch.cat([condition, learned, self.surface.eigenfunctions[vertex]], dim=1)
-        answer = self.decoder(self.encoder(condition), condition)
-        mean = self.target_mean[vertex] if self.settings.coordinates == "local" else self.target_mean
-        return mean + self.target_scale * answer
+        return self.target_mean + self.target_scale * self.decoder(self.encoder(condition), condition)
 
     def to_points(
         self, answer: Float[Tensor, "B V 3"], skinned: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
     ) -> Float[Tensor, "B V 3"]:
-        """Return answers of `forward` as points in space, file units, given skinned meshes and their surface frames."""
+        """Return whole answers as points in space, file units, given skinned meshes and their surface frames."""
         if self.settings.coordinates == "world":
             return answer
         return skinned + to_world(frames, answer.unsqueeze(2)).squeeze(2)
 
     def predict(
-        self, window: Float[Tensor, "B N V 3"], joints: Float[Tensor, "B N J 3"] | None = None
+        self,
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None = None,
+        history: Float[Tensor, "B H A 3"] | None = None,
     ) -> Float[Tensor, "B V 3"]:
-        """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, file units."""
+        """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units."""
         batch, _, num_vertices, _ = window.shape
+        features = self.features(window, joints, history)
         vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
-        answer = self.forward(self.features(window, joints).flatten(0, 1), vertex).view(batch, num_vertices, 3)
+        network = self.forward(features.flatten(0, 1), vertex).view(batch, num_vertices, 3)
+        answer = self.linear_answer(features) + self.network_strength * network
         return self.to_points(answer, window[:, -1], self.frames(window[:, -1]))
-
-    def set_statistics(self, frames: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Take means and scales from training frames: pairs of features (B, V, C) and targets (B, V, 3), one after the other.
-
-        In local coordinates the mean correction of each vertex is a statistic too: the scan's fixed detail.
-        """
-        count, samples = 0, 0
-        sums = [torch.zeros((), dtype=torch.float64)] * 4
-        for features, targets in frames:
-            x, y = features.cpu().double().flatten(0, 1), targets.cpu().double()
-            count, samples = count + len(y), samples + len(x)
-            parts = [x.sum(0), x.square().sum(0), y.sum(0), y.square().sum()]
-            sums = [total + part for total, part in zip(sums, parts, strict=True)]
-        mean = sums[0] / samples
-        variance = (sums[1] / samples - mean.square()).clamp_min(0)
-        deviation = variance.sqrt()
-        target_mean = sums[2] / count  # (V, 3)
-        if self.settings.coordinates == "world":
-            target_mean = target_mean.mean(dim=0, keepdim=True)
-        spread = sums[3] / (3 * samples) - target_mean.square().mean()
-        self.feature_mean.copy_(mean)
-        # a feature that never changes says nothing: leave it unscaled rather than blow up rounding
-        self.feature_scale.copy_(torch.where(deviation > 1e-6 * mean.abs(), deviation, 1.0))
-        self.target_mean.copy_(target_mean)
-        self.target_scale.copy_(torch.where(spread > 0, spread, 1.0).sqrt())

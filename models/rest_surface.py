@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from models.surface_frames import surface_frames, to_local
 
 NUM_EIGENFUNCTIONS = 16
-NUM_ANCHORS = 64
+NUM_ANCHORS = 128
 NUM_NEAREST_ANCHORS = 8
-NUM_NEAREST_JOINTS = 8
+NUM_NEAREST_JOINTS = 4
 DENSE_SOLVER_BELOW = 200  # vertices
 
 
@@ -158,7 +158,10 @@ BUFFERS = (
 
 
 class RestSurface(nn.Module):
-    """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else."""
+    """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
+
+    `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to each vertex.
+    """
 
     vertices: Tensor
     faces: Tensor
@@ -168,11 +171,17 @@ class RestSurface(nn.Module):
     nearest_joints: Tensor
     joint_offsets: Tensor
     eigenfunctions: Tensor
+    anchors: Tensor
+    nearest_anchor: Tensor
 
     def __init__(self, buffers: dict[str, Tensor]):
         super().__init__()
         for name in BUFFERS:
             self.register_buffer(name, buffers[name])
+        # every anchor is the nearest to itself
+        anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
+        self.register_buffer("anchors", anchors, persistent=False)
+        self.register_buffer("nearest_anchor", nearest, persistent=False)
 
     @classmethod
     def from_mesh(

@@ -38,3 +38,25 @@ def test_last_frames_of_each_sequence_are_held_out(make_tube_sequence):
 def test_holding_out_everything_is_an_error(make_tube_sequence):
     with pytest.raises(InputError, match=r"a sequence of 4 frames .* more than the 4"):
         split_windows([make_tube_sequence(5), make_tube_sequence(4)], 1, 4)
+
+
+def test_history_against_a_naive_one(make_tube_sequence):
+    sequence = make_tube_sequence(9)
+    windows = all_windows([sequence], 3)
+    vertices = np.array([3, 40])
+    history = windows.history(np.array([5, 2, 0]), vertices, num_frames=4)
+    np.testing.assert_array_equal(history[0], sequence.skinned[2:6][:, vertices])
+    first, second = sequence.skinned[0, vertices], sequence.skinned[1, vertices]
+    np.testing.assert_allclose(
+        history[1, 0], first - (second - first), atol=1e-6
+    )  # as if it had moved on like this before
+    np.testing.assert_array_equal(history[1, 1:], sequence.skinned[:3][:, vertices])
+    np.testing.assert_array_equal(history[2], np.broadcast_to(first, (4, 2, 3)))
+
+
+def test_history_of_a_frame_is_the_same_in_any_batch(make_tube_sequence):
+    windows = all_windows([make_tube_sequence(20)], 3)
+    vertices = np.arange(5)
+    together = windows.history(np.arange(20), vertices, 64)
+    for frame in (0, 7, 19):
+        np.testing.assert_array_equal(windows.history(np.array([frame]), vertices, 64)[0], together[frame])

@@ -4,6 +4,7 @@ import torch
 
 from data.mesh_windows import all_windows
 from utils import training_blocks
+from utils.model_inputs import read_inputs
 from utils.training_blocks import plan_epoch, read_ahead, read_shuffled_vertices
 
 
@@ -33,8 +34,8 @@ def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
     windows = all_windows([make_tube_sequence(11)], 2)
     frames = np.array([7, 3, 10, 0, 1, 2, 9, 8, 5])
     block = read_shuffled_vertices(model, windows, frames, [0, 0, 0], torch.device("cpu"))
-    window = torch.from_numpy(windows.skinned(frames))
-    features = model.features(window)
+    window, joints, history = read_inputs(model, windows, frames, torch.device("cpu"))
+    features = model.features(window, joints, history)
     targets = model.targets(window[:, -1], torch.from_numpy(windows.scan(frames)))
     for vertex in (0, 31, 71):
         mine = block.vertex == vertex

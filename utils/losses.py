@@ -47,10 +47,12 @@ def smooth_reconstruction(
     Those of the predicted `surface` itself, which pulls towards a shrunken, featureless body; of the `correction`, which
     leaves the skinned mesh's own features alone; or, as a difference, of prediction and `scan`, which asks for the scan's.
     """
-    if samples.skinned is None or samples.frames is None:
+    if samples.skinned is None or samples.frames is None or samples.linear is None:
         raise ValueError("smoothing needs whole meshes, found shuffled vertices")
     answer = model(samples.features.flatten(0, 1), samples.vertex.flatten()).view_as(samples.targets)
-    predicted, scan = (model.to_points(points, samples.skinned, samples.frames) for points in (answer, samples.targets))
+    predicted, scan = (
+        model.to_points(samples.linear + part, samples.skinned, samples.frames) for part in (answer, samples.targets)
+    )
     smoothed = {
         "surface": lambda: predicted,
         "correction": lambda: predicted - samples.skinned,

@@ -10,6 +10,8 @@ from numpy import ndarray
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import vertex_errors
+from utils.model_inputs import read_inputs
+from utils.training_blocks import read_whole_meshes
 
 FRAMES_AT_ONCE = 4
 
@@ -20,12 +22,22 @@ def predict_windows(
     """Yield indices (B,) of frames, their skinned meshes and their predictions (B, V, 3), file units."""
     for start in range(0, len(windows), FRAMES_AT_ONCE):
         some = np.arange(start, min(start + FRAMES_AT_ONCE, len(windows)))
-        window, joints = windows.skinned(some), windows.joints(some)
+        inputs = read_inputs(model, windows, some, device)
         with torch.no_grad():
-            predicted = model.predict(
-                torch.from_numpy(window).to(device), None if joints is None else torch.from_numpy(joints).to(device)
-            )
-        yield some, window[:, -1], predicted.cpu().numpy()
+            predicted = model.predict(*inputs)
+        yield some, inputs[0][:, -1].cpu().numpy(), predicted.cpu().numpy()
+
+
+def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> float:
+    """Return how much of the network's answer, 0 to 1, leaves the least squared error in frames that it was not trained on."""
+    shared = size = 0.0
+    for start in range(0, len(windows), FRAMES_AT_ONCE):
+        some = np.arange(start, min(start + FRAMES_AT_ONCE, len(windows)))
+        meshes = read_whole_meshes(model, windows, some, [], device)
+        with torch.no_grad():
+            answer = model(meshes.features.flatten(0, 1), meshes.vertex.flatten()).view_as(meshes.targets)
+        shared, size = shared + float((answer * meshes.targets).sum()), size + float(answer.square().sum())
+    return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
 
 
 def mean_errors(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> tuple[float, float]:

@@ -19,24 +19,22 @@ from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.checkpoint import farthest_checkpoint, save_checkpoint
 from utils.command_line import Interrupted
+from utils.linear_fit import fit_linear_part
 from utils.metrics import UNITS_IN_MM
 from utils.plots import plot_loss_curves
-from utils.prediction import mean_errors
+from utils.prediction import best_network_strength, mean_errors
 from utils.run_folders import TrainingRun
 from utils.training_blocks import (
-    FRAMES_AT_ONCE,
     EpochPlan,
     Samples,
     Sampling,
     plan_epoch,
     read_ahead,
-    read_whole_meshes,
 )
 
 WARM_UP_STEPS = 50
 LARGEST_GRADIENT = 1.0
 POINTS_PER_EPOCH = 25  # of the training curve
-FRAMES_FOR_STATISTICS = 240
 
 Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
 
@@ -155,12 +153,9 @@ class Trainer:
         for line in describe_sequences(self.training.sequences):
             self.run.report(line)
         if self.progress.epoch == self.progress.step == 0:
-            frames = np.linspace(0, len(self.training) - 1, min(len(self.training), FRAMES_FOR_STATISTICS)).astype(int)
-            cuts = np.arange(FRAMES_AT_ONCE, len(frames), FRAMES_AT_ONCE)
-            blocks = (
-                read_whole_meshes(self.model, self.training, some, [], self.device) for some in np.split(frames, cuts)
-            )
-            self.model.set_statistics((block.features, block.targets) for block in blocks)
+            choice = fit_linear_part(self.model, self.training, self.device)
+            if choice is not None:
+                self.run.report(str(choice))
         with stop_signals() as stop:
             while self.progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -239,9 +234,13 @@ class Trainer:
         row |= {f"losses/training_{name}_mm": curve[-1][1] for name, curve in progress.curves.items()}
         message = f"epoch {progress.epoch + 1}/{options.num_epochs}: training {row['losses/training_reconstruction_mm']:.3f} mm"
         if len(self.held_out):
+            if self.model.settings.coordinates == "local":
+                self.model.network_strength.fill_(best_network_strength(self.model, self.held_out, self.device))
             skinned, predicted = (self.units_in_mm * e for e in mean_errors(self.model, self.held_out, self.device))
             row |= {"losses/held_out_mm": predicted, "losses/held_out_skinned_mm": skinned}
             message += f", held out {predicted:.3f} mm (skinned {skinned:.3f} mm)"
+        if self.model.network_strength < 0.995:
+            message += f", network damped to {float(self.model.network_strength):.2f}"
         progress.history.append(row | {"time/epoch_seconds": seconds})
         total_steps, progress.epoch, progress.step = progress.step, progress.epoch + 1, 0
         self.run.report(f"{message}, {seconds:.0f} s")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
+from utils.model_inputs import read_inputs
 
 # An epoch shows every training vertex at least once; where that takes fewer steps, it goes over the frames again, so that
 # a hundred frames train as well as a thousand without anybody counting steps.
@@ -25,14 +26,16 @@ FRAMES_AT_ONCE = 8  # whole frames through the feature code
 
 @dataclass
 class Samples:
-    """Vertices to train on, S of them shuffled or whole meshes of (B, V): features (*S, C) and targets (*S, 3), file units,
-    and which vertices they are (*S,); skinned positions (*S, 3) and surface frames (*S, 3, 3) where whole meshes need them."""
+    """Vertices to train on, S of them shuffled or whole meshes of (B, V): features (*S, C), what the network should answer
+    (*S, 3), file units, and which vertices they are (*S,). Where whole meshes need them: skinned positions (*S, 3), surface
+    frames (*S, 3, 3) and what the linear part answers (*S, 3)."""
 
     features: Float[Tensor, "*S C"]
     targets: Float[Tensor, "*S 3"]
     vertex: Int[Tensor, "*S"]
     skinned: Float[Tensor, "*S 3"] | None = None
     frames: Float[Tensor, "*S 3 3"] | None = None
+    linear: Float[Tensor, "*S 3"] | None = None
 
     def steps(self, num_steps: int) -> list["Samples"]:
         """Return the samples cut along their first axis into `num_steps` parts of equal size, give or take one."""
@@ -74,15 +77,15 @@ def read_whole_meshes(
     parts = []
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
-        window = torch.from_numpy(windows.skinned(some)).to(device)
-        joint_window = windows.joints(some)
-        joints = None if joint_window is None else torch.from_numpy(joint_window).to(device)
+        window, joints, history = read_inputs(model, windows, some, device)
         scan = torch.from_numpy(windows.scan(some)).to(device)
         with torch.no_grad():
             skinned = window[:, -1]
             vertex = torch.arange(skinned.shape[1], device=device).expand(len(some), -1)
-            features, targets = model.features(window, joints), model.targets(skinned, scan)
-            parts.append((features, targets, vertex, skinned, model.frames(skinned)))
+            features = model.features(window, joints, history)
+            linear = model.linear_answer(features)
+            targets = model.targets(skinned, scan) - linear
+            parts.append((features, targets, vertex, skinned, model.frames(skinned), linear))
     return Samples(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

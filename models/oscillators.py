@@ -1,0 +1,53 @@
+"""Longer memory than a window has: damped oscillators that the motion of a few points sets swinging.
+
+Soft tissue and cloth go on swinging after the motion that set them off. A mass on a spring, pulled along by a point of the
+surface, does so too: its offset and speed at a frame sum up all accelerations before, newest first, and a handful of springs of
+different periods tells the network what a long window would.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+PERIODS = (6.0, 12.0, 24.0)  # frames
+DAMPING_RATIO = 0.3
+HISTORY = 64  # frames: what the slowest oscillator still knows of an older one is less than one percent
+
+
+def impulse_response(num_frames: int) -> Float[ndarray, "K O"]:
+    """Return how far from rest each oscillator is, and how fast, K-1 down to 0 frames after it felt one unit of acceleration.
+
+    Columns alternate offset and speed, both in units of position, for each of `PERIODS`. The acceleration of a frame is held
+    until the next: an exact step of m x'' + c x' + k x = -m a, as in any textbook on vibration.
+    """
+    columns = []
+    for period in PERIODS:
+        frequency = 2 * np.pi / period
+        decay, damped = DAMPING_RATIO * frequency, frequency * np.sqrt(1 - DAMPING_RATIO**2)
+        shrink, cosine, sine = np.exp(-decay), np.cos(damped), np.sin(damped)
+        step = shrink * np.array(
+            [
+                [cosine + decay / damped * sine, frequency / damped * sine],
+                [-frequency / damped * sine, cosine - decay / damped * sine],
+            ]
+        )
+        state = (step - np.eye(2)) @ np.array([1 / frequency**2, 0.0])
+        states = [state]
+        for _ in range(num_frames - 1):
+            states.append(step @ states[-1])
+        columns.append(np.array(states[::-1]))
+    return np.concatenate(columns, axis=1)
+
+
+def oscillator_states(history: Float[Tensor, "B H A 3"]) -> Float[Tensor, "B A O 3"]:
+    """Return offsets and speeds (B, A, O, 3) of the oscillators that `A` points carried along over `H` frames, in their units.
+
+    They are at rest in the beginning; fewer than three frames leave them so.
+    """
+    batch, num_frames, points, _ = history.shape
+    if num_frames < 3:
+        return history.new_zeros(batch, points, 2 * len(PERIODS), 3)
+    response = torch.from_numpy(impulse_response(num_frames - 2)).to(history)
+    return torch.einsum("ko,bkac->baoc", response, history.diff(dim=1).diff(dim=1))

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+from conftest import tube_scans
+
+from data.mesh_windows import all_windows
+from utils import linear_fit
+from utils.linear_fit import columns_of, fit_linear_part, read_features, solve
+from utils.prediction import mean_errors
+
+CPU = torch.device("cpu")
+
+
+def features_and_targets(model, windows):
+    pairs = list(read_features(model, windows, np.arange(len(windows)), CPU))
+    return [torch.cat(parts) for parts in zip(*pairs, strict=True)]
+
+
+def test_a_vertex_against_the_normal_equations():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 6)), random.normal(size=(40, 3))
+    rows = np.concatenate([x, np.ones((40, 1)), y], axis=1)
+    columns = [0, 2, 3]
+    coefficients, _ = solve(torch.from_numpy(rows.T @ rows)[None], columns, penalty=0.1)
+    seen = np.concatenate([x[:, columns], np.ones((40, 1))], axis=1)
+    ridge = 40 * np.diag([0.1, 0.1, 0.1, 1e-6])
+    np.testing.assert_allclose(coefficients[0], np.linalg.solve(seen.T @ seen + ridge, seen.T @ y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_linear_correction_is_found_again(make_model, make_tube_sequence, monkeypatch, rounds):
+    model, truth = make_model(num_condition_frames=3), make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(80)
+    windows = all_windows([sequence], 3)
+    wanted = columns_of(model, ("motion", "gravity"))
+    truth.linear.mean.fill_(0.01)
+    truth.linear.coefficients[:, wanted] = torch.randn(72, len(wanted), 3)
+    features, _ = features_and_targets(model, windows)
+    corrections = truth.linear(features)
+    corrections += 0.05 * corrections.std() * torch.randn_like(corrections)
+    skinned = torch.from_numpy(sequence.skinned)
+    sequence.scan = truth.to_points(corrections, skinned, truth.frames(skinned)).numpy()
+    monkeypatch.setattr(linear_fit, "LARGEST_MOMENTS", 72 // rounds * (features.shape[2] + 4) ** 2)
+    choice = fit_linear_part(model, windows, CPU)
+    assert choice.strength > 0.98
+    assert choice.left < 0.1
+    skinned_error, error = mean_errors(model, windows, CPU)
+    assert error < 0.1 * skinned_error
+    residual = corrections - model.linear(features)
+    torch.testing.assert_close(model.target_scale, residual.square().mean().sqrt(), rtol=0.02, atol=0)
+
+
+def test_scans_that_follow_nothing_are_left_alone(make_model, make_tube_sequence):
+    model = make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(60)
+    noise = np.random.default_rng(0).normal(size=sequence.scan.shape)
+    sequence.scan = (sequence.skinned + 0.01 * noise).astype(np.float32)
+    choice = fit_linear_part(model, all_windows([sequence], 3), CPU)
+    assert choice.strength < 0.1
+    assert choice.left > 0.99
+    other = make_tube_sequence(60, seed=5)
+    other.scan = (other.skinned + 0.01 * noise[::-1]).astype(np.float32)
+    skinned_error, error = mean_errors(model, all_windows([other], 3), CPU)
+    assert error < 1.01 * skinned_error
+
+
+def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence):
+    model, truth = make_model(num_condition_frames=3), make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(120)
+    random = np.random.default_rng(0)
+    sequence.skinned += np.cumsum(random.normal(0, 0.02, (120, 1, 3)), axis=0).astype(np.float32)
+    windows = all_windows([sequence], 3)
+    slow = columns_of(truth, ("oscillators of 24 frames",))
+    truth.linear.coefficients[:, slow] = 0.1
+    features, _ = features_and_targets(model, windows)
+    skinned = torch.from_numpy(sequence.skinned)
+    sequence.scan = truth.to_points(truth.linear(features), skinned, truth.frames(skinned)).numpy()
+    choice = fit_linear_part(model, windows, CPU)
+    assert "oscillators of 24 frames" in choice.groups
+    assert choice.left < 0.1
+
+
+@pytest.mark.parametrize("coordinates", ["local", "world"])
+def test_scales_against_numpy(make_model, make_tube_sequence, coordinates):
+    model = make_model(num_condition_frames=2, coordinates=coordinates)
+    windows = all_windows([make_tube_sequence(14)], 2)
+    features, targets = features_and_targets(model, windows)
+    choice = fit_linear_part(model, windows, CPU)
+    flat = features.flatten(0, 1).double().numpy()
+    np.testing.assert_allclose(model.feature_mean, flat.mean(axis=0), atol=1e-6)
+    deviation = flat.std(axis=0)
+    np.testing.assert_allclose(model.feature_scale, np.where(deviation > 1e-7, deviation, 1), rtol=1e-3)
+    assert (choice is None) == (coordinates == "world")
+    if coordinates == "world":
+        mean = targets.mean(dim=(0, 1))
+        torch.testing.assert_close(model.target_mean, mean)
+        torch.testing.assert_close(model.target_scale, (targets - mean).square().mean().sqrt(), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5])
+def test_few_frames_that_never_change_stay_finite(make_model, make_tube_sequence, num_frames):
+    model = make_model(random_output=True, num_condition_frames=2)
+    sequence = make_tube_sequence(num_frames)
+    sequence.skinned[:] = sequence.skinned[0]
+    sequence.scan = tube_scans(sequence.skinned)
+    windows = all_windows([sequence], 2)
+    fit_linear_part(model, windows, CPU)
+    assert all(np.isfinite(error) for error in mean_errors(model, windows, CPU))
