@@ -36,8 +36,8 @@ def parse_arguments(argv):
         help="whose Laplacian: the prediction's, its correction's, or its difference to the scan's (default: scan)",
     )  # fmt: skip
     group.add_argument(
-        "--smoothing_weight", type=arguments.positive_number, default=1.0, metavar="WEIGHT",
-        help="of the smoothing loss beside the reconstruction loss (default: 1)",
+        "--smoothing_weight", type=arguments.positive_number, default=3.0, metavar="WEIGHT",
+        help="of the smoothing loss beside the reconstruction loss (default: 3)",
     )  # fmt: skip
     return parser.parse_args(argv)
 

@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+import trimesh
 from conftest import tube_frames
 from scipy.spatial.transform import Rotation
 
-from utils.metrics import ErrorSummary, MeshErrors, error_table, summarise_errors, vertex_errors
+from utils.metrics import (
+    ErrorSummary,
+    MeshErrors,
+    acceleration_errors,
+    dihedral_angles,
+    dihedral_errors,
+    edge_faces,
+    error_table,
+    summarise_errors,
+    vertex_errors,
+)
 
 
 def test_errors_are_distances():
@@ -52,3 +63,31 @@ def test_table_lines_up():
     assert len(head) == len(row)
     assert "2.00 →   0.50" in row
     assert row.endswith("25.0%")
+
+
+def test_a_steady_drift_has_no_acceleration_error_and_a_jolt_has():
+    scan = tube_frames(5)
+    drift = scan + np.arange(5)[:, None, None] * 0.1
+    np.testing.assert_allclose(acceleration_errors(drift, scan), 0, atol=1e-12)
+    jolted = scan.copy()
+    jolted[2, 7, 1] += 0.5
+    np.testing.assert_allclose(acceleration_errors(jolted, scan)[:, 7], [0.5, 1.0, 0.5])
+
+
+def test_dihedral_angles_of_a_cube_and_of_a_hinge():
+    cube = trimesh.creation.box()
+    angles = dihedral_angles(np.array(cube.vertices), np.array(cube.faces), edge_faces(cube.faces))
+    assert len(angles) == 18  # 12 edges, 6 diagonals
+    np.testing.assert_allclose(np.sort(angles), [0] * 6 + [np.pi / 2] * 12, atol=1e-9)
+    flat = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    faces = np.array([[0, 1, 2], [2, 1, 3]])
+    down = flat.copy()
+    down[3, 2] = -1
+    np.testing.assert_allclose(dihedral_errors(down, flat, faces), np.degrees(np.arctan(np.sqrt(2))), atol=1e-6)
+    np.testing.assert_allclose(dihedral_errors(flat + 3, flat, faces), 0, atol=1e-6)
+
+
+def test_edges_with_a_face_on_each_side():
+    assert edge_faces(np.array([[0, 1, 2]])).shape == (0, 4)
+    ((left, right, first, second),) = edge_faces(np.array([[0, 1, 2], [2, 1, 3]]))
+    assert (left, right, first, second) == (0, 1, 1, 2)

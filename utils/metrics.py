@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -37,6 +37,52 @@ def normal_errors(
     ours, theirs = (vertex_normals(torch.from_numpy(points).double(), faces) for points in (predicted, scan))
     across, along = torch.linalg.vector_norm(torch.linalg.cross(ours, theirs), dim=-1), (ours * theirs).sum(-1)
     return torch.rad2deg(torch.atan2(across, along)).float().numpy()
+
+
+def acceleration_errors(predicted: Float[ndarray, "T V 3"], scan: Float[ndarray, "T V 3"]) -> Float[ndarray, "T-2 V"]:
+    """Return how far apart the accelerations over t-1, t, t+1 of consecutive frames are (T-2, V), inputs' units per frame²:
+    how much the prediction jitters, or fails to swing, against the scan."""
+    return np.linalg.norm(np.diff(predicted - scan, 2, axis=0), axis=-1)
+
+
+def dihedral_angles(
+    vertices: Float[ndarray, "*B V 3"], faces: Int[ndarray, "F 3"], pairs: Int[ndarray, "E 4"]
+) -> Float[ndarray, "*B E"]:
+    """Return the angle (*B, E), radians, by which the surface bends at edges: positive outward, zero where it is flat.
+
+    `pairs` as of `edge_faces`: the faces on both sides, and the edge from its first vertex to its second.
+    """
+    corners = [vertices[..., faces[:, corner], :] for corner in range(3)]
+    normals = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)
+    left, right = normals[..., pairs[:, 0], :], normals[..., pairs[:, 1], :]
+    edge = vertices[..., pairs[:, 3], :] - vertices[..., pairs[:, 2], :]
+    edge = edge / np.maximum(np.linalg.norm(edge, axis=-1, keepdims=True), 1e-30)
+    return np.arctan2((np.cross(left, right) * edge).sum(-1), (left * right).sum(-1))
+
+
+def edge_faces(faces: Int[ndarray, "F 3"]) -> Int[ndarray, "E 4"]:
+    """Return, for every edge with a face on each side, these two faces and its two vertices, in the first face's order."""
+    halves = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    owner = np.tile(np.arange(len(faces)), 3)
+    size = int(faces.max()) + 1
+    along, against = halves @ [size, 1], halves @ [1, size]
+    _, here, there = np.intersect1d(along, against, return_indices=True)
+    once = halves[here, 0] < halves[here, 1]
+    return np.column_stack([owner[here], owner[there], halves[here]])[once]
+
+
+def dihedral_errors(
+    predicted: Float[ndarray, "*B V 3"], scan: Float[ndarray, "*B V 3"], faces: Int[ndarray, "F 3"]
+) -> Float[ndarray, "*B E"]:
+    """Return how much the dihedral angles differ at every edge between two faces (*B, E), degrees.
+
+    What the eye sees of a surface is how it bends: Váša and Rus 2012, "Dihedral angle mesh error"; here without their weights
+    for masking and visibility.
+    """
+    pairs = edge_faces(faces)
+    difference = dihedral_angles(predicted, faces, pairs) - dihedral_angles(scan, faces, pairs)
+    return np.rad2deg(np.abs((difference + np.pi) % (2 * np.pi) - np.pi))
 
 
 class MeshErrors:

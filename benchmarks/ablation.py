@@ -1,0 +1,115 @@
+"""What each part of the model brings: variant 1 with one thing changed at a time, on sequences never trained on.
+
+    python benchmarks/ablation.py
+
+Prints a table: the share of the skinned error that is left, by the linear part alone and by the whole model. Without flags on
+the sample data in low resolution (python make_sample_data.py --resolution low).
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from data.mesh_sequence import load_sequences
+from data.mesh_windows import all_windows, split_windows
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.rest_surface import RestSurface
+from utils import linear_fit
+from utils.losses import reconstruction
+from utils.prediction import mean_errors
+from utils.run_folders import TrainingRun, new_timestamp
+from utils.training import Trainer, TrainingOptions
+from utils.training_blocks import SHUFFLED_VERTICES
+
+CPU = torch.device("cpu")
+FULL_CANDIDATES = linear_fit.candidate_groups
+
+
+def squared_distance(model, samples):
+    """The loss most others take, in place of the mean distance."""
+    answer = (model(samples.features, samples.vertex) - samples.targets) / model.target_scale
+    return {"reconstruction": answer.square().sum(dim=1).mean()}
+
+
+def without_oscillators(model):
+    return [groups for groups in FULL_CANDIDATES(model) if not any(name.startswith("osc") for name in groups)]
+
+
+# name: (settings, module attributes in place of others, loss)
+ROWS = {
+    "as it is": ({}, {}, reconstruction),
+    "no linear part, only the mean correction": ({}, {"utils.linear_fit.candidate_groups": lambda _: [()]}, reconstruction),
+    "linear part without oscillators": ({}, {"utils.linear_fit.candidate_groups": without_oscillators}, reconstruction),
+    "linear part, least penalty": ({}, {"utils.linear_fit.PENALTIES": (3e-4,)}, reconstruction),
+    "linear part, penalty 0.3": ({}, {"utils.linear_fit.PENALTIES": (0.3,)}, reconstruction),
+    "window of 2": ({"num_condition_frames": 2}, {}, reconstruction),
+    "window of 5": ({"num_condition_frames": 5}, {}, reconstruction),
+    "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}, reconstruction),
+    "4 nearest anchors": ({}, {"models.rest_surface.NUM_NEAREST_ANCHORS": 4}, reconstruction),
+    "no embedding, no eigenfunctions": ({"num_embeddings": 0}, {}, reconstruction),
+    "no eigenfunctions": ({}, {"models.rest_surface.NUM_EIGENFUNCTIONS": 0}, reconstruction),
+    "embedding of 32": ({"num_embeddings": 32}, {}, reconstruction),
+    "one expert": ({"num_experts": 1}, {}, reconstruction),
+    "squared distance": ({}, {}, squared_distance),
+}  # fmt: skip
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--src", type=Path, default=Path("geo/dyna_sbs/obj"), help="skinned meshes to train on")
+    parser.add_argument("--tar", type=Path, default=Path("geo/dyna_target/obj"), help="their scans")
+    parser.add_argument(
+        "--test_src", type=Path, default=Path("geo_test/dyna_sbs/obj"), help="skinned meshes to test on"
+    )
+    parser.add_argument("--test_tar", type=Path, default=Path("geo_test/dyna_target/obj"), help="their scans")
+    parser.add_argument("--num_epochs", type=int, default=1, help="of about 400 steps or more (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and shuffling (default: 0)")
+    return parser.parse_args(argv)
+
+
+def train(args, sequences, faces, settings, loss):
+    """Return variant 1, trained in a folder that is not kept."""
+    torch.manual_seed(args.seed)
+    settings = ModelSettings(**{"num_condition_frames": 3, **settings})
+    training, held_out = split_windows(sequences, settings.num_condition_frames, 2)
+    model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
+    options = TrainingOptions(args.num_epochs, 0.01, 8192, 60, 2, args.num_epochs, args.seed, "m")
+    run = TrainingRun("ablation", new_timestamp("ablation"))
+    Trainer(model, training, held_out, SHUFFLED_VERTICES, loss, run, CPU, options).fit()
+    return model
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    sequences, faces = load_sequences([args.src], [args.tar])
+    tests, _ = load_sequences([args.test_src], [args.test_tar])
+    lines = ["| | linear part alone | whole model |", "|---|---|---|"]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for name, (settings, changes, loss) in ROWS.items():
+            with ExitStack() as stack:
+                for target, value in changes.items():
+                    stack.enter_context(patch(target, value))
+                model = train(args, sequences, faces, settings, loss)
+                windows = all_windows(tests, model.settings.num_condition_frames)
+                shares = []
+                for strength in (0.0, float(model.network_strength)):
+                    model.network_strength.fill_(strength)
+                    skinned, left = mean_errors(model, windows, CPU)
+                    shares.append(100 * left / skinned)
+            lines.append(f"| {name} | {shares[0]:.1f} % | {shares[1]:.1f} % |")
+        os.chdir(ROOT)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
