@@ -58,6 +58,7 @@ class MeshAutoencoder(nn.Module):
     target_mean: Tensor
     target_scale: Tensor
     network_strength: Tensor
+    longest: Tensor
     up: Tensor
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
@@ -75,6 +76,7 @@ class MeshAutoencoder(nn.Module):
                 self.groups |= {"joints": joints, "joint motion": joints * (num_frames - 1)}
             num_features = 3 * sum(self.groups.values())
             self.linear = LinearCorrection(num_vertices, num_features)
+            self.register_buffer("longest", torch.full((num_vertices,), torch.inf))
         else:
             num_features = 3 * num_frames * (1 + settings.num_joints)
         self.register_buffer("feature_mean", torch.zeros(num_features))
@@ -167,4 +169,8 @@ class MeshAutoencoder(nn.Module):
         vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
         network = self.forward(features.flatten(0, 1), vertex).view(batch, num_vertices, 3)
         answer = self.linear_answer(features) + self.network_strength * network
+        if self.settings.coordinates == "local":
+            # a motion wilder than those of training must not tear the mesh: no correction longer than any seen at the vertex
+            length = torch.linalg.vector_norm(answer, dim=2)
+            answer = answer * (self.longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
         return self.to_points(answer, window[:, -1], self.frames(window[:, -1]))

@@ -46,6 +46,9 @@ def test_a_linear_correction_is_found_again(make_model, make_tube_sequence, monk
     assert choice.left < 0.1
     skinned_error, error = mean_errors(model, windows, CPU)
     assert error < 0.1 * skinned_error
+    torch.testing.assert_close(
+        model.longest, torch.linalg.vector_norm(corrections, dim=2).amax(dim=0), rtol=1e-3, atol=1e-6
+    )
     residual = corrections - model.linear(features)
     torch.testing.assert_close(model.target_scale, residual.square().mean().sqrt(), rtol=0.02, atol=0)
 

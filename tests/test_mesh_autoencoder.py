@@ -155,3 +155,14 @@ def test_a_longer_history_is_seen_by_the_oscillators_alone(make_model):
     columns = slice(3 * (2 + 1 + model.surface.nearest_anchors.shape[1]), None)
     assert (short - long)[..., columns].abs().max() > 1e-3
     torch.testing.assert_close(short[..., : columns.start], long[..., : columns.start])
+
+
+def test_no_correction_is_longer_than_any_seen_in_training(make_model):
+    model = make_model(num_condition_frames=3)
+    window = tube_windows()
+    model.linear.mean[:] = torch.tensor([0.0, 0.0, 0.3])
+    model.longest.fill_(0.1)
+    model.longest[5] = 0.5
+    length = torch.linalg.vector_norm(model.predict(window) - window[:, -1], dim=2)
+    torch.testing.assert_close(length[:, 5], torch.full((4,), 0.3))
+    torch.testing.assert_close(length[:, 6:], torch.full((4, 66), 0.1))

@@ -21,6 +21,7 @@ from utils.model_inputs import read_inputs
 
 FOLDS = 8
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
+AS_GOOD_AS_BEST = 1.02
 VERTICES_TO_CHOOSE_BY = 512
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
@@ -112,9 +113,12 @@ def squares(
 
 
 def choose(model: MeshAutoencoder, folds: Float[Tensor, "K V D D"]) -> Choice:
-    """Return what leaves the least squared error in each fold (K) of frames when fitted to the others."""
+    """Return what leaves the least squared error in each fold (K) of frames when fitted to the others.
+
+    Of penalties that leave about as much, the strongest: other motions will ask for more than these folds do.
+    """
     total = folds.sum(dim=0)
-    best: Choice | None = None
+    choices = []
     for groups in candidate_groups(model):
         for penalty in PENALTIES if groups else PENALTIES[-1:]:
             sums = torch.zeros(3, dtype=folds.dtype, device=folds.device)
@@ -123,11 +127,10 @@ def choose(model: MeshAutoencoder, folds: Float[Tensor, "K V D D"]) -> Choice:
             target, shared, answer = sums.tolist()
             strength = float(np.clip(shared / answer, 0, 1)) if answer > 0 else 1.0
             left = max(0.0, target - 2 * strength * shared + strength**2 * answer)
-            choice = Choice(groups, penalty, strength, (left / target) ** 0.5 if target > 0 else 0.0)
-            if best is None or choice.left < best.left:
-                best = choice
-    assert best is not None
-    return best
+            choices.append(Choice(groups, penalty, strength, (left / target) ** 0.5 if target > 0 else 0.0))
+    best = min(choices, key=lambda choice: choice.left)
+    as_good = [c for c in choices if c.groups == best.groups and c.left <= AS_GOOD_AS_BEST * best.left]
+    return max(as_good, key=lambda choice: choice.penalty)
 
 
 def set_scales(
@@ -180,6 +183,7 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     at_once = max(1, LARGEST_MOMENTS // size**2)
     sampled = np.linspace(0, num_vertices - 1, min(num_vertices, VERTICES_TO_CHOOSE_BY)).astype(int)
     choice, left = None, 0.0
+    model.longest.zero_()
     for start in range(0, num_vertices, at_once):
         part = slice(start, min(start + at_once, num_vertices))
         moments = torch.zeros(part.stop - start, size, size, device=device)
@@ -190,6 +194,8 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
                 rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2).transpose(
                     0, 1
                 )
+                longest = torch.linalg.vector_norm(targets[:, part], dim=2).amax(dim=0)
+                model.longest[part] = longest.maximum(model.longest[part])
                 here = rows[part]
                 moments.baddbmm_(here.transpose(1, 2), here)
                 if choice is None:
