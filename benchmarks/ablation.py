@@ -73,6 +73,7 @@ def parse_arguments(argv):
     parser.add_argument("--test_tar", type=Path, default=Path("geo_test/dyna_target/obj"), help="their scans")
     parser.add_argument("--num_epochs", type=int, default=1, help="of about 400 steps or more (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and shuffling (default: 0)")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="some of them only")
     return parser.parse_args(argv)
 
 
@@ -95,7 +96,8 @@ def main(argv=None):
     lines = ["| | linear part alone | whole model |", "|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for name, (settings, changes, loss) in ROWS.items():
+        for name in args.rows:
+            settings, changes, loss = ROWS[name]
             with ExitStack() as stack:
                 for target, value in changes.items():
                     stack.enter_context(patch(target, value))

@@ -43,6 +43,13 @@ COMMANDS = {
     "variant 2": ["fit_mesh_with_joints.py"],
     "variant 3": ["fit_mesh_smoothened.py"],
 }
+SKINNED = "skinned mesh as it is"
+BASELINES = {
+    "mean correction": lambda groups: MeanCorrection(),
+    "PCA + ridge on joints": RidgeRegression,
+    "global network, morph targets": GlobalNetwork,
+}
+ROWS = [*BASELINES, *COMMANDS]
 COLUMNS = (
     "mean (mm)", "RMSE (mm)", "95 % (mm)", "max (mm)", "mean (% of size)", "skinned error left (%)", "normals (degrees)",
     "Laplacian (mm)", "acceleration (mm/frame²)", "dihedral (degrees)", "training (s)",
@@ -55,6 +62,7 @@ def parse_arguments(argv):
         parser.add_argument(f"--{flag}", type=Path, nargs="+", default=[Path(SAMPLE[flag])], help=f"{kind} to train on")
         test = SAMPLE[flag].replace("geo/", "geo_test/")
         parser.add_argument(f"--test_{flag}", type=Path, nargs="+", default=[Path(test)], help=f"{kind} to test on")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=3, help="runs of every row that is trained at random (default: 3)")
     parser.add_argument("--units", choices=UNITS_IN_MM, default="m", help="of the files (default: m)")
     parser.add_argument("--num_condition_frames", type=int, default=3, help="frames in the window (default: 3)")
@@ -117,11 +125,11 @@ class Data:
         return measure(*parts, self.surface, UNITS_IN_MM[self.args.units])
 
 
-def run_baseline(data, name, make, seed):
+def run_baseline(data, name, seed):
     """Return the columns of a baseline that predicts corrections from whole poses."""
     torch.manual_seed(seed)
     started = time.monotonic()
-    baseline = make()
+    baseline = BASELINES[name](min(data.args.num_condition_frames, 3))  # position, velocity, acceleration
     baseline.fit(data.inputs(data.training), data.corrections(data.training))
     seconds = time.monotonic() - started
     skinned = torch.from_numpy(data.skinned)
@@ -133,9 +141,9 @@ def run_baseline(data, name, make, seed):
     return [*data.measured(name, torch.cat(predicted).numpy()), seconds]
 
 
-def run_script(data, name, command, seed):
+def run_script(data, name, seed):
     """Return the columns of a fit script, trained as a user would, in a folder of its own."""
-    args = data.args
+    args, command = data.args, COMMANDS[name]
     flags = ["-src", *args.src, "-tar", *args.tar, "-n_cond", args.num_condition_frames, "--seed", seed]
     flags += ["-min_batch", args.mini_batch_size, "--units", args.units, "-m_type", "row"]
     if "joints" in command[0]:
@@ -177,7 +185,7 @@ def draw_errors(data, path):
     """Draw skinned mesh, first design and variants on the frame that skinning gets most wrong, coloured by error."""
     scan, units_in_mm = data.scan[data.pictured_frame], UNITS_IN_MM[data.args.units]
     panels = {"target": (scan, None)}
-    for name in ("skinned mesh as it is", *COMMANDS):
+    for name in (SKINNED, *(name for name in COMMANDS if name in data.pictured)):
         errors = distances(data.pictured[name], scan) * units_in_mm
         panels[f"{name}\nmean {errors.mean():.2f} mm"] = (data.pictured[name], errors)
     title = f"test frame {data.pictured_frame + 1}, the furthest from its scan"
@@ -187,18 +195,13 @@ def draw_errors(data, path):
 def main(argv=None):
     args = parse_arguments(argv)
     data = Data(args)
-    groups = min(args.num_condition_frames, 3)
-    baselines = {
-        "mean correction": (MeanCorrection, 1),
-        "PCA + ridge on joints": (lambda: RidgeRegression(groups), 1),
-        "global network, morph targets": (lambda: GlobalNetwork(groups), args.seeds),
-    }
-    name = "skinned mesh as it is"
-    rows = {name: [[*data.measured(name, data.skinned), 0.0]]}
-    for name, (make, seeds) in baselines.items():
-        rows[name] = [run_baseline(data, name, make, seed) for seed in range(seeds)]
-    for name, command in COMMANDS.items():
-        rows[name] = [run_script(data, name, command, seed) for seed in range(args.seeds)]
+    rows = {SKINNED: [[*data.measured(SKINNED, data.skinned), 0.0]]}
+    for name in args.rows:
+        if name in COMMANDS:
+            rows[name] = [run_script(data, name, seed) for seed in range(args.seeds)]
+        else:
+            seeds = args.seeds if name.startswith("global") else 1  # the others leave nothing to chance
+            rows[name] = [run_baseline(data, name, seed) for seed in range(seeds)]
     args.output_dir.mkdir(parents=True, exist_ok=True)
     with open(args.output_dir / "accuracy.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)

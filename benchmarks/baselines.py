@@ -24,8 +24,8 @@ def pose_features(rest_joints, joint_windows):
     for window in joint_windows.astype(float):
         current = window[-1] - window[-1].mean(axis=0)
         turn, _ = Rotation.align_vectors(rest, current)
-        moved = np.concatenate([np.diff(window, n, axis=0)[-1:] for n in range(1, min(3, len(window)))] or [window[:0]])
-        features.append(np.concatenate([[turn.apply(current) - rest], [turn.apply(each) for each in moved]]))
+        moved = [np.diff(window, order, axis=0)[-1] for order in range(1, min(3, len(window)))]
+        features.append([turn.apply(current) - rest, *map(turn.apply, moved)])
     return np.array(features).reshape(len(features), -1)
 
 
