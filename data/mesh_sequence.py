@@ -1,12 +1,11 @@
 """Sequences of paired meshes: skinned and scanned frames of one topology, checked, parsed once and cached.
 
-A cache entry of one folder is a folder of NumPy files, keyed by the names, sizes and times of the folder's files; positions are
-memory-mapped, so that a sequence of any length costs no memory. Set SKIN2SCAN_CACHE to choose where the entries go.
+What was parsed is kept (`data.mesh_cache`); positions are memory-mapped, so that a sequence of any length costs no memory.
 """
 
-import hashlib
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,17 +16,16 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from jaxtyping import Float32, Int64
 from numpy import ndarray
 from tqdm import tqdm
 
 from data.input_error import InputError
 from data.joints import POINT_FILES, read_points
+from data.mesh_cache import cache_folder, cache_key, is_whole, write_checksums
 from data.obj import Polygons, face_text_digest, parse_polygons, parse_vertices, read_obj, read_text
 from data.safe_write import write_beside
 
-CACHE_FORMAT = "1"
 FILES_WORTH_A_POOL = 64  # below, starting the reader processes takes longer than reading
 
 
@@ -91,17 +89,6 @@ def list_frames(folder: Path, endings: tuple[str, ...] = (".obj",)) -> dict[int,
     return dict(sorted(frames.items()))
 
 
-def cache_folder() -> Path:
-    """Return the folder of all cache entries: SKIN2SCAN_CACHE, or a folder in the user's cache directory."""
-    return Path(os.environ.get("SKIN2SCAN_CACHE") or platformdirs.user_cache_dir("skin2scan"))
-
-
-def cache_key(folder: Path, files: list[Path]) -> str:
-    """Return a name that changes when a file is added, removed, renamed, resized or rewritten."""
-    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.blake2b(repr((CACHE_FORMAT, str(folder.resolve()), stamps)).encode(), digest_size=16).hexdigest()
-
-
 def ignore_interrupt() -> None:
     """Leave Ctrl-C to the main process, which ends the readers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -135,7 +122,7 @@ def read_frames(files: list[Path], read: Callable[[Path], ndarray], description:
 
 
 def load_folder(folder: Path) -> MeshFolder:
-    """Return all frames of a folder, from the cache where it is up to date; parse, check and cache them where not.
+    """Return all frames of a folder, from the cache where it is up to date and whole; parse, check and cache them where not.
 
     Raises `InputError` for what `list_frames` and `read_obj` refuse, and for a frame of another topology.
     """
@@ -143,6 +130,9 @@ def load_folder(folder: Path) -> MeshFolder:
     frames = list_frames(folder)
     files = list(frames.values())
     entry = cache_folder() / cache_key(folder, files)
+    if entry.exists() and not is_whole(entry):
+        tqdm.write(f"{entry}: damaged, so {folder} is read again")
+        shutil.rmtree(entry)
     if not entry.exists():
         first_vertices, polygons = read_obj(files[0])
         read = partial(
@@ -161,6 +151,7 @@ def load_folder(folder: Path) -> MeshFolder:
                 for vertices in read_frames(files, read, f"reading {folder}"):
                     file.write(vertices.astype("<f4").tobytes())
             np.savez(unfinished / "polygons.npz", sizes=polygons.sizes, corners=polygons.corners)
+            write_checksums(unfinished)
     with np.load(entry / "polygons.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"])
     return MeshFolder(folder, list(frames), files, np.load(entry / "vertices.npy", mmap_mode="r"), polygons)

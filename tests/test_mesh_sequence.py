@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import tube_frames, tube_quads, tube_triangles, write_tube
 
 from data import mesh_sequence
 from data.input_error import InputError
+from data.mesh_cache import cache_folder
 from data.mesh_sequence import describe_sequences, list_frames, load_folder, load_sequences
 from data.obj import read_obj, write_obj
 
@@ -70,6 +73,31 @@ def test_a_changed_file_is_read_again(tmp_path):
     np.testing.assert_allclose(load_folder(source).vertices[1], tube_frames(1)[0] + 1, atol=1e-6)
 
 
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip_a_bit(path):
+    contents = bytearray(path.read_bytes())
+    contents[len(contents) // 2] ^= 1
+    path.write_bytes(contents)
+
+
+@pytest.mark.parametrize("harm", [cut_short, flip_a_bit, Path.unlink])
+@pytest.mark.parametrize("name", ["vertices.npy", "polygons.npz", "checksums.json"])
+def test_a_damaged_cache_is_read_again_and_said_once(tmp_path, monkeypatch, capsys, harm, name):
+    monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
+    source, _ = write_tube(tmp_path, num_frames=3)
+    expected = np.array(load_folder(source).vertices)
+    (entry,) = cache_folder().iterdir()
+    harm(entry / name)
+    capsys.readouterr()
+    np.testing.assert_array_equal(load_folder(source).vertices, expected)
+    assert capsys.readouterr().out == f"{entry}: damaged, so {source} is read again\n"
+    load_folder(source)
+    assert capsys.readouterr().out == ""
+
+
 def test_an_interrupted_run_leaves_no_half_cache(tmp_path, monkeypatch):
     source, _ = write_tube(tmp_path, num_frames=3)
     monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
@@ -81,7 +109,7 @@ def test_an_interrupted_run_leaves_no_half_cache(tmp_path, monkeypatch):
         patch.setattr(mesh_sequence, "read_frames", interrupt)
         with pytest.raises(KeyboardInterrupt):
             load_folder(source)
-    assert list(mesh_sequence.cache_folder().iterdir()) == []
+    assert list(cache_folder().iterdir()) == []
     assert len(load_folder(source).vertices) == 3
 
 

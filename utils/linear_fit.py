@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
+from tqdm import tqdm
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
@@ -26,7 +27,7 @@ VERTICES_TO_CHOOSE_BY = 512
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
 FRAMES_AT_ONCE = 8
-LARGEST_MOMENTS = 400_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
+LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
 
 
 @dataclass
@@ -182,26 +183,26 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     num_vertices, size = len(shift), len(scale) + 4
     at_once = max(1, LARGEST_MOMENTS // size**2)
     sampled = np.linspace(0, num_vertices - 1, min(num_vertices, VERTICES_TO_CHOOSE_BY)).astype(int)
+    parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
     choice, left = None, 0.0
     model.longest.zero_()
-    for start in range(0, num_vertices, at_once):
-        part = slice(start, min(start + at_once, num_vertices))
-        moments = torch.zeros(part.stop - start, size, size, device=device)
-        folds = torch.zeros(len(blocks), len(sampled), size, size, device=device)
-        for fold, block in zip(folds, blocks, strict=True):
-            for features, targets in read_features(model, windows, block, device):
-                ones = torch.ones_like(targets[..., :1])
-                rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2).transpose(
-                    0, 1
-                )
-                longest = torch.linalg.vector_norm(targets[:, part], dim=2).amax(dim=0)
-                model.longest[part] = longest.maximum(model.longest[part])
-                here = rows[part]
-                moments.baddbmm_(here.transpose(1, 2), here)
-                if choice is None:
-                    fold.baddbmm_(rows[sampled].transpose(1, 2), rows[sampled])
-        choice = choice or choose(model, folds)
-        left += set_linear_part(model, moments, part, choice, shift[part], scale)
+    with tqdm(total=len(parts) * len(frames), desc="linear part", unit="frame") as bar:
+        for part in parts:
+            moments = torch.zeros(len(shift[part]), size, size, device=device)
+            folds = torch.zeros(len(blocks), len(sampled), size, size, device=device)
+            for fold, block in zip(folds, blocks, strict=True):
+                for features, targets in read_features(model, windows, block, device):
+                    ones = torch.ones_like(targets[..., :1])
+                    row = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
+                    row = row.transpose(0, 1)  # (V, B, D)
+                    moments.baddbmm_(row[part].transpose(1, 2), row[part])
+                    if choice is None:
+                        fold.baddbmm_(row[sampled].transpose(1, 2), row[sampled])
+                        lengths = torch.linalg.vector_norm(targets, dim=2).amax(dim=0)
+                        model.longest.copy_(lengths.maximum(model.longest))
+                    bar.update(len(features))
+            choice = choice or choose(model, folds)
+            left += set_linear_part(model, moments, part, choice, shift[part], scale)
     set_target_scale(model, left / (3 * num_vertices * len(frames)))
     return choice
 
