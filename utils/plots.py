@@ -17,6 +17,10 @@ from utils.rendering import frame_camera, render_mesh
 
 ERROR_COLORS = colormaps["YlOrRd"]  # light to dark: reads the same without colour vision
 INK, FAINT = "#333333", "#bbbbbb"
+RUN_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee")  # Tol's bright: told apart by everybody
+
+Curves = dict[str, list[list[float]]]
+History = list[dict[str, float]]
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -26,33 +30,44 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(partial, format="png")
 
 
-def plot_loss_curves(curves: dict[str, list[list[float]]], history: list[dict[str, float]], path: Path) -> None:
-    """Draw training losses, [epochs, mm] a point, and the held-out error after each epoch, on a log scale.
+def plot_loss_curves(runs: dict[str, tuple[Curves, History]], path: Path) -> None:
+    """Draw training losses, [epochs, mm] a point, and the held-out error after each epoch, on a log scale, for runs by name.
 
     The dashed line is the held-out error of the skinned mesh: the line to beat.
     """
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    for (name, curve), color in zip(curves.items(), ("#4477aa", "#228833"), strict=False):
-        axes.plot(*zip(*curve, strict=True), color=color, linewidth=1.5, label=f"training, {name}")
-    if "losses/held_out_mm" in history[-1]:
-        epochs, held_out, skinned = zip(
-            *((row["epoch"], row["losses/held_out_mm"], row["losses/held_out_skinned_mm"]) for row in history),
-            strict=True,
-        )
-        axes.plot(epochs, held_out, color="#cc6677", marker="o", markersize=5, label=f"held out: {held_out[-1]:.3g} mm")
-        label = f"held out, skinned: {skinned[-1]:.3g} mm"
-        axes.axhline(skinned[-1], color=INK, linestyle="--", linewidth=1, label=label)
+    beaten: set[float] = set()
+    for number, (name, (curves, history)) in enumerate(runs.items()):
+        # one run: a colour for each curve; several: a colour for each run
+        colors = ("#4477aa", "#228833", "#cc6677") if len(runs) == 1 else 3 * (RUN_COLORS[number % len(RUN_COLORS)],)
+        prefix = "" if len(runs) == 1 else f"{name}: "
+        for (loss, curve), color, style in zip(curves.items(), colors, ("-", ":"), strict=False):
+            axes.plot(*zip(*curve, strict=True), style, color=color, linewidth=1.5, label=f"{prefix}training, {loss}")
+        if "losses/held_out_mm" in history[-1]:
+            epochs, held_out, skinned = zip(
+                *((row["epoch"], row["losses/held_out_mm"], row["losses/held_out_skinned_mm"]) for row in history),
+                strict=True,
+            )
+            label = f"{prefix}held out: {held_out[-1]:.3g} mm"
+            axes.plot(epochs, held_out, color=colors[2], marker="o", markersize=5, linewidth=1, label=label)
+            if skinned[-1] not in beaten:
+                label = f"held out, skinned: {skinned[-1]:.3g} mm"
+                axes.axhline(skinned[-1], color=INK, linestyle="--", linewidth=1, label=label)
+                beaten.add(skinned[-1])
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0)))
     axes.yaxis.set_major_formatter(FormatStrFormatter("%.3g"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlim(0, history[-1]["epoch"] * 1.02)
+    axes.set_xlim(0, max(history[-1]["epoch"] for _, history in runs.values()) * 1.02)
     axes.set_xlabel("epoch")
     axes.set_ylabel("mean over vertices (mm)")
     axes.grid(True, which="both", color=FAINT, linewidth=0.4)
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    lines = len(axes.get_legend_handles_labels()[1])
+    if len(runs) > 1:
+        figure.set_figheight(4 + 0.2 * lines)
+    figure.legend(loc="outside upper center", ncols=2 if len(runs) == 1 else 1, frameon=False)
     save_figure(figure, path)
 
 

@@ -245,7 +245,7 @@ class Trainer:
         total_steps, progress.epoch, progress.step = progress.step, progress.epoch + 1, 0
         self.run.report(f"{message}, {seconds:.0f} s")
         self.run.record(progress.history, progress.epoch * total_steps)
-        plot_loss_curves(progress.curves, progress.history, self.run.loss_curve)
+        plot_loss_curves({self.run.model_type: (progress.curves, progress.history)}, self.run.loss_curve)
         if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
             self.save()
 
