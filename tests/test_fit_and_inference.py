@@ -167,7 +167,7 @@ def test_a_terminal_sees_one_line_and_exit_code_2(tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """Epochs of few steps."""
-    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 60)
+    monkeypatch.setattr(training_blocks, "STEPS_PER_EPOCH", 60)
 
 
 def test_variant_with_joints(short, refused, tmp_path, capsys):

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tube_scans
+from conftest import tube_scans, tube_triangles
 
 from data.mesh_windows import all_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.rest_surface import RestSurface
 from utils import linear_fit
 from utils.linear_fit import columns_of, fit_linear_part, read_features, solve
 from utils.prediction import mean_errors
@@ -109,3 +111,25 @@ def test_few_frames_that_never_change_stay_finite(make_model, make_tube_sequence
     windows = all_windows([sequence], 2)
     fit_linear_part(model, windows, CPU)
     assert all(np.isfinite(error) for error in mean_errors(model, windows, CPU))
+
+
+def test_units_and_place_do_not_matter(make_model, make_tube_sequence):
+    def left(scale, shift):
+        model = make_model(num_condition_frames=3)
+        surface = model.surface
+        model = MeshAutoencoder(
+            model.settings, RestSurface.from_mesh(scale * surface.vertices.numpy() + shift, tube_triangles())
+        )
+        sequence = make_tube_sequence(40)
+        for name in ("skinned", "scan"):
+            setattr(sequence, name, (scale * getattr(sequence, name) + shift).astype(np.float32))
+        windows = all_windows([sequence], 3)
+        fit_linear_part(model, windows, CPU)
+        skinned_error, error = mean_errors(model, windows, CPU)
+        return error / skinned_error
+
+    expected = left(1, 0)
+    assert expected < 0.5
+    assert left(1000, 0) == pytest.approx(expected, rel=0.01)
+    assert left(0.001, 0) == pytest.approx(expected, rel=0.01)
+    assert left(1, 30) == pytest.approx(expected, rel=0.01)

@@ -20,7 +20,7 @@ from utils.training_blocks import SHUFFLED_VERTICES
 def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
     """A function that returns a trainer of short epochs; `checkpoint` is one to go on from."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 6)
+    monkeypatch.setattr(training_blocks, "STEPS_PER_EPOCH", 6)
 
     def make(checkpoint=None, loss=reconstruction, num_inference_meshes=2, **changed):
         options = TrainingOptions(
@@ -58,7 +58,7 @@ def assert_equal_weights(one, other):
 
 
 def test_training_beats_the_skinned_mesh(make_trainer, monkeypatch):
-    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 100)
+    monkeypatch.setattr(training_blocks, "STEPS_PER_EPOCH", 100)
     trainer = make_trainer()
     trainer.fit()
     last = trainer.progress.history[-1]

@@ -9,12 +9,12 @@ from utils.training_blocks import plan_epoch, read_ahead, read_shuffled_vertices
 
 
 def test_an_epoch_shows_every_frame_equally_often(monkeypatch):
-    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 1)
+    monkeypatch.setattr(training_blocks, "STEPS_PER_EPOCH", 1)
     plan = plan_epoch(num_training=23, samples_per_frame=10, num_frames=5, samples_per_step=20, seed=0, epoch=0)
     assert sorted(np.concatenate(plan.frames).tolist()) == list(range(23))
     assert [len(frames) for frames in plan.frames] == [5, 5, 5, 5, 3]
     assert plan.steps == [2, 2, 2, 2, 2]  # 50 vertices in steps of about 20
-    monkeypatch.setattr(training_blocks, "FEWEST_STEPS_PER_EPOCH", 25)
+    monkeypatch.setattr(training_blocks, "STEPS_PER_EPOCH", 27)
     longer = plan_epoch(num_training=23, samples_per_frame=10, num_frames=5, samples_per_step=20, seed=0, epoch=0)
     assert longer.total_steps == 30
     assert np.bincount(np.concatenate(longer.frames)).tolist() == [3] * 23

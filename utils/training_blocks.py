@@ -20,7 +20,7 @@ from utils.model_inputs import read_inputs
 
 # An epoch shows every training vertex at least once; where that takes fewer steps, it goes over the frames again until it has
 # about so many, so that a hundred frames train as well as a thousand without anybody counting steps.
-FEWEST_STEPS_PER_EPOCH = 400
+STEPS_PER_EPOCH = 400  # about, at least
 FRAMES_AT_ONCE = 8  # whole frames through the feature code
 
 
@@ -62,7 +62,7 @@ def plan_epoch(
     """Return blocks of up to `num_frames` training frames, shuffled over all sequences, and their steps."""
     sizes = [min(num_frames, num_training - start) for start in range(0, num_training, num_frames)]
     steps = [max(1, round(size * samples_per_frame / samples_per_step)) for size in sizes]
-    passes = max(1, round(FEWEST_STEPS_PER_EPOCH / sum(steps)))
+    passes = max(1, round(STEPS_PER_EPOCH / sum(steps)))
     random = np.random.default_rng([seed, epoch])
     frames = []
     for _ in range(passes):
