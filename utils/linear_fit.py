@@ -27,6 +27,8 @@ VERTICES_TO_CHOOSE_BY = 512
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
 FRAMES_AT_ONCE = 8
+VERTICES_AT_ONCE = 2048
+ROUNDING = 1e-6  # of a matrix' mean diagonal: what single precision may have lost in its sums
 LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
 
 
@@ -91,11 +93,16 @@ def solve(
     """
     ones = moments.shape[1] - 4
     rows = [*columns, ones]
-    count = moments[:, ones, ones].clamp_min(1)[:, None, None]
-    ridge = torch.full((len(rows),), penalty, dtype=moments.dtype, device=moments.device)
-    ridge[-1] = 1e-6
-    matrix = moments[:, rows][:, :, rows] / count + torch.diag(ridge)
-    return torch.cholesky_solve(moments[:, rows, ones + 1 :] / count, torch.linalg.cholesky(matrix)), rows
+    ridge = torch.full((len(rows),), penalty, dtype=torch.float64, device=moments.device)
+    ridge[-1] = 0
+    solutions = []
+    for some in moments.split(VERTICES_AT_ONCE):
+        mean = some.double() / some[:, ones, ones].clamp_min(1)[:, None, None]
+        matrix = mean[:, rows][:, :, rows]
+        size = matrix.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1)
+        matrix = matrix + torch.diag_embed(ridge + ROUNDING * size[:, None])
+        solutions.append(torch.cholesky_solve(mean[:, rows, ones + 1 :], torch.linalg.cholesky(matrix)))
+    return torch.cat(solutions).to(moments.dtype), rows
 
 
 def squares(
@@ -103,14 +110,13 @@ def squares(
 ) -> Float[Tensor, "3"]:
     """Return the sums over vertices and frames of target², target · answer and answer²."""
     targets = list(range(moments.shape[1] - 3, moments.shape[1]))
-    answer = moments[:, rows][:, :, rows] @ coefficients
-    return torch.stack(
-        [
-            moments[:, targets, targets].sum(),
-            (moments[:, rows][:, :, targets] * coefficients).sum(),
-            (answer * coefficients).sum(),
-        ]
-    )
+    sums = torch.zeros(3, dtype=torch.float64, device=moments.device)
+    for some, weights in zip(moments.split(VERTICES_AT_ONCE), coefficients.split(VERTICES_AT_ONCE), strict=True):
+        answer = some[:, rows][:, :, rows] @ weights
+        sums[0] += some[:, targets, targets].sum()
+        sums[1] += (some[:, rows][:, :, targets] * weights).sum()
+        sums[2] += (answer * weights).sum()
+    return sums
 
 
 def choose(model: MeshAutoencoder, folds: Float[Tensor, "K V D D"]) -> Choice:
@@ -122,7 +128,7 @@ def choose(model: MeshAutoencoder, folds: Float[Tensor, "K V D D"]) -> Choice:
     choices = []
     for groups in candidate_groups(model):
         for penalty in PENALTIES if groups else PENALTIES[-1:]:
-            sums = torch.zeros(3, dtype=folds.dtype, device=folds.device)
+            sums = torch.zeros(3, dtype=torch.float64, device=folds.device)
             for fold in folds:
                 sums += squares(fold, *solve(total - fold, columns_of(model, groups), penalty))
             target, shared, answer = sums.tolist()
