@@ -23,7 +23,7 @@ from utils.model_inputs import read_inputs
 FOLDS = 8
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
 AS_GOOD_AS_BEST = 1.02
-VERTICES_TO_CHOOSE_BY = 512
+VERTICES_TO_CHOOSE_BY = 256
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
 FRAMES_AT_ONCE = 8
