@@ -28,10 +28,8 @@ from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
-from models.uniform_laplacian import uniform_laplacian
 from utils.checkpoint import build_model, find_checkpoint, load_checkpoint
-from utils.metrics import UNITS_IN_MM, acceleration_errors, dihedral_errors, laplacian_errors, normal_errors
-from utils.metrics import vertex_errors as distances
+from utils.metrics import UNITS_IN_MM, MeshErrors, acceleration_errors, dihedral_errors, vertex_errors
 from utils.plots import draw_comparison, save_figure
 from utils.prediction import predict_windows
 
@@ -76,17 +74,16 @@ def parse_arguments(argv):
 def measure(predicted, scan, skinned, surface, units_in_mm):
     """Return the columns but the last for predictions, scans and skinned meshes (T, V, 3) of several sequences."""
     vertex, before, normal, rough, acceleration, dihedral = [], [], [], [], [], []
-    faces = surface.faces.numpy()
-    laplacian = uniform_laplacian(surface.faces, len(surface.vertices))
+    errors_of = MeshErrors(surface, units_in_mm)
     for ours, theirs, source in zip(predicted, scan, skinned, strict=True):
-        vertex.append(distances(ours, theirs) * units_in_mm)
-        before.append(distances(source, theirs) * units_in_mm)
+        before.append(vertex_errors(source, theirs) * units_in_mm)
         acceleration.append(acceleration_errors(ours, theirs) * units_in_mm)
         for start in range(0, len(ours), 8):
             some = slice(start, start + 8)
-            normal.append(normal_errors(ours[some], theirs[some], surface))
-            rough.append(laplacian_errors(ours[some], theirs[some], laplacian) * units_in_mm)
-            dihedral.append(dihedral_errors(ours[some], theirs[some], faces))
+            errors = errors_of(ours[some], theirs[some]).values()
+            for kind, found in zip((vertex, rough, normal), errors, strict=True):
+                kind.append(found)
+            dihedral.append(dihedral_errors(ours[some], theirs[some], surface.faces.numpy()))
     error = np.concatenate(vertex)
     size = units_in_mm * float(torch.linalg.vector_norm(surface.vertices.amax(0) - surface.vertices.amin(0)))
     means = [np.concatenate(each).mean() for each in (normal, rough, acceleration, dihedral)]
@@ -107,7 +104,7 @@ class Data:
         self.frames_of = MeshAutoencoder(ModelSettings(num_condition_frames=3), self.surface)
         self.rest_joints = np.array(sequences[0].joints[0], dtype=float)
         self.skinned, self.scan = (np.concatenate([getattr(s, kind) for s in tests]) for kind in ("skinned", "scan"))
-        self.pictured_frame = int(distances(self.skinned, self.scan).mean(axis=1).argmax())
+        self.pictured_frame = int(vertex_errors(self.skinned, self.scan).mean(axis=1).argmax())
         self.pictured = {}
 
     def inputs(self, windows):
@@ -186,7 +183,7 @@ def draw_errors(data, path):
     scan, units_in_mm = data.scan[data.pictured_frame], UNITS_IN_MM[data.args.units]
     panels = {"target": (scan, None)}
     for name in (SKINNED, *(name for name in COMMANDS if name in data.pictured)):
-        errors = distances(data.pictured[name], scan) * units_in_mm
+        errors = vertex_errors(data.pictured[name], scan) * units_in_mm
         panels[f"{name}\nmean {errors.mean():.2f} mm"] = (data.pictured[name], errors)
     title = f"test frame {data.pictured_frame + 1}, the furthest from its scan"
     draw_comparison(panels, data.surface.faces.numpy(), "y", "distance to the scan (mm)", title, path)

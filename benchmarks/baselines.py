@@ -47,9 +47,8 @@ class PrincipalComponents:
 
     def fit(self, features, corrections):
         self.input_mean = features.mean(axis=0)
-        parts = np.split(
-            features - self.input_mean, self.groups, axis=1
-        )  # position, velocity, acceleration: each to unit size
+        # position, velocity, acceleration: each to unit size
+        parts = np.split(features - self.input_mean, self.groups, axis=1)
         self.input_scale = np.concatenate([np.full(part.shape[1], max(part.std(), 1e-12)) for part in parts])
         flat = corrections.reshape(len(corrections), -1)
         self.mean = flat.mean(axis=0)

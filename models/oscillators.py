@@ -5,6 +5,8 @@ surface, does so too: its offset and speed at a frame sum up all accelerations b
 different periods tells the network what a long window would.
 """
 
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -16,6 +18,7 @@ DAMPING_RATIO = 0.3
 HISTORY = 64  # frames: what the slowest oscillator still knows of an older one is less than one percent
 
 
+@cache
 def impulse_response(num_frames: int) -> Float[ndarray, "K O"]:
     """Return how far from rest each oscillator is, and how fast, K-1 down to 0 frames after it felt one unit of acceleration.
 

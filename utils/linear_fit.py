@@ -19,6 +19,7 @@ from tqdm import tqdm
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.model_inputs import read_inputs
+from utils.training_blocks import FRAMES_AT_ONCE
 
 FOLDS = 8
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
@@ -26,7 +27,6 @@ AS_GOOD_AS_BEST = 1.02
 VERTICES_TO_CHOOSE_BY = 256
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
-FRAMES_AT_ONCE = 8
 VERTICES_AT_ONCE = 2048
 ROUNDING = 1e-6  # of a matrix' mean diagonal: what single precision may have lost in its sums
 LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
@@ -127,10 +127,11 @@ def choose(model: MeshAutoencoder, folds: Float[Tensor, "K V D D"]) -> Choice:
     total = folds.sum(dim=0)
     choices = []
     for groups in candidate_groups(model):
+        columns = columns_of(model, groups)
         for penalty in PENALTIES if groups else PENALTIES[-1:]:
             sums = torch.zeros(3, dtype=torch.float64, device=folds.device)
             for fold in folds:
-                sums += squares(fold, *solve(total - fold, columns_of(model, groups), penalty))
+                sums += squares(fold, *solve(total - fold, columns, penalty))
             target, shared, answer = sums.tolist()
             strength = float(np.clip(shared / answer, 0, 1)) if answer > 0 else 1.0
             left = max(0.0, target - 2 * strength * shared + strength**2 * answer)
