@@ -23,7 +23,7 @@ from tqdm import tqdm
 from data.input_error import InputError
 from data.joints import POINT_FILES, read_points
 from data.mesh_cache import cache_folder, cache_key, is_whole, write_checksums
-from data.obj import Polygons, face_text_digest, parse_polygons, parse_vertices, read_obj, read_text
+from data.obj import KnownTopology, Polygons
 from data.safe_write import write_beside
 
 FILES_WORTH_A_POOL = 64  # below, starting the reader processes takes longer than reading
@@ -94,18 +94,6 @@ def ignore_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def read_frame(path: Path, first: Path, face_digest: str, polygons: Polygons, num_vertices: int) -> ndarray:
-    """Return the positions (V, 3) of one file; raise `InputError` where its topology is not that of `first`."""
-    text = read_text(path)
-    vertices = parse_vertices(text, path)
-    if len(vertices) != num_vertices:
-        raise InputError(f"{path}: {len(vertices)} vertices, expected {num_vertices} as in {first}")
-    # the same text is the same topology; only another text has to be parsed
-    if face_text_digest(text) != face_digest and parse_polygons(text, path, num_vertices) != polygons:
-        raise InputError(f"{path}: other faces than {first}, expected the same topology in every frame")
-    return vertices
-
-
 def read_frames(files: list[Path], read: Callable[[Path], ndarray], description: str) -> Iterator[ndarray]:
     """Yield what `read` returns for every file, in order, read in parallel where there are many, with a progress bar."""
     progress = partial(tqdm, total=len(files), desc=description, unit="file")
@@ -124,7 +112,7 @@ def read_frames(files: list[Path], read: Callable[[Path], ndarray], description:
 def load_folder(folder: Path) -> MeshFolder:
     """Return all frames of a folder, from the cache where it is up to date and whole; parse, check and cache them where not.
 
-    Raises `InputError` for what `list_frames` and `read_obj` refuse, and for a frame of another topology.
+    Raises `InputError` for what `list_frames` and `KnownTopology` refuse, and for a frame of another topology.
     """
     folder = Path(folder)
     frames = list_frames(folder)
@@ -134,23 +122,16 @@ def load_folder(folder: Path) -> MeshFolder:
         tqdm.write(f"{entry}: damaged, so {folder} is read again")
         shutil.rmtree(entry)
     if not entry.exists():
-        first_vertices, polygons = read_obj(files[0])
-        read = partial(
-            read_frame,
-            first=files[0],
-            face_digest=face_text_digest(read_text(files[0])),
-            polygons=polygons,
-            num_vertices=len(first_vertices),
-        )
+        known = KnownTopology.read(files[0])
         with write_beside(entry) as unfinished:
             unfinished.mkdir()
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(files), *first_vertices.shape)}
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(files), known.num_vertices, 3)}
             # written, not memory-mapped: a full disk is then an error and not a crash
             with open(unfinished / "vertices.npy", "wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
-                for vertices in read_frames(files, read, f"reading {folder}"):
+                for vertices in read_frames(files, known.positions_of, f"reading {folder}"):
                     file.write(vertices.astype("<f4").tobytes())
-            np.savez(unfinished / "polygons.npz", sizes=polygons.sizes, corners=polygons.corners)
+            np.savez(unfinished / "polygons.npz", sizes=known.polygons.sizes, corners=known.polygons.corners)
             write_checksums(unfinished)
     with np.load(entry / "polygons.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"])

@@ -23,6 +23,8 @@ VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
 
+PLAIN = b"v \n+-.0123456789eE"
+
 LARGEST_COORDINATE = float(np.finfo(np.float32).max)
 
 
@@ -55,12 +57,25 @@ def read_text(path: Path) -> bytes:
         text = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return re.sub(rb"\\\r?\n", CONTINUATION, text.removeprefix(b"\xef\xbb\xbf"))
+    text = text.removeprefix(b"\xef\xbb\xbf")
+    return re.sub(rb"\\\r?\n", CONTINUATION, text) if b"\\" in text else text
 
 
 def line_number(text: bytes, offset: int) -> int:
     """Return the number, from 1, of the line at `offset` in the file that `read_text` returned as `text`."""
     return 1 + text.count(b"\n", 0, offset) + text.count(CONTINUATION, 0, offset)
+
+
+def parse_positions(lines: list[bytes], first_column: int) -> Float32[ndarray, "V 3"] | None:
+    """Return the three numbers of each line (V, 3) from a column on; None where one is missing or not finite."""
+    try:
+        with np.errstate(over="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: told by who knows their number
+            columns = range(first_column, first_column + 3)
+            positions = np.loadtxt(lines, dtype=np.float64, usecols=columns, ndmin=2, comments=None).astype(np.float32)
+    except ValueError:
+        return None
+    return positions if len(positions) == len(lines) and np.isfinite(positions).all() else None
 
 
 def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
@@ -71,13 +86,8 @@ def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
     lines = VERTEX_LINE.findall(text)
     if not lines:
         raise InputError(f"{path}: no vertices (`v` lines) found")
-    try:
-        with np.errstate(over="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: told below, with their number
-            vertices = np.loadtxt(lines, dtype=np.float64, usecols=(0, 1, 2), ndmin=2, comments=None).astype(np.float32)
-    except ValueError:
-        vertices = np.empty((0, 3), np.float32)
-    if len(vertices) == len(lines) and np.isfinite(vertices).all():
+    vertices = parse_positions(lines, 0)
+    if vertices is not None:
         return vertices
     for match in VERTEX_LINE.finditer(text):
         try:
@@ -153,10 +163,71 @@ def face_text_digest(text: bytes) -> str:
     return hashlib.blake2b(lines, digest_size=16).hexdigest()
 
 
+def split_vertex_block(text: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a text cut in three: before its one block of `v` lines, the block, and what is behind it.
+
+    Most files hold their vertices so, one `v ` line after the other; of any other text the block is empty.
+    """
+    start = 0 if text.startswith(b"v ") else text.find(b"\nv ") + 1
+    end = text.find(b"\n", text.rfind(b"\nv ") + 1)
+    block = text[start : end if end >= 0 else len(text)]
+    if not block.startswith(b"v ") or block.count(b"\nv ") != block.count(b"\n"):
+        return text, b"", b""
+    return text[:start], block, text[start + len(block) :]
+
+
+@dataclass
+class KnownTopology:
+    """A file that others are held against: where all but the numbers of the vertices is the same text, it is the same mesh."""
+
+    path: Path
+    polygons: Polygons
+    num_vertices: int
+    rest_digest: bytes
+    face_digest: str
+
+    @classmethod
+    def read(cls, path: Path) -> "KnownTopology":
+        """Read the file to hold others against; raise `InputError` as `read_obj` does."""
+        text = read_text(path)
+        num_vertices = len(parse_vertices(text, path))
+        before, block, behind = split_vertex_block(text)
+        # with vertices elsewhere too, no file is like this one
+        digest = rest_digest(before, behind) if block.count(b"\n") + 1 == num_vertices else b""
+        return cls(path, parse_polygons(text, path, num_vertices), num_vertices, digest, face_text_digest(text))
+
+    def positions_of(self, path: Path) -> Float32[ndarray, "V 3"]:
+        """Return the positions (V, 3) of another file; raise `InputError` where its topology is not that of this one."""
+        text = read_text(path)
+        before, block, behind = split_vertex_block(text)
+        if rest_digest(before, behind) == self.rest_digest:
+            positions = parse_positions(block.split(b"\n"), 1)
+            if positions is not None and len(positions) == self.num_vertices:
+                return positions
+        vertices = parse_vertices(text, path)
+        if len(vertices) != self.num_vertices:
+            raise InputError(f"{path}: {len(vertices)} vertices, expected {self.num_vertices} as in {self.path}")
+        # the same text is the same topology; only another text has to be parsed
+        if face_text_digest(text) != self.face_digest and parse_polygons(text, path, len(vertices)) != self.polygons:
+            raise InputError(f"{path}: other faces than {self.path}, expected the same topology in every frame")
+        return vertices
+
+
+def rest_digest(before: bytes, behind: bytes) -> bytes:
+    """Return a digest of a text without its vertices."""
+    return hashlib.blake2b(b"%d\n%b%b" % (len(before), before, behind), digest_size=16).digest()
+
+
 def position_template(path: Path) -> bytes:
     """Return a file's text as a `%` format with places for 3 V coordinates, everything else as it was."""
     text = read_text(path).replace(b"%", b"%%")
-    return VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text).replace(CONTINUATION, b"\\\n")
+    before, block, behind = split_vertex_block(text)
+    lines = block.count(b"\n") + 1
+    if block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):  # nothing but `v` and three numbers
+        text = before + b"\n".join([b"v %.9g %.9g %.9g"] * lines) + behind
+    else:
+        text = VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text)
+    return text.replace(CONTINUATION, b"\\\n")
 
 
 def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes) -> None:

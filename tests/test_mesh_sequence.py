@@ -60,7 +60,7 @@ def test_many_files_are_read_by_processes(tmp_path, monkeypatch):
 def test_second_start_reads_the_cache_alone(tmp_path, monkeypatch):
     source, _ = write_tube(tmp_path, num_frames=3)
     first = load_folder(source)
-    monkeypatch.setattr(mesh_sequence, "read_obj", None)
+    monkeypatch.setattr(mesh_sequence, "KnownTopology", None)
     again = load_folder(source)
     np.testing.assert_array_equal(again.vertices, first.vertices)
     assert isinstance(again.vertices, np.memmap)

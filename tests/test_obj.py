@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.input_error import InputError
-from data.obj import Polygons, face_text_digest, position_template, read_obj, read_text, write_obj, write_positions
+from data.obj import (
+    KnownTopology,
+    Polygons,
+    face_text_digest,
+    position_template,
+    read_obj,
+    read_text,
+    write_obj,
+    write_positions,
+)
 
 TRICKY = """\ufeff# a comment, then CRLF lines\r
 mtllib some%20file.mtl\r
@@ -152,3 +161,71 @@ def test_face_digest_tells_faces_counted_from_the_end_apart():
     early, late = triangle + b"f -3 -2 -1\n" + triangle, triangle + triangle + b"f -3 -2 -1\n"
     assert face_text_digest(early) != face_text_digest(late)
     assert face_text_digest(triangle + b"f 1 2 3\n") == face_text_digest(b"# x\n" + triangle + b"f 1 2 3\n")
+
+
+LINES = [
+    "v 1 2 3",
+    "v -1.5e-3 +2. .5",
+    "v 1 2 3 0.5 0.5 0.5",
+    "v 1 2 3 # ?",
+    "v 1 2 3#",
+    "v  1\t2 3",
+    "  v 1 2 3",
+    "v 1 2 \\\n3",
+]
+BROKEN = ["v 1 2", "v 1 2 x", "v 1 2 nan", "v 1 2 1e99", "v 1-2 3", "v 1 2#3"]
+
+
+def text_of(lines, before="# a name\n", behind="vt 0 0\nf 1 2 3\n"):
+    return before + "\n".join(lines) + "\n" + behind
+
+
+def outcome(read, path):
+    try:
+        return read(path).tolist()
+    except InputError as error:
+        return str(error)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(LINES * 3 + BROKEN), min_size=3, max_size=3))
+def test_a_known_topology_is_read_as_any_other_file(tmp_path_factory, lines):
+    known, path = (tmp_path_factory.mktemp("obj") / "mesh.1.obj" for _ in range(2))
+    known.write_text(text_of(["v 0 0 0", "v 1 0 0", "v 0 1 0"]))
+    path.write_text(text_of(lines))
+    known = KnownTopology.read(known)
+    assert outcome(known.positions_of, path) == outcome(lambda path: read_obj(path)[0], path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (text_of(LINES[:3], before="# another name\n"), None),
+        (text_of(LINES[:3], behind="vn 0 0 1\nf 1//1 2//1 3//1\n"), None),
+        (text_of(LINES[:3], behind="f 1 3 2\n"), "other faces"),
+        (text_of(LINES[:3], behind="vt 0 0\nf 1 2 3\nf 1 2 3\n"), "other faces"),
+        (text_of(LINES[:2]), "2 vertices, expected 3"),
+        (text_of(LINES[:3], behind="v 0 0 0\nvt 0 0\nf 1 2 3\n"), "4 vertices, expected 3"),
+    ],
+)
+def test_only_the_same_faces_are_the_known_topology(tmp_path, text, message):
+    (tmp_path / "known.obj").write_text(text_of(["v 0 0 0", "v 1 0 0", "v 0 1 0"]))
+    (tmp_path / "other.obj").write_text(text)
+    known = KnownTopology.read(tmp_path / "known.obj")
+    if message is None:
+        assert len(known.positions_of(tmp_path / "other.obj")) == 3
+    else:
+        with pytest.raises(InputError, match=message):
+            known.positions_of(tmp_path / "other.obj")
+
+
+def test_a_plain_file_and_one_with_more_in_its_lines_keep_all_but_the_positions(tmp_path):
+    vertices = np.arange(9, dtype=np.float32).reshape(3, 3)
+    for lines, expected in (
+        (LINES[:2] * 2, ["v 0 1 2", "v 3 4 5", "v 6 7 8"]),
+        (LINES[2:5], ["v 0 1 2 0.5 0.5 0.5", "v 3 4 5 # ?", "v 6 7 8#"]),
+    ):
+        path = tmp_path / "mesh.obj"
+        path.write_text(text_of(lines[:3], before="# 100 %\n", behind="f 1 2 \\\n3\n"))
+        write_positions(path, vertices, position_template(path))
+        assert path.read_text() == text_of(expected, before="# 100 %\n", behind="f 1 2 \\\n3\n")
