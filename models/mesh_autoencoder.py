@@ -102,11 +102,12 @@ class MeshAutoencoder(nn.Module):
         window: Float[Tensor, "B N V 3"],
         joints: Float[Tensor, "B N J 3"] | None = None,
         history: Float[Tensor, "B H A 3"] | None = None,
+        frames: Float[Tensor, "B V 3 3"] | None = None,
     ) -> Float[Tensor, "B V C"]:
         """Return what each vertex sees (B, V, C), file units, of windows of skinned meshes and joints, oldest first.
 
         `history` are the surface's anchors over `models.oscillators.HISTORY` frames; without it they are known for the
-        window only.
+        window only. `frames` are the current skinned meshes' surface frames, where they are at hand.
         """
         if self.settings.coordinates == "world":
             own = window.transpose(1, 2).flatten(2)
@@ -114,7 +115,7 @@ class MeshAutoencoder(nn.Module):
                 return own
             return torch.cat([own, joints.flatten(1).unsqueeze(1).expand(-1, own.shape[1], -1)], dim=2)
         current, surface = window[:, -1], self.surface
-        local = partial(to_local, self.frames(current))
+        local = partial(to_local, self.frames(current) if frames is None else frames)
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
         anchors = current[:, surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
         seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
@@ -127,11 +128,17 @@ class MeshAutoencoder(nn.Module):
             seen += [local(near) - surface.joint_offsets, local(near_motion)]
         return torch.cat(seen, dim=2).flatten(2)
 
-    def targets(self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3"]:
-        """Return what the model should answer: local corrections or world positions, file units."""
+    def targets(
+        self,
+        skinned: Float[Tensor, "B V 3"],
+        scan: Float[Tensor, "B V 3"],
+        frames: Float[Tensor, "B V 3 3"] | None = None,
+    ) -> Float[Tensor, "B V 3"]:
+        """Return what the model should answer: local corrections or world positions, file units; `frames` as in `features`."""
         if self.settings.coordinates == "world":
             return scan
-        return to_local(self.frames(skinned), (scan - skinned).unsqueeze(2)).squeeze(2)
+        frames = self.frames(skinned) if frames is None else frames
+        return to_local(frames, (scan - skinned).unsqueeze(2)).squeeze(2)
 
     def linear_answer(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
         """Return the part of the answer (B, V, 3) that needs no network, file units; zero in world coordinates."""
@@ -165,7 +172,8 @@ class MeshAutoencoder(nn.Module):
     ) -> Float[Tensor, "B V 3"]:
         """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units."""
         batch, _, num_vertices, _ = window.shape
-        features = self.features(window, joints, history)
+        frames = self.frames(window[:, -1])
+        features = self.features(window, joints, history, frames)
         vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
         network = self.forward(features.flatten(0, 1), vertex).view(batch, num_vertices, 3)
         answer = self.linear_answer(features) + self.network_strength * network
@@ -173,4 +181,4 @@ class MeshAutoencoder(nn.Module):
             # a motion wilder than those of training must not tear the mesh: no correction longer than any seen at the vertex
             length = torch.linalg.vector_norm(answer, dim=2)
             answer = answer * (self.longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
-        return self.to_points(answer, window[:, -1], self.frames(window[:, -1]))
+        return self.to_points(answer, window[:, -1], frames)

@@ -81,7 +81,9 @@ def read_features(
         some = frames[start : start + FRAMES_AT_ONCE]
         inputs = read_inputs(model, windows, some, device)
         scan = torch.from_numpy(windows.scan(some)).to(device)
-        yield model.features(*inputs), model.targets(inputs[0][:, -1], scan)
+        skinned = inputs[0][:, -1]
+        surface_frames = model.frames(skinned)
+        yield model.features(*inputs, surface_frames), model.targets(skinned, scan, surface_frames)
 
 
 def solve(

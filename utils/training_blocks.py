@@ -70,11 +70,10 @@ def plan_epoch(
     return EpochPlan(frames, steps * passes, [[seed, epoch, block] for block in range(len(frames))])
 
 
-def read_whole_meshes(
-    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
-) -> Samples:
-    """Return the given frames, already in random order, as whole meshes (B, V); `seed` is not needed."""
-    parts = []
+def read_a_few(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], device: torch.device
+) -> Iterator[Samples]:
+    """Yield whole meshes (B, V) of the given frames, in their order, a few at a time."""
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
         window, joints, history = read_inputs(model, windows, some, device)
@@ -82,10 +81,18 @@ def read_whole_meshes(
         with torch.no_grad():
             skinned = window[:, -1]
             vertex = torch.arange(skinned.shape[1], device=device).expand(len(some), -1)
-            features = model.features(window, joints, history)
+            surface_frames = model.frames(skinned)
+            features = model.features(window, joints, history, surface_frames)
             linear = model.linear_answer(features)
-            targets = model.targets(skinned, scan) - linear
-            parts.append((features, targets, vertex, skinned, model.frames(skinned), linear))
+            targets = model.targets(skinned, scan, surface_frames) - linear
+        yield Samples(features, targets, vertex, skinned, surface_frames, linear)
+
+
+def read_whole_meshes(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
+) -> Samples:
+    """Return the given frames, already in random order, as whole meshes (B, V); `seed` is not needed."""
+    parts = [vars(part).values() for part in read_a_few(model, windows, frames, device)]
     return Samples(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
@@ -93,10 +100,17 @@ def read_shuffled_vertices(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
 ) -> Samples:
     """Return all vertices of the given frames, shuffled by `seed`, without what only whole meshes need."""
-    meshes = read_whole_meshes(model, windows, frames, seed, device)
-    features, targets, vertex = (part.flatten(0, 1) for part in (meshes.features, meshes.targets, meshes.vertex))
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(vertex))).to(device)
-    return Samples(features[order], targets[order], vertex[order])
+    size = len(frames) * len(model.surface.vertices)
+    places = torch.from_numpy(np.random.default_rng(seed).permutation(size)).to(device)
+    shuffled: list[Tensor] = []
+    start = 0
+    for meshes in read_a_few(model, windows, frames, device):
+        parts = [part.flatten(0, 1) for part in (meshes.features, meshes.targets, meshes.vertex)]
+        shuffled = shuffled or [part.new_empty(size, *part.shape[1:]) for part in parts]
+        for whole, part in zip(shuffled, parts, strict=True):
+            whole[places[start : start + len(part)]] = part
+        start += len(parts[0])
+    return Samples(*shuffled)
 
 
 @dataclass(frozen=True)
