@@ -19,6 +19,7 @@ from utils import arguments
 from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
 from utils.command_line import run
 from utils.losses import smooth_reconstruction
+from utils.processes import first_alone
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer
 from utils.training_blocks import WHOLE_MESHES
@@ -52,7 +53,8 @@ def main(argv=None):
     settings = arguments.choose_settings(args, build_settings(stored, path) if path else None)
 
     # data
-    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir)
+    with first_alone():
+        sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 
     # model
@@ -65,14 +67,10 @@ def main(argv=None):
     # fit
     training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
     options = arguments.training_options(args)
-    losses = partial(
-        smooth_reconstruction,
-        laplacian=uniform_laplacian(model.surface.faces, len(model.surface.vertices)).to(device),
-        smoothing_of=args.smoothing_of,
-        smoothing_weight=args.smoothing_weight,
-    )
-    trainer = Trainer(model, training, held_out, WHOLE_MESHES, losses, training_run, device, options, stored)
-    trainer.fit()
+    laplacian = uniform_laplacian(model.surface.faces, len(model.surface.vertices)).to(device)
+    smoothing = {"smoothing_of": args.smoothing_of, "smoothing_weight": args.smoothing_weight}
+    losses = partial(smooth_reconstruction, laplacian=laplacian, **smoothing)
+    Trainer(model, training, held_out, WHOLE_MESHES, losses, training_run, device, options, stored).fit()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from utils import arguments
 from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
 from utils.command_line import run
 from utils.losses import reconstruction
+from utils.processes import first_alone
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer
 from utils.training_blocks import SHUFFLED_VERTICES
@@ -40,7 +41,8 @@ def main(argv=None):
     stored = load_checkpoint(path) if path else None
 
     # data
-    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    with first_alone():
+        sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
     args.num_joints = arguments.count_joints(args, sequences[0])
     settings = arguments.choose_settings(args, build_settings(stored, path) if path else None)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
@@ -55,10 +57,7 @@ def main(argv=None):
     # fit
     training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
     options = arguments.training_options(args)
-    trainer = Trainer(
-        model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options, stored
-    )
-    trainer.fit()
+    Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options, stored).fit()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from utils.checkpoint import build_model, check_topology, find_checkpoint, load_
 from utils.command_line import run
 from utils.export import export_predictions, picture_prediction
 from utils.metrics import UNITS_IN_MM, error_table
+from utils.processes import first_alone
 from utils.run_folders import inference_folder
 
 
@@ -38,7 +39,8 @@ def main(argv=None):
 
     # data
     targets = args.target_files_dir if args.is_target_available else None
-    sequences, faces = load_sequences(args.source_files_dir, targets)
+    with first_alone():
+        sequences, faces = load_sequences(args.source_files_dir, targets)
     check_topology(model, sequences[0], faces, path)
     windows = all_windows(sequences, settings.num_condition_frames)
 

@@ -157,7 +157,9 @@ def run_script(data, name, seed):
     if not model.settings.num_joints:
         sequences = [replace(sequence, joints=None) for sequence in sequences]
     windows = all_windows(sequences, args.num_condition_frames)
-    predicted = np.concatenate([meshes for _, _, meshes in predict_windows(model, windows, CPU)])
+    predicted = np.concatenate(
+        [meshes for _, _, meshes in predict_windows(model, windows, np.arange(len(windows)), CPU)]
+    )
     return [*data.measured(name, predicted), seconds]
 
 

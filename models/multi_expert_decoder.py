@@ -13,7 +13,7 @@ class MultiExpertDecoder(nn.Module):
     of all experts' first layers on latent and condition stand in one matrix: one large product in place of many small.
     """
 
-    def __init__(self, latent_size: int, condition_size: int, num_experts: int, hidden_size: int = 64):
+    def __init__(self, latent_size: int, condition_size: int, num_experts: int, hidden_size: int = 24):
         super().__init__()
         self.num_experts = num_experts
         inputs = latent_size + condition_size

@@ -9,7 +9,7 @@ from torch.nn.functional import silu
 class MultiPoseEncoder(nn.Module):
     """Two layers with skip connections, shared by all vertices: each layer sees the input again."""
 
-    def __init__(self, condition_size: int, latent_size: int, hidden_size: int = 96):
+    def __init__(self, condition_size: int, latent_size: int, hidden_size: int = 48):
         super().__init__()
         self.first = nn.Linear(condition_size, hidden_size)
         self.second = nn.Linear(hidden_size + condition_size, hidden_size)

@@ -84,3 +84,5 @@ def test_devices(monkeypatch, capsys):
     assert choose_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(InputError, match="cuda:0, cuda:1, cpu"):
         choose_device("cuda:2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert choose_device(None) == torch.device("cuda:1")

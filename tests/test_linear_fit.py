@@ -33,7 +33,7 @@ def test_motion_that_dwarfs_the_penalty_is_solved_all_the_same():
     random = np.random.default_rng(0)
     x = 1e4 * random.normal(size=(40, 1)) @ np.ones((1, 30)) + 1e-3 * random.normal(size=(40, 30))
     rows = torch.from_numpy(np.concatenate([x, np.ones((40, 1)), 3 * x[:, :3]], axis=1)).float()
-    coefficients, _ = solve((rows.T @ rows)[None], list(range(30)), penalty=3e-4)
+    coefficients, _ = solve((rows.T @ rows).double()[None], list(range(30)), penalty=3e-4)
     predicted = rows[:, :31].double() @ coefficients[0].double()
     np.testing.assert_allclose(predicted, rows[:, 31:], rtol=0.01, atol=1)
 

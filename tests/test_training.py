@@ -7,12 +7,12 @@ import torch
 
 from data.input_error import InputError
 from data.mesh_windows import split_windows
-from utils import training, training_blocks
+from utils import training_blocks
 from utils.checkpoint import build_model, load_checkpoint
 from utils.command_line import Interrupted
 from utils.losses import reconstruction
 from utils.run_folders import TrainingRun, new_timestamp
-from utils.training import Trainer, TrainingOptions, scheduled_learning_rate
+from utils.training import Trainer, TrainingOptions
 from utils.training_blocks import SHUFFLED_VERTICES
 
 
@@ -22,7 +22,7 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training_blocks, "STEPS_PER_EPOCH", 6)
 
-    def make(checkpoint=None, loss=reconstruction, num_inference_meshes=2, **changed):
+    def make(checkpoint=None, loss=reconstruction, num_inference_meshes=2, world=False, **changed):
         options = TrainingOptions(
             num_epochs=4,
             learning_rate=1e-2,
@@ -35,7 +35,8 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
         )
         for name, value in changed.items():
             setattr(options, name, value)
-        model, stored = make_model(num_condition_frames=3), None
+        design = {"coordinates": "world", "num_embeddings": 0} if world else {}
+        model, stored = make_model(num_condition_frames=3, **design), None
         run = TrainingRun("tube", new_timestamp("tube"))
         if checkpoint:
             stored = load_checkpoint(checkpoint)
@@ -161,17 +162,7 @@ def test_nothing_held_out(make_trainer):
     assert "losses/held_out_mm" not in trainer.progress.history[0]
 
 
-def test_first_design_trains(make_trainer, make_model):
-    trainer = make_trainer(num_epochs=1)
-    trainer.model = make_model(num_condition_frames=3, coordinates="world", num_embeddings=0)
-    trainer.optimizer = training.make_optimizer(trainer.model, 1e-2)
+def test_first_design_trains(make_trainer):
+    trainer = make_trainer(num_epochs=1, world=True)
     trainer.fit()
     assert np.isfinite(trainer.progress.history[0]["losses/training_reconstruction_mm"])
-
-
-def test_the_rate_rises_and_falls():
-    rates = [scheduled_learning_rate(step, 1000, 0.1) for step in range(1000)]
-    assert np.argmax(rates) == 49
-    assert rates[0] == pytest.approx(0.1 / 50)
-    assert rates[-1] == pytest.approx(0.1 / 1000)
-    assert all(0 < scheduled_learning_rate(step, 2, 0.1) <= 0.1 for step in range(2))

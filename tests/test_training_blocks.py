@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from data.mesh_windows import all_windows
-from utils import training_blocks
+from utils import processes, training_blocks
 from utils.model_inputs import read_inputs
-from utils.training_blocks import plan_epoch, read_ahead, read_shuffled_vertices
+from utils.training_blocks import Samples, plan_epoch, read_ahead, read_shuffled_vertices, read_whole_meshes
 
 
 def test_an_epoch_shows_every_frame_equally_often(monkeypatch):
@@ -33,7 +33,10 @@ def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
     model = make_model(num_condition_frames=2)
     windows = all_windows([make_tube_sequence(11)], 2)
     frames = np.array([7, 3, 10, 0, 1, 2, 9, 8, 5])
-    block = read_shuffled_vertices(model, windows, frames, [0, 0, 0], torch.device("cpu"))
+    steps = read_shuffled_vertices(model, windows, frames, 4, [0, 0, 0], torch.device("cpu"))
+    assert [len(step.vertex) for step in steps] == [162] * 4
+    assert [step.weight for step in steps] == [1.0] * 4
+    block = Samples(*(torch.cat([getattr(step, name) for step in steps]) for name in ("features", "targets", "vertex")))
     window, joints, history = read_inputs(model, windows, frames, torch.device("cpu"))
     features = model.features(window, joints, history)
     targets = model.targets(window[:, -1], torch.from_numpy(windows.scan(frames)))
@@ -43,9 +46,35 @@ def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
         together = torch.cat([block.features[mine], block.targets[mine]], dim=1)
         expected = torch.cat([features[:, vertex], targets[:, vertex]], dim=1)
         torch.testing.assert_close(together.sort(dim=0)[0], expected.sort(dim=0)[0])
-    steps = block.steps(4)
-    assert [len(step.vertex) for step in steps] == [162] * 4
-    assert torch.equal(torch.cat([step.vertex for step in steps]), block.vertex)
+
+
+@pytest.mark.parametrize("read", [read_shuffled_vertices, read_whole_meshes])
+@pytest.mark.parametrize("num_frames", [1, 2, 7])
+@pytest.mark.parametrize("num_processes", [2, 3])
+def test_processes_share_a_step_among_them(
+    make_model, make_tube_sequence, monkeypatch, read, num_frames, num_processes
+):
+    model, windows = make_model(num_condition_frames=2), all_windows([make_tube_sequence(11)], 2)
+    frames, num_steps = np.array([7, 3, 10, 0, 1, 2, 9])[:num_frames], min(num_frames, 3)
+
+    def read_steps():
+        return read(model, windows, frames, num_steps, [0, 0, 0], torch.device("cpu"))
+
+    def rows(step):
+        return torch.cat([step.features.flatten(0, -2), step.targets.flatten(0, -2)], dim=1)
+
+    alone = read_steps()
+    monkeypatch.setattr(processes.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.dist, "get_world_size", lambda: num_processes)
+    shares = []
+    for rank in range(num_processes):
+        monkeypatch.setattr(processes.dist, "get_rank", lambda rank=rank: rank)
+        shares.append(read_steps())
+    for whole, *parts in zip(alone, *shares, strict=True):
+        together = torch.cat([rows(part) for part in parts if part.weight])
+        torch.testing.assert_close(together.sort(dim=0)[0], rows(whole).sort(dim=0)[0])
+        means = [part.weight * rows(part).mean(dim=0) for part in parts]
+        torch.testing.assert_close(sum(means) / num_processes, rows(whole).mean(dim=0), atol=1e-5, rtol=1e-4)
 
 
 def test_blocks_come_in_order_and_a_failing_read_is_not_lost():

@@ -16,6 +16,7 @@ from data.mesh_sequence import MeshSequence
 from models.mesh_autoencoder import ModelSettings
 from utils.checkpoint import find_checkpoint, newest_checkpoint
 from utils.metrics import UNITS_IN_MM
+from utils.processes import join_processes, local_rank, num_processes
 from utils.run_folders import checkpoint_folder
 from utils.training import TrainingOptions
 
@@ -266,18 +267,22 @@ def choose_settings(args: argparse.Namespace, stored: ModelSettings | None) -> M
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Return the device asked for; where none was, the first CUDA device, or the CPU.
+    """Return the device asked for; where none was, this process' CUDA device, or the CPU. Join the other processes, if any.
 
     Raises `InputError`, listing the devices that there are, for one that is not there.
     """
+    join_processes()
     there = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         there.append("mps")
     there.append("cpu")
+    if name is None and there[0] == "cpu":
+        print("no CUDA device: computing on the CPU")
     if name is None:
-        if there[0] == "cpu":
-            print("no CUDA device: computing on the CPU")
-        return torch.device(there[0])
+        name = f"cuda:{local_rank()}" if there[0].startswith("cuda") else there[0]
     if name not in there and f"{name}:0" not in there:
         raise InputError(f"--device: found {name}, expected one of those there are: {', '.join(there)}")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda" and num_processes() > 1:
+        torch.cuda.set_device(device)  # where what the processes tell each other is kept
+    return device

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from data.input_error import InputError
+from utils.processes import leave_processes
 
 
 class Interrupted(Exception):
@@ -27,3 +28,5 @@ def run(main: Callable[[], None]) -> None:
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        leave_processes()

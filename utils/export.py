@@ -1,6 +1,7 @@
 """Predicted meshes as OBJ files, with the skinned mesh's own faces, texture coordinates and everything else, and a picture."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from data.input_error import InputError
 from data.mesh_windows import MeshWindows
 from data.obj import position_template, write_positions
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.metrics import VERTEX_ERROR, MeshErrors, vertex_errors
+from utils.metrics import ERRORS, VERTEX_ERROR, MeshErrors, vertex_errors
 from utils.plots import draw_comparison
 from utils.prediction import predict_windows
+from utils.processes import combine, num_processes, own_share, rank
+from utils.training_blocks import one_thread
 
 Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
 
@@ -36,27 +39,39 @@ def export_paths(windows: MeshWindows, folder: Path) -> Iterator[tuple[Path, Pat
 def export_predictions(
     model: MeshAutoencoder, windows: MeshWindows, folder: Path, device: torch.device, units_in_mm: float, measured: bool
 ) -> Errors:
-    """Write the prediction of every frame into `folder`.
+    """Write the prediction of every frame into `folder`, while the next ones are computed.
 
     Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
     no errors where they are not `measured`.
     """
     paths = list(export_paths(windows, folder))
     errors_of = MeshErrors(model.surface, units_in_mm)
-    errors: Errors = {}
-    with tqdm(total=len(windows), desc="predicting", unit="frame") as bar:
-        for some, skinned, predicted in predict_windows(model, windows, device):
-            if measured:
-                scan = windows.scan(some)
-                before, after = errors_of(skinned, scan), errors_of(predicted, scan)
-                for name in before:
-                    shape = (len(windows), scan.shape[1])
-                    arrays = errors.setdefault(name, (np.empty(shape, np.float32), np.empty(shape, np.float32)))
-                    arrays[0][some], arrays[1][some] = before[name], after[name]
-            for frame, vertices in zip(some, predicted, strict=True):
-                source, path = paths[frame]
-                write_positions(path, vertices, position_template(source))
-            bar.update(len(some))
+    shape = (len(windows), len(model.surface.vertices))
+    errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
+
+    def finish(some: ndarray, skinned: ndarray, predicted: ndarray) -> None:
+        for frame, vertices in zip(some, predicted, strict=True):
+            source, path = paths[frame]
+            write_positions(path, vertices, position_template(source))
+        if measured:
+            scan = windows.scan(some)
+            before, after = errors_of(skinned, scan), errors_of(predicted, scan)
+            for name, (skinned_errors, predicted_errors) in errors.items():
+                skinned_errors[some], predicted_errors[some] = before[name], after[name]
+        bar.update(num_processes() * len(some))
+
+    own = own_share(np.arange(len(windows)))
+    with tqdm(total=len(windows), desc="predicting", unit="frame", disable=rank() > 0) as bar, one_thread() as writer:
+        following: Future[None] | None = None
+        for some, skinned, predicted in predict_windows(model, windows, own, device):
+            before, following = following, writer.submit(finish, some, skinned, predicted)
+            if before is not None:
+                before.result()
+        if following is not None:
+            following.result()
+    for arrays in errors.values():
+        for array in arrays:
+            combine(torch.from_numpy(array))
     return errors
 
 
@@ -67,9 +82,11 @@ def picture_prediction(
 
     Without errors of `export_predictions`, the middle frame, its prediction coloured by the length of the correction.
     """
+    if rank() > 0:
+        return
     frame = int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
     one = MeshWindows(windows.sequences, windows.num_condition_frames, windows.entries[frame : frame + 1])
-    ((_, (skinned,), (predicted,)),) = predict_windows(model, one, device)
+    ((_, (skinned,), (predicted,)),) = predict_windows(model, one, np.array([0]), device)
     sequence, index = windows.entries[frame]
     name = windows.sequences[sequence].files[index].name
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis

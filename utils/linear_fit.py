@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.model_inputs import read_inputs
+from utils.processes import combine, num_processes, own_share, rank
 from utils.training_blocks import FRAMES_AT_ONCE
 
 FOLDS = 8
@@ -28,8 +30,8 @@ VERTICES_TO_CHOOSE_BY = 256
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
 VERTICES_AT_ONCE = 2048
-ROUNDING = 1e-6  # of a matrix' mean diagonal: what single precision may have lost in its sums
-LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
+ROUNDING = 1e-6  # of a matrix' mean diagonal: what features in single precision leave uncertain
+LARGEST_MOMENTS = 120_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
 
 
 @dataclass
@@ -99,12 +101,12 @@ def solve(
     ridge[-1] = 0
     solutions = []
     for some in moments.split(VERTICES_AT_ONCE):
-        mean = some.double() / some[:, ones, ones].clamp_min(1)[:, None, None]
+        mean = some / some[:, ones, ones].clamp_min(1)[:, None, None]
         matrix = mean[:, rows][:, :, rows]
         size = matrix.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1)
         matrix = matrix + torch.diag_embed(ridge + ROUNDING * size[:, None])
         solutions.append(torch.cholesky_solve(mean[:, rows, ones + 1 :], torch.linalg.cholesky(matrix)))
-    return torch.cat(solutions).to(moments.dtype), rows
+    return torch.cat(solutions), rows
 
 
 def squares(
@@ -195,23 +197,25 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
     choice, left = None, 0.0
     model.longest.zero_()
-    with tqdm(total=len(parts) * len(frames), desc="linear part", unit="frame") as bar:
+    with tqdm(total=len(parts) * len(frames), desc="linear part", unit="frame", disable=rank() > 0) as bar:
         for part in parts:
-            moments = torch.zeros(len(shift[part]), size, size, device=device)
-            folds = torch.zeros(len(blocks), len(sampled), size, size, device=device)
+            moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
+            folds = torch.zeros(len(blocks), len(sampled), size, size, dtype=torch.float64, device=device)
             for fold, block in zip(folds, blocks, strict=True):
-                for features, targets in read_features(model, windows, block, device):
+                for features, targets in read_features(model, windows, own_share(block), device):
                     ones = torch.ones_like(targets[..., :1])
                     row = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
-                    row = row.transpose(0, 1)  # (V, B, D)
+                    row = row.transpose(0, 1).double()  # (V, B, D)
                     moments.baddbmm_(row[part].transpose(1, 2), row[part])
                     if choice is None:
                         fold.baddbmm_(row[sampled].transpose(1, 2), row[sampled])
                         lengths = torch.linalg.vector_norm(targets, dim=2).amax(dim=0)
                         model.longest.copy_(lengths.maximum(model.longest))
-                    bar.update(len(features))
-            choice = choice or choose(model, folds)
-            left += set_linear_part(model, moments, part, choice, shift[part], scale)
+                    bar.update(num_processes() * len(features))
+            if choice is None:
+                choice = choose(model, combine(folds))
+                combine(model.longest, dist.ReduceOp.MAX)
+            left += set_linear_part(model, combine(moments), part, choice, shift[part], scale)
     set_target_scale(model, left / (3 * num_vertices * len(frames)))
     return choice
 
@@ -230,6 +234,6 @@ def set_linear_part(
     target, shared, answer = squares(moments, coefficients, rows).tolist()
     unit = float(model.target_scale)
     weights = model.linear.coefficients[part].zero_()
-    weights[:, rows[:-1]] = coefficients[:, :-1] * unit / scale[rows[:-1], None]
+    weights[:, rows[:-1]] = (coefficients[:, :-1] * unit / scale[rows[:-1], None]).float()
     model.linear.mean[part] = coefficients[:, -1] * unit - torch.einsum("vc,vco->vo", shift, weights)
     return max(1e-6 * target, target - 2 * shared + answer) * unit**2  # below, it is rounding that is left

@@ -13,7 +13,11 @@ from models.surface_frames import vertex_normals
 from models.uniform_laplacian import laplacian_coordinates, uniform_laplacian
 
 UNITS_IN_MM = {"m": 1000.0, "cm": 10.0, "mm": 1.0}
-VERTEX_ERROR = "vertex error (mm)"
+VERTEX_ERROR, LAPLACIAN_ERROR, NORMAL_ERROR = ERRORS = (
+    "vertex error (mm)",
+    "Laplacian error (mm)",
+    "normal error (degrees)",
+)
 
 
 def vertex_errors(predicted: Float[ndarray, "*B V 3"], scan: Float[ndarray, "*B V 3"]) -> Float[ndarray, "*B V"]:
@@ -98,8 +102,8 @@ class MeshErrors:
         """Return vertex, Laplacian and normal errors, each (B, V)."""
         return {
             VERTEX_ERROR: vertex_errors(predicted, scan) * self.units_in_mm,
-            "Laplacian error (mm)": laplacian_errors(predicted, scan, self.laplacian) * self.units_in_mm,
-            "normal error (degrees)": normal_errors(predicted, scan, self.surface),
+            LAPLACIAN_ERROR: laplacian_errors(predicted, scan, self.laplacian) * self.units_in_mm,
+            NORMAL_ERROR: normal_errors(predicted, scan, self.surface),
         }
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from data.input_error import InputError
 from data.safe_write import write_beside
+from utils.processes import rank
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?")
 
@@ -28,7 +29,12 @@ def inference_folder(model_type: str, timestamp: str) -> Path:
 
 
 def new_timestamp(model_type: str) -> str:
-    """Return the present second as a run's name, and make its checkpoint folder, so that no other run takes it."""
+    """Return the present second as a run's name, and make its checkpoint folder, so that no other run takes it.
+
+    Of several processes, the first one alone makes a folder.
+    """
+    if rank() > 0:
+        return ""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     checkpoint_folder(model_type).mkdir(parents=True, exist_ok=True)
     for name in (now, *(f"{now}_{count}" for count in range(2, 1000))):
@@ -42,15 +48,16 @@ def new_timestamp(model_type: str) -> str:
 
 @dataclass
 class TrainingRun:
-    """The folders of one training run, and what is written to its logs."""
+    """The folders of one training run, and what is written to its logs, by the first of its processes alone."""
 
     model_type: str
     timestamp: str
-    events: SummaryWriter = field(init=False, repr=False)
+    events: SummaryWriter | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        self.logs.mkdir(parents=True, exist_ok=True)
-        self.events = SummaryWriter(str(self.logs))
+        if rank() == 0:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            self.events = SummaryWriter(str(self.logs))
 
     @property
     def logs(self) -> Path:
@@ -66,12 +73,21 @@ class TrainingRun:
 
     def report(self, message: str) -> None:
         """Print a message, without disturbing a progress bar, and add it to the text log."""
+        if self.events is None:
+            return
         tqdm.write(message)
         with open(self.logs / "log.txt", "a", encoding="utf-8") as log:
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n")
 
+    def add_point(self, name: str, value: float, step: int) -> None:
+        """Add a point to one of TensorBoard's curves."""
+        if self.events is not None:
+            self.events.add_scalar(name, value, step)
+
     def record(self, history: list[dict[str, float]], step: int) -> None:
         """Write all epochs' metrics as CSV, and the last epoch's, at optimisation step `step`, as TensorBoard events."""
+        if self.events is None:
+            return
         with (
             write_beside(self.logs / "metrics.csv") as partial,
             open(partial, "w", newline="", encoding="utf-8") as file,

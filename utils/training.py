@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -21,8 +22,10 @@ from utils.checkpoint import farthest_checkpoint, save_checkpoint
 from utils.command_line import Interrupted
 from utils.linear_fit import fit_linear_part
 from utils.metrics import UNITS_IN_MM
+from utils.optimizer import make_optimizer, scheduled_learning_rate
 from utils.plots import plot_loss_curves
 from utils.prediction import best_network_strength, mean_errors
+from utils.processes import combine, in_parallel, noticed_if_another_ends, num_processes, rank
 from utils.run_folders import TrainingRun
 from utils.training_blocks import (
     EpochPlan,
@@ -32,7 +35,6 @@ from utils.training_blocks import (
     read_ahead,
 )
 
-WARM_UP_STEPS = 50
 LARGEST_GRADIENT = 1.0
 POINTS_PER_EPOCH = 25  # of the training curve
 
@@ -64,20 +66,6 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)  # metrics of every epoch
 
 
-def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> float:
-    """Return the rate of a step: a short linear warm-up, then linear decay to zero after the last step."""
-    warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
-    return highest * min(1.0, (step + 1) / warm_up) * (1 - step / total_steps)
-
-
-def make_optimizer(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
-    """Return AdamW with weight decay on matrices only: neither on biases nor on the surface embedding."""
-    decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
-    others = [p for name, p in model.named_parameters() if p.ndim != 2 or name == "embedding"]
-    groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99))
-
-
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
     """Give a list that the first Ctrl-C or SIGTERM is added to; the second one ends the program as usual."""
@@ -98,6 +86,18 @@ def stop_signals() -> Iterator[list[int]]:
         yield received
     finally:
         restore()
+
+
+class WeightedLosses(nn.Module):
+    """What a step minimises: losses of a model on samples, by name, with the samples' weight among those of all processes."""
+
+    def __init__(self, model: MeshAutoencoder, losses: Losses):
+        super().__init__()
+        self.model, self.losses = model, losses
+
+    def forward(self, samples: Samples) -> dict[str, Tensor]:
+        """Return the weighted losses."""
+        return {name: samples.weight * loss for name, loss in self.losses(self.model, samples).items()}
 
 
 class Trainer:
@@ -121,7 +121,8 @@ class Trainer:
     ):
         self.model = model.to(device)
         self.training, self.held_out = training, held_out
-        self.sampling, self.losses = sampling, losses
+        self.sampling = sampling
+        self.losses: nn.Module = WeightedLosses(model, losses)
         self.run, self.device, self.options = run, device, options
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
@@ -156,6 +157,7 @@ class Trainer:
             choice = fit_linear_part(self.model, self.training, self.device)
             if choice is not None:
                 self.run.report(str(choice))
+        self.losses = in_parallel(self.losses)
         with stop_signals() as stop:
             while self.progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -183,15 +185,16 @@ class Trainer:
         starts = np.cumsum([0, *plan.steps])
         first = int(np.searchsorted(starts, progress.step, side="right")) - 1
         reads = (
-            partial(self.sampling.read, self.model, self.training, plan.frames[block], plan.seeds[block], self.device)
-            for block in range(first, len(plan.frames))
+            partial(self.sampling.read, self.model, self.training, frames, num_steps, seed, self.device)
+            for frames, num_steps, seed in zip(plan.frames[first:], plan.steps[first:], plan.seeds[first:], strict=True)
         )
         title = f"epoch {progress.epoch + 1}/{self.options.num_epochs}"
-        with tqdm(total=plan.total_steps, initial=progress.step, desc=title, unit="step") as bar:
-            for number, block in enumerate(read_ahead(reads), first):
-                for samples in block.steps(plan.steps[number])[progress.step - starts[number] :]:
-                    if stop:
-                        self.stop(stop[0])
+        with tqdm(total=plan.total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
+            for number, steps in enumerate(read_ahead(reads), first):
+                for samples in steps[progress.step - starts[number] :]:
+                    signal_number = int(combine(torch.tensor(max(stop, default=0)), dist.ReduceOp.MAX))
+                    if signal_number:
+                        self.stop(signal_number)
                     self.train_step(samples, plan.total_steps)
                     self.extend_curves(plan.total_steps, bar)
                     bar.update()
@@ -202,17 +205,19 @@ class Trainer:
         step = progress.epoch * total_steps + progress.step
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
-        losses = self.losses(self.model, samples)
+        losses = self.losses(samples)
         total = torch.stack(list(losses.values())).sum()
         self.optimizer.zero_grad()
-        total.backward()
+        with noticed_if_another_ends():
+            total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         if not torch.isfinite(total + norm):
             self.stop_diverged(total.item())
         self.optimizer.step()
         progress.step += 1
         for name, loss in losses.items():
-            progress.recent.setdefault(name, []).append(loss.item())
+            mean = combine(loss.detach().clone()) / num_processes()
+            progress.recent.setdefault(name, []).append(mean.item())
 
     def extend_curves(self, total_steps: int, bar: tqdm) -> None:
         """Add the means of the latest losses to the training curves, where a point of them is due."""
@@ -223,7 +228,7 @@ class Trainer:
             in_mm = float(np.mean(recent)) * float(self.model.target_scale) * self.units_in_mm
             progress.curves.setdefault(name, []).append([progress.epoch + progress.step / total_steps, in_mm])
             step = progress.epoch * total_steps + progress.step
-            self.run.events.add_scalar(f"losses/training_{name}_mm", in_mm, step)
+            self.run.add_point(f"losses/training_{name}_mm", in_mm, step)
         progress.recent = {}
         bar.set_postfix_str(f"{progress.curves['reconstruction'][-1][1]:.3f} mm", refresh=False)
 
@@ -245,12 +250,15 @@ class Trainer:
         total_steps, progress.epoch, progress.step = progress.step, progress.epoch + 1, 0
         self.run.report(f"{message}, {seconds:.0f} s")
         self.run.record(progress.history, progress.epoch * total_steps)
-        plot_loss_curves({self.run.model_type: (progress.curves, progress.history)}, self.run.loss_curve)
+        if rank() == 0:
+            plot_loss_curves({self.run.model_type: (progress.curves, progress.history)}, self.run.loss_curve)
         if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
             self.save()
 
     def save(self) -> None:
         """Write the checkpoint of the present progress."""
+        if rank() > 0:
+            return
         path = self.run.checkpoint(self.progress.epoch, self.progress.step)
         save_checkpoint(
             path,

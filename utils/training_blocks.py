@@ -7,6 +7,7 @@ have seen.
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,11 +18,14 @@ from torch import Tensor
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.model_inputs import read_inputs
+from utils.processes import num_processes, own_share
 
 # An epoch shows every training vertex at least once; where that takes fewer steps, it goes over the frames again until it has
 # about so many, so that a hundred frames train as well as a thousand without anybody counting steps.
 STEPS_PER_EPOCH = 400  # about, at least
 FRAMES_AT_ONCE = 8  # whole frames through the feature code
+
+Read = TypeVar("Read")
 
 
 @dataclass
@@ -37,10 +41,7 @@ class Samples:
     frames: Float[Tensor, "*S 3 3"] | None = None
     linear: Float[Tensor, "*S 3"] | None = None
 
-    def steps(self, num_steps: int) -> list["Samples"]:
-        """Return the samples cut along their first axis into `num_steps` parts of equal size, give or take one."""
-        parts = [part.tensor_split(num_steps) for part in vars(self).values() if part is not None]
-        return [Samples(*step) for step in zip(*parts, strict=True)]
+    weight: float = 1.0
 
 
 @dataclass
@@ -88,36 +89,72 @@ def read_a_few(
         yield Samples(features, targets, vertex, skinned, surface_frames, linear)
 
 
+def weight_of_share(num_own: int, num_all: int) -> float:
+    """Return the weight of a process' samples in a step of all processes."""
+    return num_own * num_processes() / num_all
+
+
 def read_whole_meshes(
-    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
-) -> Samples:
-    """Return the given frames, already in random order, as whole meshes (B, V); `seed` is not needed."""
-    parts = [vars(part).values() for part in read_a_few(model, windows, frames, device)]
-    return Samples(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    model: MeshAutoencoder,
+    windows: MeshWindows,
+    frames: Int[ndarray, " B"],
+    num_steps: int,
+    seed: list[int],
+    device: torch.device,
+) -> list[Samples]:
+    """Return steps over the given frames, already in random order, as whole meshes (B, V); `seed` is not needed."""
+    steps = []
+    for step in np.array_split(frames, num_steps):
+        own = own_share(step)
+        # a process without frames in a step looks at one without weight, for all have to take the step together
+        parts = [vars(part) for part in read_a_few(model, windows, own if len(own) else step[:1], device)]
+        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0] if name != "weight"}
+        steps.append(Samples(**whole, weight=weight_of_share(len(own), len(step))))
+    return steps
 
 
 def read_shuffled_vertices(
-    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], seed: list[int], device: torch.device
-) -> Samples:
-    """Return all vertices of the given frames, shuffled by `seed`, without what only whole meshes need."""
-    size = len(frames) * len(model.surface.vertices)
-    places = torch.from_numpy(np.random.default_rng(seed).permutation(size)).to(device)
+    model: MeshAutoencoder,
+    windows: MeshWindows,
+    frames: Int[ndarray, " B"],
+    num_steps: int,
+    seed: list[int],
+    device: torch.device,
+) -> list[Samples]:
+    """Return steps over all vertices of the given frames, shuffled by `seed`, without what only whole meshes need."""
+    num_vertices = len(model.surface.vertices)
+    places = np.random.default_rng(seed).permutation(len(frames) * num_vertices).reshape(len(frames), num_vertices)
+    own = own_share(np.arange(len(frames)))
+    has_share = len(own) > 0
+    own = own if has_share else np.array([0])
+    is_own = np.zeros(places.size, dtype=np.int64)
+    is_own[places[own]] = 1
+    own_before = np.concatenate([[0], np.cumsum(is_own)])  # each place
+    target = torch.from_numpy(own_before[places[own].ravel()]).to(device)
     shuffled: list[Tensor] = []
     start = 0
-    for meshes in read_a_few(model, windows, frames, device):
+    for meshes in read_a_few(model, windows, frames[own], device):
         parts = [part.flatten(0, 1) for part in (meshes.features, meshes.targets, meshes.vertex)]
-        shuffled = shuffled or [part.new_empty(size, *part.shape[1:]) for part in parts]
+        shuffled = shuffled or [part.new_empty(len(target), *part.shape[1:]) for part in parts]
         for whole, part in zip(shuffled, parts, strict=True):
-            whole[places[start : start + len(part)]] = part
+            whole[target[start : start + len(part)]] = part
         start += len(parts[0])
-    return Samples(*shuffled)
+    steps = []
+    for step in np.array_split(np.arange(places.size), num_steps):
+        first, last = (int(own_before[place]) for place in (step[0], step[-1] + 1))
+        # a process without samples in a step looks at one without weight, for all have to take the step together
+        some = slice(first, last) if last > first else slice(0, 1)
+        weight = weight_of_share(last - first, len(step)) if has_share else 0.0
+        features, targets, vertex = (part[some] for part in shuffled)
+        steps.append(Samples(features, targets, vertex, weight=weight))
+    return steps
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """What a training step is made of: how frames become samples, and how many of V vertices one sample holds."""
+    """What a training step is made of: how frames become steps of samples, and how many of V vertices one sample holds."""
 
-    read: Callable[[MeshAutoencoder, MeshWindows, ndarray, list[int], torch.device], Samples]
+    read: Callable[[MeshAutoencoder, MeshWindows, ndarray, int, list[int], torch.device], list[Samples]]
     vertices_per_sample: Callable[[int], int]
 
 
@@ -125,11 +162,15 @@ SHUFFLED_VERTICES = Sampling(read_shuffled_vertices, lambda num_vertices: 1)
 WHOLE_MESHES = Sampling(read_whole_meshes, lambda num_vertices: num_vertices)
 
 
-def read_ahead(reads: Iterator[Callable[[], Samples]]) -> Iterator[Samples]:
+def one_thread() -> ThreadPoolExecutor:
+    """Return a thread for work beside the main one's, whose tensor operations take turns with no others of its own."""
+    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def read_ahead(reads: Iterator[Callable[[], Read]]) -> Iterator[Read]:
     """Yield the result of each read, while the next one is under way in a thread."""
-    # one thread for the reader's own tensor operations: more would only take turns with the training step's
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as reader:
-        following: Future[Samples] | None = None
+    with one_thread() as reader:
+        following: Future[Read] | None = None
         for read in reads:
             current, following = following, reader.submit(read)
             if current is not None:

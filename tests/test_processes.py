@@ -1,0 +1,110 @@
+"""Real processes, started as a user starts them: by torchrun."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import run_script, write_tube
+
+from data.obj import read_obj
+from utils.checkpoint import load_checkpoint
+
+ROOT = Path(__file__).parent.parent
+FIT = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj", "-n_cond", "3", "-n_frames", "5", "-min_batch", "300"]
+NEW = ["-src", "geo_test/tube_sbs/obj", "-tar", "geo_test/tube_target/obj", "-tar_avail", "-saved_path"]
+
+
+def torchrun_command(processes, script, *arguments):
+    options = ["--standalone", f"--nproc_per_node={processes}"]
+    return [sys.executable, "-m", "torch.distributed.run", *options, str(ROOT / script), *map(str, arguments)]
+
+
+def torchrun(folder, processes, script, *arguments):
+    command = torchrun_command(processes, script, *arguments)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a tube to train on, and another to test on."""
+    folder = tmp_path_factory.mktemp("processes")
+    write_tube(folder, num_frames=14)
+    write_tube(folder, name="geo_test/tube", num_frames=7, seed=1)
+    return folder
+
+
+def trained(folder, name, processes, script="fit_mesh.py"):
+    # few steps: rounding differs with the order of sums, and grows with every step
+    short = folder / "short.py"
+    lines = [
+        "import sys",
+        f"sys.path.insert(0, {str(ROOT)!r})",
+        f"import {script.removesuffix('.py')} as script",
+        "from utils import command_line, training_blocks",
+        "training_blocks.STEPS_PER_EPOCH = 8",
+        "command_line.run(script.main)",
+    ]
+    short.write_text("\n".join(lines))
+    run = torchrun(folder, processes, short, *FIT, "-n_ep", "1", "-m_type", name)
+    assert run.returncode == 0, run.stderr
+    (checkpoint,) = (folder / "saved_model" / name).glob("*/1.pt")
+    (logs,) = (folder / "logs" / name).iterdir()
+    assert len((logs / "log.txt").read_text().splitlines()) == len(run.stdout.splitlines()) - run.stdout.count(
+        "no CUDA"
+    )  # printed and written once
+    return load_checkpoint(checkpoint)["model"]
+
+
+@pytest.mark.parametrize("script", ["fit_mesh.py", "fit_mesh_smoothened.py"])
+def test_two_processes_reach_the_weights_of_one(folder, script):
+    one, two = (trained(folder, f"{script[:-3]}_{count}", count, script) for count in (1, 2))
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(
+            two[name], one[name], atol=1e-5, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_processes_share_the_frames_of_an_export(folder):
+    saved = folder / "saved_model/export"
+    trained(folder, "export", 1)
+    once = run_script(folder, "inference_mesh.py", *NEW, saved, "-m_type", "once")
+    shared = torchrun(folder, 3, "inference_mesh.py", *NEW, saved, "-m_type", "shared")  # 7 frames: 3, 2 and 2
+    assert once.returncode == shared.returncode == 0, shared.stderr
+    table = re.findall(r"^.*→.*$", once.stdout, re.MULTILINE)
+    assert len(table) == 4
+    assert re.findall(r"^.*→.*$", shared.stdout, re.MULTILINE) == table
+    (first,) = (folder / "inference_meshes/once").iterdir()
+    (other,) = (folder / "inference_meshes/shared").iterdir()
+    names = sorted(path.name for path in first.iterdir())
+    assert sorted(path.name for path in other.iterdir()) == names
+    assert len(names) == 8  # seven meshes and a picture
+    for name in names[1:]:
+        np.testing.assert_allclose(read_obj(other / name)[0], read_obj(first / name)[0], atol=1e-7)
+
+
+def test_a_process_that_dies_ends_the_run_with_a_message(folder):
+    command = torchrun_command(2, "fit_mesh.py", *FIT, "-n_ep", "1000", "-m_type", "dying")
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 60
+        while not list((folder / "saved_model").glob("dying/*/2.pt")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+        assert len(workers) == 2
+        subprocess.run(["kill", f"-{signal.SIGKILL}", workers[1]], check=True)
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert "error: process 0: another process of this run ended" in errors
+    assert "Traceback" not in errors.split("torch/distributed")[0], errors
+
+
+def test_wrong_input_ends_all_processes(folder):
+    run = torchrun(folder, 2, "fit_mesh.py", *FIT, "-m_type", "wrong", "--up_axis", "y", "-num_inf", "99")
+    assert run.returncode != 0
+    assert "expected more than the 99 of --num_inference_meshes" in run.stderr

@@ -1,0 +1,20 @@
+"""How parameters are changed: the optimiser, and its learning rate over the steps of a run."""
+
+import torch
+from torch import nn
+
+WARM_UP_STEPS = 50
+
+
+def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> float:
+    """Return the rate of a step: a short linear warm-up, then linear decay to zero after the last step."""
+    warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
+    return highest * min(1.0, (step + 1) / warm_up) * (1 - step / total_steps)
+
+
+def make_optimizer(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
+    """Return AdamW with weight decay on matrices only: neither on biases nor on the surface embedding."""
+    decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or name == "embedding"]
+    groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=decayed[0].is_cuda)
