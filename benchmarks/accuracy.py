@@ -31,7 +31,7 @@ from models.rest_surface import RestSurface
 from utils.checkpoint import build_model, find_checkpoint, load_checkpoint
 from utils.metrics import UNITS_IN_MM, MeshErrors, acceleration_errors, dihedral_errors, vertex_errors
 from utils.plots import draw_comparison, save_figure
-from utils.prediction import predict_windows
+from utils.prediction import map_predictions
 
 CPU = torch.device("cpu")
 SAMPLE = {"src": "geo/dyna_sbs/obj", "joint": "geo/dyna_joints/obj", "tar": "geo/dyna_target/obj"}
@@ -157,9 +157,8 @@ def run_script(data, name, seed):
     if not model.settings.num_joints:
         sequences = [replace(sequence, joints=None) for sequence in sequences]
     windows = all_windows(sequences, args.num_condition_frames)
-    predicted = np.concatenate(
-        [meshes for _, _, meshes in predict_windows(model, windows, np.arange(len(windows)), CPU)]
-    )
+    frames = np.arange(len(windows))
+    predicted = np.stack(list(map_predictions(lambda _, skinned, mesh: mesh, model, windows, frames, CPU)))
     return [*data.measured(name, predicted), seconds]
 
 

@@ -32,13 +32,11 @@ from data.obj import KnownTopology, position_template, read_obj, write_positions
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
 from utils.losses import reconstruction
-from utils.model_inputs import read_inputs
 from utils.optimizer import make_optimizer
-from utils.prediction import FRAMES_AT_ONCE
-from utils.training_blocks import read_ahead, read_shuffled_vertices
+from utils.prediction import map_predictions
+from utils.training_blocks import Block, read_ahead, read_meshes, shuffled_parts, shuffled_steps
 
 CPU = torch.device("cpu")
-FIRST_DESIGN_EPOCHS = 20
 
 
 class BlendedExperts(nn.Module):
@@ -67,6 +65,7 @@ def parse_arguments(argv):
     parser.add_argument("--mini_batch_size", type=int, default=8192, help="vertices a step (default: 8192)")
     parser.add_argument("--repeats", type=int, default=7, help="of which the fastest counts (default: 7)")
     parser.add_argument("--sample", type=Path, default=Path("geo"), help="sample data, for the error against time")
+    parser.add_argument("--first_design_epochs", type=int, default=20, help="of the first design (default: 20)")
     parser.add_argument("--output_dir", type=Path, default=Path("speed"), help="for the picture (default: speed)")
     return parser.parse_args(argv)
 
@@ -132,13 +131,17 @@ def training_step(module, losses, optimizer):
     optimizer.step()
 
 
+def read_block(model, windows, block):
+    return [read_meshes(model, windows, part, CPU) for part in shuffled_parts(block)]
+
+
 def measure_training(model, windows, args):
-    """Time steps alone, then steps whose samples are read ahead; return vertices per second of the latter."""
+    """Time steps alone, then steps with all that comes before them; return vertices per second of the latter."""
     size, optimizer = args.mini_batch_size, make_optimizer(model, 1e-3)
     frames = np.arange(min(24, len(windows)))
     num_steps = max(1, len(frames) * len(model.surface.vertices) // size)
-    read = partial(read_shuffled_vertices, model, windows, frames, num_steps, [0], CPU)
-    steps = read()
+    block = Block(frames, num_steps, [0])
+    steps = shuffled_steps(model, read_block(model, windows, block), block)
 
     def step(samples):
         training_step(model, lambda: reconstruction(model, samples)["reconstruction"], optimizer)
@@ -153,13 +156,17 @@ def measure_training(model, windows, args):
         f"{alone:,.0f} vertices/s",
         f"{operations * alone / peak:.0%} of peak",
     )
-    for number, block in enumerate(read_ahead(iter([read] * 5))):
-        if number == 1:  # the first block's reading is the start of a run, not its pace
-            start = time.perf_counter()
-        for samples in block:
+    reads = iter([partial(read_block, model, windows, block)] * 4)
+    start = time.perf_counter()
+    for meshes in read_ahead(reads):
+        for samples in shuffled_steps(model, meshes, block):
             step(samples)
     pace = 4 * len(frames) * len(model.surface.vertices) / (time.perf_counter() - start)
-    show("train: with reading ahead", f"{pace:,.0f} vertices/s", f"{operations * pace / peak:.0%} of peak")
+    show(
+        "train: with reading and all that a vertex sees",
+        f"{pace:,.0f} vertices/s",
+        f"{operations * pace / peak:.0%} of peak",
+    )
     show(
         "  a product of two 4096 x 4096 matrices", f"{peak / 1e9:.0f} GFLOP/s", f"{operations:,.0f} operations a vertex"
     )
@@ -180,13 +187,10 @@ def measure_first_design(num_inputs, hidden, pace):
     return rate
 
 
-def measure_prediction(model, windows, args):
+def measure_prediction(model, windows):
     """Time what happens to a frame between reading and writing."""
-    frames = np.arange(FRAMES_AT_ONCE)
-    with torch.no_grad():
-        seconds = (
-            fastest(lambda: model.predict(*read_inputs(model, windows, frames, CPU)), args.repeats) / FRAMES_AT_ONCE
-        )
+    frames = np.arange(min(48, len(windows)))
+    seconds = fastest(lambda: list(map_predictions(lambda *_: None, model, windows, frames, CPU)), 3) / len(frames)
     show("predict: computing", f"{1 / seconds:.1f} frames/s")
 
 
@@ -198,7 +202,7 @@ def measure_growth(sequences, faces, args):
         model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
         windows = all_windows(sequences, num_condition_frames)
         pace = measure_training(model, windows, args)
-        measure_prediction(model, windows, args)
+        measure_prediction(model, windows)
     return pace
 
 
@@ -224,10 +228,12 @@ def main(argv=None):
                 folder, "fit_mesh.py", "-src", source, "-tar", target, "-n_cond", "3", "-n_ep", "1"
             )
             show(f"fit_mesh.py, 1 epoch, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
-        seconds, memory = run_measured(folder, "inference_mesh.py", "-src", short[0], "-saved_path", "saved_model")
+        seconds, memory = run_measured(
+            folder, "inference_mesh.py", "-src", short[0], "-saved_path", "saved_model/without_joints"
+        )
         show("inference_mesh.py, a quarter of the frames", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         if args.sample.is_dir():
-            curves = time_to_accuracy(folder, args.sample.resolve(), FIRST_DESIGN_EPOCHS)
+            curves = time_to_accuracy(folder, args.sample.resolve(), args.first_design_epochs)
             for name, (seconds, errors) in curves.items():
                 show(f"held-out error of {name}", f"{errors[-1]:.3f} mm", f"after {seconds[-1]:.0f} s")
             draw_time_to_accuracy(curves, args.output_dir / "time_to_accuracy.png")

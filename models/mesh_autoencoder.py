@@ -178,7 +178,11 @@ class MeshAutoencoder(nn.Module):
         frames = self.frames(window[:, -1])
         features = self.features(window, joints, history, frames)
         vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
-        network = self.forward(features.flatten(0, 1), vertex).view(batch, num_vertices, 3)
+        samples = features.flatten(0, 1), vertex
+        # on a CPU, a few vertices at a time: what they need then stays in the cache
+        at_once = 4096 if window.device.type == "cpu" else len(vertex)
+        parts = [self.forward(*part) for part in zip(*(each.split(at_once) for each in samples), strict=True)]
+        network = torch.cat(parts).view(batch, num_vertices, 3)
         answer = self.linear_answer(features) + self.network_strength * network
         if self.settings.coordinates == "local":
             # a motion wilder than those of training must not tear the mesh: no correction longer than any seen at the vertex

@@ -4,9 +4,11 @@ import csv
 
 import numpy as np
 import pytest
+import trimesh
 from conftest import run_script, tube_joints, write_tube
 from scipy.spatial.transform import Rotation
 
+from benchmarks.ball import sphere
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
 
 
@@ -65,3 +67,22 @@ def test_ablation(tmp_path, tubes):
     table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     assert [cells[1].strip() for cells in table[2:]] == ["no eigenfunctions"]
     assert all(float(cell.strip(" %")) < 100 for cell in table[2][2:4])
+
+
+def test_speed(tmp_path):
+    write_tube(tmp_path, "geo/dyna", num_frames=48)
+    size = ["--num_vertices", 300, "--num_frames", 12, "--mini_batch_size", 2000, "--repeats", 1]
+    done = run_script(tmp_path, "benchmarks/speed.py", *size, "--first_design_epochs", 1)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("  libigl") or "MB at most" in line]
+    assert len(rows) == 4
+    assert "held-out error of variant 1" in done.stdout
+    assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
+
+
+def test_a_ball_is_a_closed_surface_that_faces_outwards():
+    points, faces = sphere(200)
+    mesh = trimesh.Trimesh(points, faces, process=False)
+    assert len(points) == 200
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi, rel=0.05)

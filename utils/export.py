@@ -1,7 +1,6 @@
 """Predicted meshes as OBJ files, with the skinned mesh's own faces, texture coordinates and everything else, and a picture."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,8 @@ from data.obj import position_template, write_positions
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import ERRORS, VERTEX_ERROR, MeshErrors, vertex_errors
 from utils.plots import draw_comparison
-from utils.prediction import predict_windows
+from utils.prediction import map_predictions
 from utils.processes import combine, num_processes, own_share, rank
-from utils.training_blocks import one_thread
 
 Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
 
@@ -49,26 +47,19 @@ def export_predictions(
     shape = (len(windows), len(model.surface.vertices))
     errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
 
-    def finish(some: ndarray, skinned: ndarray, predicted: ndarray) -> None:
-        for frame, vertices in zip(some, predicted, strict=True):
-            source, path = paths[frame]
-            write_positions(path, vertices, position_template(source))
+    def finish(frame: int, skinned: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> None:
+        source, path = paths[frame]
+        write_positions(path, predicted, position_template(source))
         if measured:
-            scan = windows.scan(some)
-            before, after = errors_of(skinned, scan), errors_of(predicted, scan)
+            scan = windows.scan(np.array([frame]))
+            before, after = errors_of(skinned[None], scan), errors_of(predicted[None], scan)
             for name, (skinned_errors, predicted_errors) in errors.items():
-                skinned_errors[some], predicted_errors[some] = before[name], after[name]
-        bar.update(num_processes() * len(some))
+                skinned_errors[frame], predicted_errors[frame] = before[name][0], after[name][0]
 
     own = own_share(np.arange(len(windows)))
-    with tqdm(total=len(windows), desc="predicting", unit="frame", disable=rank() > 0) as bar, one_thread() as writer:
-        following: Future[None] | None = None
-        for some, skinned, predicted in predict_windows(model, windows, own, device):
-            before, following = following, writer.submit(finish, some, skinned, predicted)
-            if before is not None:
-                before.result()
-        if following is not None:
-            following.result()
+    with tqdm(total=len(windows), desc="predicting", unit="frame", disable=rank() > 0) as bar:
+        for _ in map_predictions(finish, model, windows, own, device):
+            bar.update(num_processes())
     for arrays in errors.values():
         for array in arrays:
             combine(torch.from_numpy(array))
@@ -86,7 +77,7 @@ def picture_prediction(
         return
     frame = int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
     one = MeshWindows(windows.sequences, windows.num_condition_frames, windows.entries[frame : frame + 1])
-    ((_, (skinned,), (predicted,)),) = predict_windows(model, one, np.array([0]), device)
+    ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, one, np.array([0]), device)
     sequence, index = windows.entries[frame]
     name = windows.sequences[sequence].files[index].name
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis

@@ -1,6 +1,8 @@
-"""Predicted meshes for whole sequences, a few frames at a time."""
+"""Predicted meshes for whole sequences, several frames at the same time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,27 +14,42 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import vertex_errors
 from utils.model_inputs import read_inputs
 from utils.processes import combine, own_share
-from utils.training_blocks import read_a_few
+from utils.training_blocks import read_meshes, whole_meshes
 
-FRAMES_AT_ONCE = 4
+Result = TypeVar("Result")
 
 
-def predict_windows(
-    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " K"], device: torch.device
-) -> Iterator[tuple[Int[ndarray, " B"], Float[ndarray, "B V 3"], Float[ndarray, "B V 3"]]]:
-    """Yield, a few at a time, indices (B,) of the given frames, their skinned meshes and predictions (B, V, 3), file units."""
-    for start in range(0, len(frames), FRAMES_AT_ONCE):
-        some = frames[start : start + FRAMES_AT_ONCE]
-        inputs = read_inputs(model, windows, some, device)
+def map_predictions(
+    function: Callable[[int, Float[ndarray, "V 3"], Float[ndarray, "V 3"]], Result],
+    model: MeshAutoencoder,
+    windows: MeshWindows,
+    frames: Int[ndarray, " K"],
+    device: torch.device,
+) -> Iterator[Result]:
+    """Yield in order what `function` returns for each of the frames, its skinned mesh and its prediction (V, 3), file units.
+
+    Each frame is read, predicted and passed to `function` in one of several threads, so that none waits for another's files.
+    """
+
+    def predict(frame: int) -> Result:
+        inputs = read_inputs(model, windows, np.array([frame]), device)
         with torch.no_grad():
             predicted = model.predict(*inputs)
-        yield some, inputs[0][:, -1].cpu().numpy(), predicted.cpu().numpy()
+        return function(frame, inputs[0][0, -1].cpu().numpy(), predicted[0].cpu().numpy())
+
+    # several frames with one thread each are faster than one frame with several
+    with ThreadPoolExecutor(max(2, torch.get_num_threads()), "predict", torch.set_num_threads, (1,)) as pool:
+        try:
+            yield from pool.map(predict, frames.tolist())
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> float:
     """Return how much of the network's answer, 0 to 1, leaves the least squared error in frames that it was not trained on."""
     shared = size = 0.0
-    for meshes in read_a_few(model, windows, own_share(np.arange(len(windows))), device):
+    for frame in own_share(np.arange(len(windows))):
+        meshes = whole_meshes(model, read_meshes(model, windows, np.array([frame]), device))
         with torch.no_grad():
             answer = model(meshes.features.flatten(0, 1), meshes.vertex.flatten()).view_as(meshes.targets)
         shared, size = shared + float((answer * meshes.targets).sum()), size + float(answer.square().sum())
@@ -42,11 +59,12 @@ def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: 
 
 def mean_errors(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> tuple[float, float]:
     """Return the mean vertex errors of skinned meshes and of predictions against the scans, file units."""
-    skinned_sum = predicted_sum = 0.0
-    for some, skinned, predicted in predict_windows(model, windows, own_share(np.arange(len(windows))), device):
-        scan = windows.scan(some)
-        skinned_sum += float(vertex_errors(skinned, scan).mean(axis=1).sum())
-        predicted_sum += float(vertex_errors(predicted, scan).mean(axis=1).sum())
-    sums = combine(torch.tensor([skinned_sum, predicted_sum], dtype=torch.float64))
+
+    def measure(frame: int, skinned: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> tuple[float, float]:
+        scan = windows.scan(np.array([frame]))[0]
+        return float(vertex_errors(skinned, scan).mean()), float(vertex_errors(predicted, scan).mean())
+
+    errors = list(map_predictions(measure, model, windows, own_share(np.arange(len(windows))), device))
+    sums = combine(torch.tensor(errors, dtype=torch.float64).view(-1, 2).sum(dim=0))
     skinned_mean, predicted_mean = (sums / len(windows)).tolist()
     return skinned_mean, predicted_mean

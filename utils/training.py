@@ -28,11 +28,13 @@ from utils.prediction import best_network_strength, mean_errors
 from utils.processes import combine, in_parallel, noticed_if_another_ends, num_processes, rank
 from utils.run_folders import TrainingRun
 from utils.training_blocks import (
-    EpochPlan,
+    Block,
+    Meshes,
     Samples,
     Sampling,
     plan_epoch,
     read_ahead,
+    read_meshes,
 )
 
 LARGEST_GRADIENT = 1.0
@@ -165,7 +167,7 @@ class Trainer:
                 self.finish_epoch(time.monotonic() - started)
         self.run.report(f"loss curve in {self.run.loss_curve}, logs in {self.run.logs}")
 
-    def plan(self) -> EpochPlan:
+    def plan(self) -> list[Block]:
         """Return the blocks of the present epoch."""
         options = self.options
         num_vertices = len(self.model.surface.vertices)
@@ -181,23 +183,26 @@ class Trainer:
 
     def train_epoch(self, stop: list[int]) -> None:
         """Train the rest of the present epoch, from `progress.step` on, or until a signal arrives in `stop`."""
-        plan, progress = self.plan(), self.progress
-        starts = np.cumsum([0, *plan.steps])
+        blocks, progress = self.plan(), self.progress
+        starts = np.cumsum([0, *(block.num_steps for block in blocks)])
+        total_steps = int(starts[-1])
         first = int(np.searchsorted(starts, progress.step, side="right")) - 1
-        reads = (
-            partial(self.sampling.read, self.model, self.training, frames, num_steps, seed, self.device)
-            for frames, num_steps, seed in zip(plan.frames[first:], plan.steps[first:], plan.seeds[first:], strict=True)
-        )
+        reads = (partial(self.read_block, block) for block in blocks[first:])
         title = f"epoch {progress.epoch + 1}/{self.options.num_epochs}"
-        with tqdm(total=plan.total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
-            for number, steps in enumerate(read_ahead(reads), first):
+        with tqdm(total=total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
+            for number, meshes in enumerate(read_ahead(reads), first):
+                steps = self.sampling.steps(self.model, meshes, blocks[number])
                 for samples in steps[progress.step - starts[number] :]:
                     signal_number = int(combine(torch.tensor(max(stop, default=0)), dist.ReduceOp.MAX))
                     if signal_number:
                         self.stop(signal_number)
-                    self.train_step(samples, plan.total_steps)
-                    self.extend_curves(plan.total_steps, bar)
+                    self.train_step(samples, total_steps)
+                    self.extend_curves(total_steps, bar)
                     bar.update()
+
+    def read_block(self, block: Block) -> list[Meshes]:
+        """Return what this process needs of a block's frames for its steps, in parts."""
+        return [read_meshes(self.model, self.training, part, self.device) for part in self.sampling.parts(block)]
 
     def train_step(self, samples: Samples, total_steps: int) -> None:
         """Take one optimisation step, in an epoch of `total_steps`."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.model_inputs import read_inputs
+from utils.model_inputs import Inputs, read_inputs
 from utils.processes import num_processes, own_share
 
 # An epoch shows every training vertex at least once; where that takes fewer steps, it goes over the frames again until it has
@@ -45,48 +45,68 @@ class Samples:
 
 
 @dataclass
-class EpochPlan:
-    """The blocks of one epoch: frames of each, and how many optimisation steps it is cut into."""
+class Block:
+    """Frames whose vertices are shuffled among each other, how many optimisation steps they make, and the shuffling's seed."""
 
-    frames: list[Int[ndarray, " _"]]
-    steps: list[int]
-    seeds: list[list[int]]
-
-    @property
-    def total_steps(self) -> int:
-        return sum(self.steps)
+    frames: Int[ndarray, " _"]
+    num_steps: int
+    seed: list[int]
 
 
 def plan_epoch(
     num_training: int, samples_per_frame: int, num_frames: int, samples_per_step: int, seed: int, epoch: int
-) -> EpochPlan:
-    """Return blocks of up to `num_frames` training frames, shuffled over all sequences, and their steps."""
+) -> list[Block]:
+    """Return the blocks of an epoch, of up to `num_frames` training frames, shuffled over all sequences."""
     sizes = [min(num_frames, num_training - start) for start in range(0, num_training, num_frames)]
     steps = [max(1, round(size * samples_per_frame / samples_per_step)) for size in sizes]
     passes = max(1, round(STEPS_PER_EPOCH / sum(steps)))
     random = np.random.default_rng([seed, epoch])
-    frames = []
+    blocks: list[Block] = []
     for _ in range(passes):
-        frames += np.split(random.permutation(num_training), np.cumsum(sizes)[:-1])
-    return EpochPlan(frames, steps * passes, [[seed, epoch, block] for block in range(len(frames))])
+        parts = np.split(random.permutation(num_training), np.cumsum(sizes)[:-1])
+        blocks += [
+            Block(part, n, [seed, epoch, len(blocks) + i]) for i, (part, n) in enumerate(zip(parts, steps, strict=True))
+        ]
+    return blocks
 
 
-def read_a_few(
+@dataclass
+class Meshes:
+    """What a model sees of some frames, and their scans."""
+
+    inputs: Inputs
+    scan: Float[Tensor, "B V 3"]
+
+
+def read_meshes(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], device: torch.device
-) -> Iterator[Samples]:
-    """Yield whole meshes (B, V) of the given frames, in their order, a few at a time."""
-    for start in range(0, len(frames), FRAMES_AT_ONCE):
-        some = frames[start : start + FRAMES_AT_ONCE]
-        window, joints, history = read_inputs(model, windows, some, device)
-        scan = torch.from_numpy(windows.scan(some)).to(device)
-        with torch.no_grad():
-            skinned = window[:, -1]
-            vertex = torch.arange(skinned.shape[1], device=device).expand(len(some), -1)
-            surface_frames = model.frames(skinned)
-            features = model.features(window, joints, history, surface_frames)
-            linear = model.linear_answer(features)
-            targets = model.targets(skinned, scan, surface_frames) - linear
-        yield Samples(features, targets, vertex, skinned, surface_frames, linear)
+) -> Meshes:
+    """Read what a model sees of the given frames, and their scans, to the device."""
+    return Meshes(read_inputs(model, windows, frames, device), torch.from_numpy(windows.scan(frames)).to(device))
+
+
+@torch.no_grad()
+def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
+    """Return all vertices (B, V) of some frames as samples."""
+    skinned = meshes.inputs[0][:, -1]
+    vertex = torch.arange(skinned.shape[1], device=skinned.device).expand(len(skinned), -1)
+    frames = model.frames(skinned)
+    features = model.features(*meshes.inputs, frames)
+    linear = model.linear_answer(features)
+    return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What training steps are made of.
+
+    `parts` says which of a block's frames this process reads, in parts that are looked at together; `steps` makes samples for
+    every step out of what was read. One sample holds `vertices_per_sample` of V vertices.
+    """
+
+    parts: Callable[[Block], list[Int[ndarray, " _"]]]
+    steps: Callable[[MeshAutoencoder, list[Meshes], Block], list[Samples]]
+    vertices_per_sample: Callable[[int], int]
 
 
 def weight_of_share(num_own: int, num_all: int) -> float:
@@ -94,82 +114,69 @@ def weight_of_share(num_own: int, num_all: int) -> float:
     return num_own * num_processes() / num_all
 
 
-def read_whole_meshes(
-    model: MeshAutoencoder,
-    windows: MeshWindows,
-    frames: Int[ndarray, " B"],
-    num_steps: int,
-    seed: list[int],
-    device: torch.device,
-) -> list[Samples]:
-    """Return steps over the given frames, already in random order, as whole meshes (B, V); `seed` is not needed."""
-    steps = []
-    for step in np.array_split(frames, num_steps):
-        own = own_share(step)
-        # a process without frames in a step looks at one without weight, for all have to take the step together
-        parts = [vars(part) for part in read_a_few(model, windows, own if len(own) else step[:1], device)]
-        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0] if name != "weight"}
-        steps.append(Samples(**whole, weight=weight_of_share(len(own), len(step))))
+# A process that has no part in a step looks at something without weight, for all have to take the step together.
+
+
+def mesh_parts(block: Block) -> list[Int[ndarray, " _"]]:
+    """Return this process' share of the frames of every step."""
+    steps = np.array_split(block.frames, block.num_steps)
+    return [own if len(own := own_share(step)) else step[:1] for step in steps]
+
+
+def mesh_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
+    """Return steps over whole meshes (B, V)."""
+    steps = [whole_meshes(model, part) for part in meshes]
+    for samples, frames in zip(steps, np.array_split(block.frames, block.num_steps), strict=True):
+        samples.weight = weight_of_share(len(own_share(frames)), len(frames))
     return steps
 
 
-def read_shuffled_vertices(
-    model: MeshAutoencoder,
-    windows: MeshWindows,
-    frames: Int[ndarray, " B"],
-    num_steps: int,
-    seed: list[int],
-    device: torch.device,
-) -> list[Samples]:
-    """Return steps over all vertices of the given frames, shuffled by `seed`, without what only whole meshes need."""
-    num_vertices = len(model.surface.vertices)
-    places = np.random.default_rng(seed).permutation(len(frames) * num_vertices).reshape(len(frames), num_vertices)
-    own = own_share(np.arange(len(frames)))
+def shuffled_parts(block: Block) -> list[Int[ndarray, " _"]]:
+    """Return this process' share of the frames, a few at a time."""
+    own = own_share(block.frames)
+    return np.array_split(own, -(-len(own) // FRAMES_AT_ONCE)) if len(own) else [block.frames[:1]]
+
+
+def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
+    """Return steps over all vertices of the frames, shuffled by the block's seed, without what only whole meshes need."""
+    shape = len(block.frames), len(model.surface.vertices)
+    places = np.random.default_rng(block.seed).permutation(shape[0] * shape[1]).reshape(shape)
+    own = own_share(places)
     has_share = len(own) > 0
-    own = own if has_share else np.array([0])
+    own = own if has_share else places[:1]
     is_own = np.zeros(places.size, dtype=np.int64)
-    is_own[places[own]] = 1
+    is_own[own] = 1
     own_before = np.concatenate([[0], np.cumsum(is_own)])  # each place
-    target = torch.from_numpy(own_before[places[own].ravel()]).to(device)
+    target = torch.from_numpy(own_before[own.ravel()]).to(model.up.device)
     shuffled: list[Tensor] = []
     start = 0
-    for meshes in read_a_few(model, windows, frames[own], device):
-        parts = [part.flatten(0, 1) for part in (meshes.features, meshes.targets, meshes.vertex)]
-        shuffled = shuffled or [part.new_empty(len(target), *part.shape[1:]) for part in parts]
-        for whole, part in zip(shuffled, parts, strict=True):
-            whole[target[start : start + len(part)]] = part
-        start += len(parts[0])
+    for part in meshes:
+        samples = whole_meshes(model, part)
+        flat = [each.flatten(0, 1) for each in (samples.features, samples.targets, samples.vertex)]
+        shuffled = shuffled or [each.new_empty(len(target), *each.shape[1:]) for each in flat]
+        for whole, each in zip(shuffled, flat, strict=True):
+            whole[target[start : start + len(each)]] = each
+        start += len(flat[0])
     steps = []
-    for step in np.array_split(np.arange(places.size), num_steps):
+    for step in np.array_split(np.arange(places.size), block.num_steps):
         first, last = (int(own_before[place]) for place in (step[0], step[-1] + 1))
-        # a process without samples in a step looks at one without weight, for all have to take the step together
-        some = slice(first, last) if last > first else slice(0, 1)
+        some = slice(first, last) if last > first else slice(1)
+        features, targets, vertex = (each[some] for each in shuffled)
         weight = weight_of_share(last - first, len(step)) if has_share else 0.0
-        features, targets, vertex = (part[some] for part in shuffled)
         steps.append(Samples(features, targets, vertex, weight=weight))
     return steps
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """What a training step is made of: how frames become steps of samples, and how many of V vertices one sample holds."""
-
-    read: Callable[[MeshAutoencoder, MeshWindows, ndarray, int, list[int], torch.device], list[Samples]]
-    vertices_per_sample: Callable[[int], int]
-
-
-SHUFFLED_VERTICES = Sampling(read_shuffled_vertices, lambda num_vertices: 1)
-WHOLE_MESHES = Sampling(read_whole_meshes, lambda num_vertices: num_vertices)
-
-
-def one_thread() -> ThreadPoolExecutor:
-    """Return a thread for work beside the main one's, whose tensor operations take turns with no others of its own."""
-    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+SHUFFLED_VERTICES = Sampling(shuffled_parts, shuffled_steps, lambda num_vertices: 1)
+WHOLE_MESHES = Sampling(mesh_parts, mesh_steps, lambda num_vertices: num_vertices)
 
 
 def read_ahead(reads: Iterator[Callable[[], Read]]) -> Iterator[Read]:
-    """Yield the result of each read, while the next one is under way in a thread."""
-    with one_thread() as reader:
+    """Yield the result of each read, while the next one is under way in a thread.
+
+    Not for what computes: on a CPU it would take turns with the main thread, which costs more than it saves.
+    """
+    with ThreadPoolExecutor(1) as reader:
         following: Future[Read] | None = None
         for read in reads:
             current, following = following, reader.submit(read)
