@@ -136,7 +136,7 @@ def test_a_loss_gone_wrong_stops_the_run(make_trainer):
         return {name: factor * loss for name, loss in reconstruction(model, samples).items()}
 
     trainer = make_trainer(loss=exploding_loss)
-    with pytest.raises(InputError, match=r"loss became nan in epoch 2, step 3; the last good checkpoint is .*1\.pt"):
+    with pytest.raises(InputError, match=r"became infinite by epoch 2, step 3; the last good checkpoint is .*1\.pt"):
         trainer.fit()
     assert [path.name for path in trainer.run.checkpoint(1).parent.iterdir()] == ["1.pt"]
     for value in weights(trainer.run.checkpoint(1)).values():

@@ -16,7 +16,7 @@ from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
 
-FORMAT = "skin2scan checkpoint 2"
+FORMAT = "skin2scan checkpoint 3"
 CHECKPOINT_NAME = re.compile(r"(\d+)(?:_(\d+))?\.pt")  # 2.pt: two epochs; 2_150.pt: stopped 150 steps into the third
 
 

@@ -1,7 +1,10 @@
 """How a script ends: wrong input is one clear line and exit code 2, never a traceback."""
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from data.input_error import InputError
 from utils.processes import leave_processes
@@ -13,6 +16,28 @@ class Interrupted(Exception):
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Give a list that the first Ctrl-C or SIGTERM is added to; the second one ends the program as usual."""
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def receive(number: int, _: Any) -> None:
+        received.append(number)
+        restore()
+
+    for number in before:
+        signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        restore()
 
 
 def run(main: Callable[[], None]) -> None:

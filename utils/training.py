@@ -1,9 +1,7 @@
 """The training loop: every epoch is trained, measured, drawn and saved, and can be stopped and gone on with."""
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, NoReturn
@@ -19,7 +17,7 @@ from data.mesh_sequence import describe_sequences
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.checkpoint import farthest_checkpoint, save_checkpoint
-from utils.command_line import Interrupted
+from utils.command_line import Interrupted, stop_signals
 from utils.linear_fit import fit_linear_part
 from utils.metrics import UNITS_IN_MM
 from utils.optimizer import make_optimizer, scheduled_learning_rate
@@ -63,31 +61,10 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    recent: dict[str, list[float]] = field(default_factory=dict)  # losses since the last point of the curves
+    recent: dict[str, Tensor] = field(default_factory=dict)  # sums of the losses since the last point of the curves
+    recent_steps: int = 0
     curves: dict[str, list[list[float]]] = field(default_factory=dict)  # epochs, mean loss (mm) since the last point
     history: list[dict[str, float]] = field(default_factory=list)  # metrics of every epoch
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Give a list that the first Ctrl-C or SIGTERM is added to; the second one ends the program as usual."""
-    received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def receive(number: int, _: Any) -> None:
-        received.append(number)
-        restore()
-
-    for number in before:
-        signal.signal(number, receive)
-    try:
-        yield received
-    finally:
-        restore()
 
 
 class WeightedLosses(nn.Module):
@@ -129,6 +106,7 @@ class Trainer:
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
         self.progress = Progress()
+        self.went_wrong = torch.zeros((), dtype=torch.bool, device=device)  # a loss or a gradient
         if stored is not None:
             self.go_on_from(stored)
 
@@ -216,25 +194,25 @@ class Trainer:
         with noticed_if_another_ends():
             total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
-        if not torch.isfinite(total + norm):
-            self.stop_diverged(total.item())
         self.optimizer.step()
-        progress.step += 1
+        progress.step, progress.recent_steps = progress.step + 1, progress.recent_steps + 1
         for name, loss in losses.items():
-            mean = combine(loss.detach().clone()) / num_processes()
-            progress.recent.setdefault(name, []).append(mean.item())
+            progress.recent[name] = progress.recent.get(name, 0) + loss.detach()
+        self.went_wrong |= ~torch.isfinite(total.detach() + norm)
 
     def extend_curves(self, total_steps: int, bar: tqdm) -> None:
         """Add the means of the latest losses to the training curves, where a point of them is due."""
         progress = self.progress
         if progress.step * POINTS_PER_EPOCH // total_steps == (progress.step - 1) * POINTS_PER_EPOCH // total_steps:
             return
+        self.stop_if_diverged()
         for name, recent in progress.recent.items():
-            in_mm = float(np.mean(recent)) * float(self.model.target_scale) * self.units_in_mm
+            mean = float(combine(recent)) / (num_processes() * progress.recent_steps)
+            in_mm = mean * float(self.model.target_scale) * self.units_in_mm
             progress.curves.setdefault(name, []).append([progress.epoch + progress.step / total_steps, in_mm])
             step = progress.epoch * total_steps + progress.step
             self.run.add_point(f"losses/training_{name}_mm", in_mm, step)
-        progress.recent = {}
+        progress.recent, progress.recent_steps = {}, 0
         bar.set_postfix_str(f"{progress.curves['reconstruction'][-1][1]:.3f} mm", refresh=False)
 
     def finish_epoch(self, seconds: float) -> None:
@@ -278,18 +256,24 @@ class Trainer:
 
     def stop(self, signal_number: int) -> NoReturn:
         """Save, and raise `Interrupted` with how to go on."""
+        self.stop_if_diverged()
         self.save()
         message = "stopped; the same command with --load_saved_model goes on from here"
         self.run.report(message)
         raise Interrupted(message, 128 + signal_number)
 
-    def stop_diverged(self, loss: float) -> NoReturn:
-        """Raise `InputError` that names the last checkpoint written before the loss went wrong."""
+    def stop_if_diverged(self) -> None:
+        """Raise `InputError`, naming the last checkpoint, where a loss or gradient has become infinite or no number.
+
+        Not asked after every step: a CUDA device would have to be waited for.
+        """
+        if not self.went_wrong:
+            return
         saved = farthest_checkpoint(self.run.checkpoint(0).parent)
         last = f"the last good checkpoint is {saved}" if saved else "no checkpoint was written yet"
         message = (
-            f"loss became {loss} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1}; {last}; "
-            f"expected a finite number: try a --learning_rate below {self.options.learning_rate}"
+            f"loss or gradient became infinite by epoch {self.progress.epoch + 1}, step {self.progress.step}; {last}; "
+            f"expected finite numbers: try a --learning_rate below {self.options.learning_rate}"
         )
         self.run.report(message)
         raise InputError(message)
