@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,6 +23,8 @@ sys.path.insert(0, str(ROOT))
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.multi_expert_decoder import MultiExpertDecoder
+from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
 from utils import linear_fit
 from utils.losses import reconstruction
@@ -43,6 +46,14 @@ def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not any(name.startswith("osc") for name in groups)]
 
 
+def wide(encoder, expert):
+    """The network with layers of other sizes."""
+    return {
+        "models.mesh_autoencoder.MultiPoseEncoder": partial(MultiPoseEncoder, hidden_size=encoder),
+        "models.mesh_autoencoder.MultiExpertDecoder": partial(MultiExpertDecoder, hidden_size=expert),
+    }
+
+
 # name: (settings, module attributes in place of others)
 ROWS = {
     "as it is": ({}, {}),
@@ -58,6 +69,9 @@ ROWS = {
     "no eigenfunctions": ({}, {"models.rest_surface.NUM_EIGENFUNCTIONS": 0}),
     "embedding of 32": ({"num_embeddings": 32}, {}),
     "one expert": ({"num_experts": 1}, {}),
+    "network three times as wide": ({}, wide(encoder=144, expert=72)),
+    "network a third as wide": ({}, wide(encoder=16, expert=8)),
+    "learning rate that does not decay": ({}, {"utils.training.scheduled_learning_rate": lambda step, total, rate: rate}),
     "squared distance": ({}, {"utils.losses.mean_distance": squared_distance}),
 }  # fmt: skip
 
