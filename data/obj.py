@@ -159,7 +159,7 @@ def face_text_digest(text: bytes) -> str:
     """
     lines = b"\n".join(FACE_LINE.findall(text))
     if b"-" in lines:
-        lines = b"\n".join(re.findall(rb"^[ \t]*[vf](?=[ \t\x0b])|^[ \t]*f[^\n]*", text, re.MULTILINE))
+        lines = b"\n".join(re.findall(rb"^[ \t]*v(?=[ \t\x0b])|^[ \t]*f[^\n]*", text, re.MULTILINE))
     return hashlib.blake2b(lines, digest_size=16).hexdigest()
 
 
@@ -223,7 +223,9 @@ def position_template(path: Path) -> bytes:
     text = read_text(path).replace(b"%", b"%%")
     before, block, behind = split_vertex_block(text)
     lines = block.count(b"\n") + 1
-    if block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):  # nothing but `v` and three numbers
+    scattered = VERTEX_LINE.search(before) or VERTEX_LINE.search(behind)
+    # nothing but `v` and three numbers in every line
+    if not scattered and block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):
         text = before + b"\n".join([b"v %.9g %.9g %.9g"] * lines) + behind
     else:
         text = VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text)

@@ -5,6 +5,7 @@ import fit_mesh
 import inference_mesh
 from data.input_error import InputError
 from models.mesh_autoencoder import ModelSettings
+from utils import arguments
 from utils.arguments import choose_device, choose_settings
 
 FIT = ["-src", "a", "-tar", "b"]
@@ -86,3 +87,8 @@ def test_devices(monkeypatch, capsys):
         choose_device("cuda:2")
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert choose_device(None) == torch.device("cuda:1")
+    monkeypatch.setattr(arguments, "num_processes", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    assert choose_device("cuda") == torch.device("cuda:1")
+    with pytest.raises(InputError, match="found cuda:0, expected cuda or nothing"):
+        choose_device("cuda:0")

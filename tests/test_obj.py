@@ -180,6 +180,14 @@ def text_of(lines, before="# a name\n", behind="vt 0 0\nf 1 2 3\n"):
     return before + "\n".join(lines) + "\n" + behind
 
 
+def test_faces_counted_from_the_end_are_compared(tmp_path):
+    corners = ["v 0 0 0", "v 1 0 0", "v 0 1 0", "v 0 0 1"]
+    (tmp_path / "known.obj").write_text(text_of(corners, behind="f -4 -3 -2\nf -4 -3 -1\n"))
+    (tmp_path / "other.obj").write_text(text_of(corners, behind="f -4 -2 -3\nf -1 -2 -3\n"))
+    with pytest.raises(InputError, match="other faces"):
+        KnownTopology.read(tmp_path / "known.obj").positions_of(tmp_path / "other.obj")
+
+
 def outcome(read, path):
     try:
         return read(path).tolist()
@@ -224,6 +232,7 @@ def test_a_plain_file_and_one_with_more_in_its_lines_keep_all_but_the_positions(
     for lines, expected in (
         (LINES[:2] * 2, ["v 0 1 2", "v 3 4 5", "v 6 7 8"]),
         (LINES[2:5], ["v 0 1 2 0.5 0.5 0.5", "v 3 4 5 # ?", "v 6 7 8#"]),
+        (["v 0 0 0", "v 0 0 1", "  v 0 1 0"], ["v 0 1 2", "v 3 4 5", "  v 6 7 8"]),
     ):
         path = tmp_path / "mesh.obj"
         path.write_text(text_of(lines[:3], before="# 100 %\n", behind="f 1 2 \\\n3\n"))

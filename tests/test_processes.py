@@ -13,7 +13,7 @@ import torch
 from conftest import run_script, write_tube
 
 from data.obj import read_obj
-from utils.checkpoint import load_checkpoint
+from utils.checkpoint import find_checkpoint, load_checkpoint
 
 ROOT = Path(__file__).parent.parent
 FIT = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj", "-n_cond", "3", "-n_frames", "5", "-min_batch", "300"]
@@ -102,6 +102,39 @@ def test_a_process_that_dies_ends_the_run_with_a_message(folder):
     assert run.returncode != 0
     assert "error: process 0: another process of this run ended" in errors
     assert "Traceback" not in errors.split("torch/distributed")[0], errors
+
+
+def test_a_stop_saves_before_any_process_ends(folder):
+    command = torchrun_command(2, "fit_mesh.py", *FIT, "-n_ep", "1000", "-m_type", "stopped")
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 60
+        while not list((folder / "saved_model").glob("stopped/*/1.pt")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.3)
+        workers = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+        for worker in workers:  # as a cluster's scheduler does it: to all of them, and torchrun passes its own on
+            subprocess.run(["kill", f"-{signal.SIGTERM}", worker], check=True)
+        run.send_signal(signal.SIGTERM)
+        output, _ = run.communicate(timeout=60)
+    assert "stopped; the same command with --load_saved_model goes on from here" in output
+    newest = find_checkpoint(folder / "saved_model/stopped")
+    assert "_" in newest.name  # inside an epoch
+    assert load_checkpoint(newest)["progress"]["step"] > 0
+
+
+def test_processes_with_different_data_end_with_a_message(folder):
+    script = folder / "unlike.py"
+    lines = [
+        "import os, sys",
+        f"sys.path.insert(0, {str(ROOT)!r})",
+        "import fit_mesh",
+        "from utils.command_line import run",
+        "run(lambda: fit_mesh.main([*sys.argv[1:], '-num_inf', str(1 + int(os.environ['RANK']))]))",
+    ]
+    script.write_text("\n".join(lines))
+    run = torchrun(folder, 2, script, *FIT, "-m_type", "unlike")
+    assert run.returncode != 0
+    assert "expected the same in all processes: they are [0, 0, 12, 1, 72] to [0, 0, 13, 2, 72]" in run.stderr
 
 
 def test_wrong_input_ends_all_processes(folder):

@@ -278,8 +278,10 @@ def choose_device(name: str | None) -> torch.device:
     there.append("cpu")
     if name is None and there[0] == "cpu":
         print("no CUDA device: computing on the CPU")
-    if name is None:
+    if name is None or (name == "cuda" and num_processes() > 1):
         name = f"cuda:{local_rank()}" if there[0].startswith("cuda") else there[0]
+    elif name.startswith("cuda:") and num_processes() > 1:
+        raise InputError(f"--device: found {name}, expected cuda or nothing where several processes take a device each")
     if name not in there and f"{name}:0" not in there:
         raise InputError(f"--device: found {name}, expected one of those there are: {', '.join(there)}")
     device = torch.device(name)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from data.input_error import InputError
-from utils.processes import leave_processes
+from utils.processes import leave_processes, num_processes
 
 
 class Interrupted(Exception):
@@ -30,7 +30,8 @@ def stop_signals() -> Iterator[list[int]]:
 
     def receive(number: int, _: Any) -> None:
         received.append(number)
-        restore()
+        if num_processes() == 1:  # torchrun may well pass the same signal on once more, while the first process saves
+            restore()
 
     for number in before:
         signal.signal(number, receive)
@@ -42,16 +43,18 @@ def stop_signals() -> Iterator[list[int]]:
 
 def run(main: Callable[[], None]) -> None:
     """Call a script's `main` and exit: 0 when it went well, 2 on wrong input or a full disk, 130 on Ctrl-C."""
+    code = 0
     try:
         main()
     except Interrupted as stop:
         print(stop, file=sys.stderr)
-        sys.exit(stop.exit_code)
+        code = stop.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = 130
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    finally:
-        leave_processes()
+        code = 2
+    if num_processes() > 1:
+        leave_processes(code)
+    sys.exit(code)

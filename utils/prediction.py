@@ -37,8 +37,9 @@ def map_predictions(
             predicted = model.predict(*inputs)
         return function(frame, inputs[0][0, -1].cpu().numpy(), predicted[0].cpu().numpy())
 
-    # several frames with one thread each are faster than one frame with several
-    with ThreadPoolExecutor(max(2, torch.get_num_threads()), "predict", torch.set_num_threads, (1,)) as pool:
+    # on a CPU, several frames with one thread each are faster than one frame with several; on CUDA, few fit into its memory
+    num_threads = 3 if device.type == "cuda" else max(2, torch.get_num_threads())
+    with ThreadPoolExecutor(num_threads, "predict", torch.set_num_threads, (1,)) as pool:
         try:
             yield from pool.map(predict, frames.tolist())
         finally:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -46,10 +46,15 @@ def join_processes() -> None:
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as the process lives)
 
 
-def leave_processes() -> None:
-    """Close the connections to the other processes."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+def leave_processes(exit_code: int) -> NoReturn:
+    """Close the connections to the other processes, and end this one.
+
+    At once: while the interpreter takes itself apart, threads that were part of the connections may still abort it.
+    """
+    dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 @contextmanager
@@ -72,6 +77,16 @@ def combine(tensor: Shaped[Tensor, "*B"], operation: Any = dist.ReduceOp.SUM) ->
         with noticed_if_another_ends():
             dist.all_reduce(tensor, operation)
     return tensor
+
+
+def check_alike(names: str, numbers: tuple[int, ...]) -> None:
+    """Raise `InputError` where the processes found other numbers: of other data or another checkpoint on another machine."""
+    least = combine(torch.tensor(numbers), dist.ReduceOp.MIN).tolist()
+    most = combine(torch.tensor(numbers), dist.ReduceOp.MAX).tolist()
+    if least != most:
+        raise InputError(
+            f"process {rank()}: found {names} {list(numbers)}, expected the same in all processes: they are {least} to {most}"
+        )
 
 
 def own_share(items: Shaped[ndarray, "K *B"]) -> Shaped[ndarray, "_ *B"]:

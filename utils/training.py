@@ -23,7 +23,7 @@ from utils.metrics import UNITS_IN_MM
 from utils.optimizer import make_optimizer, scheduled_learning_rate
 from utils.plots import plot_loss_curves
 from utils.prediction import best_network_strength, mean_errors
-from utils.processes import combine, in_parallel, noticed_if_another_ends, num_processes, rank
+from utils.processes import check_alike, combine, in_parallel, noticed_if_another_ends, num_processes, rank
 from utils.run_folders import TrainingRun
 from utils.training_blocks import (
     Block,
@@ -131,6 +131,14 @@ class Trainer:
         Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is no longer
         a finite number.
         """
+        counts = (
+            self.progress.epoch,
+            self.progress.step,
+            len(self.training),
+            len(self.held_out),
+            len(self.model.surface.vertices),
+        )
+        check_alike("epochs, steps, training frames, held-out frames and vertices", counts)
         for line in describe_sequences(self.training.sequences):
             self.run.report(line)
         if self.progress.epoch == self.progress.step == 0:
@@ -258,6 +266,7 @@ class Trainer:
         """Save, and raise `Interrupted` with how to go on."""
         self.stop_if_diverged()
         self.save()
+        combine(torch.zeros(()))  # no process ends before the first one has saved: torchrun would end that, too
         message = "stopped; the same command with --load_saved_model goes on from here"
         self.run.report(message)
         raise Interrupted(message, 128 + signal_number)
@@ -269,6 +278,8 @@ class Trainer:
         """
         if not self.went_wrong:
             return
+        if rank() > 0:
+            raise InputError(f"process {rank()}: loss or gradient became infinite; the first process says more")
         saved = farthest_checkpoint(self.run.checkpoint(0).parent)
         last = f"the last good checkpoint is {saved}" if saved else "no checkpoint was written yet"
         message = (
