@@ -20,14 +20,12 @@ def sphere(num_vertices):
 
 
 def write_sequence(folder, num_vertices, num_frames):
-    """Write a bouncing, bending sphere as skinned meshes, and as scans that bulge and lag; return the two folders."""
+    """Write a bending ball as skinned meshes, and as scans that bulge and lag; return the two folders."""
     points, faces = sphere(num_vertices)
     template = None
     for number in range(num_frames):
         bend, lag = np.sin(0.3 * number), np.sin(0.3 * number - 0.8)
-        skinned = points + np.stack(
-            [bend * points[:, 1] ** 2, 0 * bend + 0.2 * bend * points[:, 0], 0 * points[:, 2]], axis=1
-        )
+        skinned = points + bend * np.stack([points[:, 1] ** 2, 0.2 * points[:, 0], 0 * points[:, 2]], axis=1)
         scan = skinned + 0.02 * lag * points * np.sin(5 * points[:, :1])
         for kind, vertices in (("sbs", skinned), ("target", scan)):
             path = folder / f"ball_{kind}" / "obj" / f"ball_{kind}.{number + 1:05d}.obj"

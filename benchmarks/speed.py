@@ -34,7 +34,7 @@ from models.rest_surface import RestSurface
 from utils.losses import reconstruction
 from utils.optimizer import make_optimizer
 from utils.prediction import map_predictions
-from utils.training_blocks import Block, read_ahead, read_meshes, shuffled_parts, shuffled_steps
+from utils.training_blocks import SHUFFLED_VERTICES, Block, read_ahead, read_block
 
 CPU = torch.device("cpu")
 
@@ -131,17 +131,14 @@ def training_step(module, losses, optimizer):
     optimizer.step()
 
 
-def read_block(model, windows, block):
-    return [read_meshes(model, windows, part, CPU) for part in shuffled_parts(block)]
-
-
 def measure_training(model, windows, args):
     """Time steps alone, then steps with all that comes before them; return vertices per second of the latter."""
     size, optimizer = args.mini_batch_size, make_optimizer(model, 1e-3)
     frames = np.arange(min(24, len(windows)))
     num_steps = max(1, len(frames) * len(model.surface.vertices) // size)
     block = Block(frames, num_steps, [0])
-    steps = shuffled_steps(model, read_block(model, windows, block), block)
+    read = partial(read_block, model, windows, SHUFFLED_VERTICES, block, CPU)
+    steps = SHUFFLED_VERTICES.steps(model, read(), block)
 
     def step(samples):
         training_step(model, lambda: reconstruction(model, samples)["reconstruction"], optimizer)
@@ -156,10 +153,9 @@ def measure_training(model, windows, args):
         f"{alone:,.0f} vertices/s",
         f"{operations * alone / peak:.0%} of peak",
     )
-    reads = iter([partial(read_block, model, windows, block)] * 4)
     start = time.perf_counter()
-    for meshes in read_ahead(reads):
-        for samples in shuffled_steps(model, meshes, block):
+    for meshes in read_ahead(iter([read] * 4)):
+        for samples in SHUFFLED_VERTICES.steps(model, meshes, block):
             step(samples)
     pace = 4 * len(frames) * len(model.surface.vertices) / (time.perf_counter() - start)
     show(
@@ -184,7 +180,6 @@ def measure_first_design(num_inputs, hidden, pace):
         f"{rate:,.0f} vertices/s",
         f"ours: {pace / rate:.0f} times as many",
     )
-    return rate
 
 
 def measure_prediction(model, windows):
@@ -223,22 +218,12 @@ def main(argv=None):
             show(f"{name} start: {2 * args.num_frames} files", f"{time.perf_counter() - start:.2f} s")
         load_sequences(short[:1], short[1:])
         pace = measure_growth(sequences, faces, args)
-        rates = [measure_first_design(111, hidden, pace) for hidden in (24, 256)]
+        for hidden in (24, 256):
+            measure_first_design(111, hidden, pace)
         for name, (source, target) in {"a quarter of the frames": short, "all frames": long}.items():
-            seconds, memory = run_measured(
-                folder,
-                "fit_mesh.py",
-                "-src",
-                source,
-                "-tar",
-                target,
-                "-n_cond",
-                "3",
-                "-n_ep",
-                "1",
-                "-min_batch",
-                "8192",
-            )
+            meshes = ["-src", source, "-tar", target]
+            flags = ["-n_cond", "3", "-n_ep", "1", "-min_batch", "8192"]
+            seconds, memory = run_measured(folder, "fit_mesh.py", *meshes, *flags)
             show(f"fit_mesh.py, 1 epoch, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         seconds, memory = run_measured(
             folder, "inference_mesh.py", "-src", short[0], "-saved_path", "saved_model/without_joints"
@@ -249,7 +234,6 @@ def main(argv=None):
             for name, (seconds, errors) in curves.items():
                 show(f"held-out error of {name}", f"{errors[-1]:.3f} mm", f"after {seconds[-1]:.0f} s")
             draw_time_to_accuracy(curves, args.output_dir / "time_to_accuracy.png")
-    return rates
 
 
 if __name__ == "__main__":

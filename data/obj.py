@@ -23,7 +23,7 @@ VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
 
-PLAIN = b"v \n+-.0123456789eE"
+PLAIN = b"v \n+-.0123456789eE"  # what a block of nothing but positions is written in
 
 LARGEST_COORDINATE = float(np.finfo(np.float32).max)
 
@@ -176,6 +176,11 @@ def split_vertex_block(text: bytes) -> tuple[bytes, bytes, bytes]:
     return text[:start], block, text[start + len(block) :]
 
 
+def rest_digest(before: bytes, behind: bytes) -> bytes:
+    """Return a digest of a text without its vertices."""
+    return hashlib.blake2b(b"%d\n%b%b" % (len(before), before, behind), digest_size=16).digest()
+
+
 @dataclass
 class KnownTopology:
     """A file that others are held against: where all but the numbers of the vertices is the same text, it is the same mesh."""
@@ -211,11 +216,6 @@ class KnownTopology:
         if face_text_digest(text) != self.face_digest and parse_polygons(text, path, len(vertices)) != self.polygons:
             raise InputError(f"{path}: other faces than {self.path}, expected the same topology in every frame")
         return vertices
-
-
-def rest_digest(before: bytes, behind: bytes) -> bytes:
-    """Return a digest of a text without its vertices."""
-    return hashlib.blake2b(b"%d\n%b%b" % (len(before), before, behind), digest_size=16).digest()
 
 
 def position_template(path: Path) -> bytes:

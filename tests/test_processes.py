@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -89,14 +90,21 @@ def test_processes_share_the_frames_of_an_export(folder):
         np.testing.assert_allclose(read_obj(other / name)[0], read_obj(first / name)[0], atol=1e-7)
 
 
-def test_a_process_that_dies_ends_the_run_with_a_message(folder):
-    command = torchrun_command(2, "fit_mesh.py", *FIT, "-n_ep", "1000", "-m_type", "dying")
+@contextmanager
+def training(folder, name, until):
+    """Give a running torchrun of two processes, and their numbers, once the checkpoint `until` is there."""
+    command = torchrun_command(2, "fit_mesh.py", *FIT, "-n_ep", "1000", "-m_type", name)
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         deadline = time.monotonic() + 60
-        while not list((folder / "saved_model").glob("dying/*/2.pt")) and time.monotonic() < deadline:
+        while not list((folder / "saved_model" / name).glob(f"*/{until}")) and time.monotonic() < deadline:
             time.sleep(0.1)
         workers = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
         assert len(workers) == 2
+        yield run, workers
+
+
+def test_a_process_that_dies_ends_the_run_with_a_message(folder):
+    with training(folder, "dying", "2.pt") as (run, workers):
         subprocess.run(["kill", f"-{signal.SIGKILL}", workers[1]], check=True)
         _, errors = run.communicate(timeout=60)
     assert run.returncode != 0
@@ -105,13 +113,8 @@ def test_a_process_that_dies_ends_the_run_with_a_message(folder):
 
 
 def test_a_stop_saves_before_any_process_ends(folder):
-    command = torchrun_command(2, "fit_mesh.py", *FIT, "-n_ep", "1000", "-m_type", "stopped")
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
-        deadline = time.monotonic() + 60
-        while not list((folder / "saved_model").glob("stopped/*/1.pt")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(0.3)
-        workers = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+    with training(folder, "stopped", "1.pt") as (run, workers):
+        time.sleep(0.3)  # into the next epoch
         for worker in workers:  # as a cluster's scheduler does it: to all of them, and torchrun passes its own on
             subprocess.run(["kill", f"-{signal.SIGTERM}", worker], check=True)
         run.send_signal(signal.SIGTERM)

@@ -5,7 +5,7 @@ import torch
 from data.mesh_windows import all_windows
 from utils import processes, training_blocks
 from utils.model_inputs import read_inputs
-from utils.training_blocks import SHUFFLED_VERTICES, WHOLE_MESHES, Block, Samples, plan_epoch, read_ahead, read_meshes
+from utils.training_blocks import SHUFFLED_VERTICES, WHOLE_MESHES, Block, Samples, plan_epoch, read_ahead, read_block
 
 
 def test_an_epoch_shows_every_frame_equally_often(monkeypatch):
@@ -32,7 +32,7 @@ def test_plans_follow_from_seed_and_epoch_alone():
 
 def read_steps(sampling, model, windows, frames, num_steps):
     block = Block(frames, num_steps, [0, 0, 0])
-    meshes = [read_meshes(model, windows, part, torch.device("cpu")) for part in sampling.parts(block)]
+    meshes = read_block(model, windows, sampling, block, torch.device("cpu"))
     return sampling.steps(model, meshes, block)
 
 

@@ -16,7 +16,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import ERRORS, VERTEX_ERROR, MeshErrors, vertex_errors
 from utils.plots import draw_comparison
 from utils.prediction import map_predictions
-from utils.processes import combine, num_processes, own_share, rank
+from utils.processes import combine, own_share, rank
 
 Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
 
@@ -57,9 +57,9 @@ def export_predictions(
                 skinned_errors[frame], predicted_errors[frame] = before[name][0], after[name][0]
 
     own = own_share(np.arange(len(windows)))
-    with tqdm(total=len(windows), desc="predicting", unit="frame", disable=rank() > 0) as bar:
+    with tqdm(total=len(own), desc="predicting", unit="frame", disable=rank() > 0) as bar:
         for _ in map_predictions(finish, model, windows, own, device):
-            bar.update(num_processes())
+            bar.update()
     for arrays in errors.values():
         for array in arrays:
             combine(torch.from_numpy(array))

@@ -19,9 +19,8 @@ from tqdm import tqdm
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.model_inputs import read_inputs
-from utils.processes import combine, num_processes, own_share, rank
-from utils.training_blocks import FRAMES_AT_ONCE
+from utils.processes import combine, own_share, rank
+from utils.training_blocks import FRAMES_AT_ONCE, read_meshes
 
 FOLDS = 8
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
@@ -81,11 +80,10 @@ def read_features(
     """Yield features and targets of some frames, a few at a time."""
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
-        inputs = read_inputs(model, windows, some, device)
-        scan = torch.from_numpy(windows.scan(some)).to(device)
-        skinned = inputs[0][:, -1]
+        meshes = read_meshes(model, windows, some, device)
+        skinned = meshes.inputs[0][:, -1]
         surface_frames = model.frames(skinned)
-        yield model.features(*inputs, surface_frames), model.targets(skinned, scan, surface_frames)
+        yield model.features(*meshes.inputs, surface_frames), model.targets(skinned, meshes.scan, surface_frames)
 
 
 def solve(
@@ -190,19 +188,19 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     if model.settings.coordinates == "world":
         return None
     frames = np.linspace(0, len(windows) - 1, min(len(windows), FRAMES_TO_FIT)).astype(int)
-    blocks = np.array_split(frames, min(FOLDS, len(frames)))
+    blocks = [own_share(block) for block in np.array_split(frames, min(FOLDS, len(frames)))]
     num_vertices, size = len(shift), len(scale) + 4
     at_once = max(1, LARGEST_MOMENTS // size**2)
     sampled = np.linspace(0, num_vertices - 1, min(num_vertices, VERTICES_TO_CHOOSE_BY)).astype(int)
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
     choice, left = None, 0.0
     model.longest.zero_()
-    with tqdm(total=len(parts) * len(frames), desc="linear part", unit="frame", disable=rank() > 0) as bar:
+    with tqdm(total=len(parts) * sum(map(len, blocks)), desc="linear part", unit="frame", disable=rank() > 0) as bar:
         for part in parts:
             moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
             folds = torch.zeros(len(blocks), len(sampled), size, size, dtype=torch.float64, device=device)
             for fold, block in zip(folds, blocks, strict=True):
-                for features, targets in read_features(model, windows, own_share(block), device):
+                for features, targets in read_features(model, windows, block, device):
                     ones = torch.ones_like(targets[..., :1])
                     row = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
                     row = row.transpose(0, 1).double()  # (V, B, D)
@@ -211,7 +209,7 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
                         fold.baddbmm_(row[sampled].transpose(1, 2), row[sampled])
                         lengths = torch.linalg.vector_norm(targets, dim=2).amax(dim=0)
                         model.longest.copy_(lengths.maximum(model.longest))
-                    bar.update(num_processes() * len(features))
+                    bar.update(len(features))
             if choice is None:
                 choice = choose(model, combine(folds))
                 combine(model.longest, dist.ReduceOp.MAX)

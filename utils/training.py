@@ -27,12 +27,11 @@ from utils.processes import check_alike, combine, in_parallel, noticed_if_anothe
 from utils.run_folders import TrainingRun
 from utils.training_blocks import (
     Block,
-    Meshes,
     Samples,
     Sampling,
     plan_epoch,
     read_ahead,
-    read_meshes,
+    read_block,
 )
 
 LARGEST_GRADIENT = 1.0
@@ -173,7 +172,8 @@ class Trainer:
         starts = np.cumsum([0, *(block.num_steps for block in blocks)])
         total_steps = int(starts[-1])
         first = int(np.searchsorted(starts, progress.step, side="right")) - 1
-        reads = (partial(self.read_block, block) for block in blocks[first:])
+        read = partial(read_block, self.model, self.training, self.sampling, device=self.device)
+        reads = (partial(read, block) for block in blocks[first:])
         title = f"epoch {progress.epoch + 1}/{self.options.num_epochs}"
         with tqdm(total=total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
             for number, meshes in enumerate(read_ahead(reads), first):
@@ -185,10 +185,6 @@ class Trainer:
                     self.train_step(samples, total_steps)
                     self.extend_curves(total_steps, bar)
                     bar.update()
-
-    def read_block(self, block: Block) -> list[Meshes]:
-        """Return what this process needs of a block's frames for its steps, in parts."""
-        return [read_meshes(self.model, self.training, part, self.device) for part in self.sampling.parts(block)]
 
     def train_step(self, samples: Samples, total_steps: int) -> None:
         """Take one optimisation step, in an epoch of `total_steps`."""

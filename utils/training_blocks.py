@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 from torch import Tensor
 
@@ -40,7 +40,6 @@ class Samples:
     skinned: Float[Tensor, "*S 3"] | None = None
     frames: Float[Tensor, "*S 3 3"] | None = None
     linear: Float[Tensor, "*S 3"] | None = None
-
     weight: float = 1.0
 
 
@@ -114,13 +113,18 @@ def weight_of_share(num_own: int, num_all: int) -> float:
     return num_own * num_processes() / num_all
 
 
-# A process that has no part in a step looks at something without weight, for all have to take the step together.
+def share_or_first(items: Shaped[ndarray, "K *B"]) -> Shaped[ndarray, "_ *B"]:
+    """Return this process' share of some items; where it has none the first one, to be looked at without weight.
+
+    All processes have to take every step together.
+    """
+    own = own_share(items)
+    return own if len(own) else items[:1]
 
 
 def mesh_parts(block: Block) -> list[Int[ndarray, " _"]]:
     """Return this process' share of the frames of every step."""
-    steps = np.array_split(block.frames, block.num_steps)
-    return [own if len(own := own_share(step)) else step[:1] for step in steps]
+    return [share_or_first(step) for step in np.array_split(block.frames, block.num_steps)]
 
 
 def mesh_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
@@ -133,17 +137,15 @@ def mesh_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> li
 
 def shuffled_parts(block: Block) -> list[Int[ndarray, " _"]]:
     """Return this process' share of the frames, a few at a time."""
-    own = own_share(block.frames)
-    return np.array_split(own, -(-len(own) // FRAMES_AT_ONCE)) if len(own) else [block.frames[:1]]
+    own = share_or_first(block.frames)
+    return np.array_split(own, -(-len(own) // FRAMES_AT_ONCE))
 
 
 def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
     """Return steps over all vertices of the frames, shuffled by the block's seed, without what only whole meshes need."""
     shape = len(block.frames), len(model.surface.vertices)
     places = np.random.default_rng(block.seed).permutation(shape[0] * shape[1]).reshape(shape)
-    own = own_share(places)
-    has_share = len(own) > 0
-    own = own if has_share else places[:1]
+    own, has_share = share_or_first(places), len(own_share(places)) > 0
     is_own = np.zeros(places.size, dtype=np.int64)
     is_own[own] = 1
     own_before = np.concatenate([[0], np.cumsum(is_own)])  # each place
@@ -165,6 +167,13 @@ def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -
         weight = weight_of_share(last - first, len(step)) if has_share else 0.0
         steps.append(Samples(features, targets, vertex, weight=weight))
     return steps
+
+
+def read_block(
+    model: MeshAutoencoder, windows: MeshWindows, sampling: Sampling, block: Block, device: torch.device
+) -> list[Meshes]:
+    """Read what this process needs of a block's frames for its steps, in parts."""
+    return [read_meshes(model, windows, part, device) for part in sampling.parts(block)]
 
 
 SHUFFLED_VERTICES = Sampling(shuffled_parts, shuffled_steps, lambda num_vertices: 1)
