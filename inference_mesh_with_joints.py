@@ -1,18 +1,20 @@
-"""Predict scans for skinned meshes and joints with a trained model (variant 2), as OBJ files, and compare them in a picture.
+"""Predict scans for skinned meshes and joints with a trained model (variant 2), and compare them in a picture.
 
     python inference_mesh_with_joints.py -src geo_test/dyna_sbs/obj -src_joint geo_test/dyna_joints/obj \\
         -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/with_joints
 
-Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's name>.obj and comparison.png beside them. With
---is_target_available it prints how far the skinned meshes and the predictions are from the scans.
+Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's name>.obj and comparison.png beside them; other
+formats with --export. With --is_target_available it prints how far the skinned meshes and the predictions are from the scans.
 """
 
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows
+from data.usd import Scene
 from utils import arguments
 from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.command_line import run
 from utils.export import export_predictions, picture_prediction
+from utils.mesh_writer import MeshWriter
 from utils.metrics import UNITS_IN_MM, error_table
 from utils.processes import first_alone
 from utils.run_folders import inference_folder
@@ -49,7 +51,11 @@ def main(argv=None):
     # predict
     folder = inference_folder(args.model_type or stored["model_type"], stored["timestamp"])
     units_in_mm = UNITS_IN_MM[args.units]
-    errors = export_predictions(model, windows, folder, device, units_in_mm, measured=args.is_target_available)
+    scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
+    with MeshWriter(windows, folder, args.export, scene) as writer:
+        errors = export_predictions(
+            model, windows, writer.write, device, units_in_mm, measured=args.is_target_available
+        )
     print(f"{len(windows)} meshes in {folder}")
 
     # compare

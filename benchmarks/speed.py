@@ -28,7 +28,7 @@ from benchmarks.ball import write_sequence
 from benchmarks.runs import draw_time_to_accuracy, run_measured, time_to_accuracy
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows
-from data.obj import KnownTopology, position_template, read_obj, write_positions
+from data.obj import KnownText, position_template, read_obj, write_positions
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
 from utils.losses import reconstruction
@@ -94,7 +94,7 @@ def read_uncached(path):
 def measure_files(folder, repeats):
     """Time the reading and writing of one file by everybody who can."""
     first, path = sorted(folder.iterdir())[:2]
-    known, time_of = KnownTopology.read(first), partial(fastest, repeats=repeats)
+    known, time_of = KnownText.of_obj(first), partial(fastest, repeats=repeats)
     ours = time_of(lambda: known.positions_of(path))
     show("read an OBJ file: ours, known topology", f"{1 / ours:.0f} files/s")
     others = {

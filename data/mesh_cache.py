@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-CACHE_FORMAT = "2"
+CACHE_FORMAT = "3"
 CHECKSUMS = "checksums.json"
 BYTES_AT_ONCE = 1 << 22
 

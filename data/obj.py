@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
 from data.input_error import InputError
+from data.polygons import KnownTopology, Polygons
 from data.safe_write import write_beside
 
 # A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;
@@ -21,34 +22,13 @@ from data.safe_write import write_beside
 CONTINUATION = b"\x0b"
 VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+TEXTURE_LINE = re.compile(rb"^[ \t]*vt[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+TEXTURE_INDEX = re.compile(rb"\d/(\d+)")
 VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
 
 PLAIN = b"v \n+-.0123456789eE"  # what a block of nothing but positions is written in
 
 LARGEST_COORDINATE = float(np.finfo(np.float32).max)
-
-
-@dataclass
-class Polygons:
-    """Faces of any number of corners: `sizes` (P,), and `corners` (sum of sizes,), vertex indices from 0."""
-
-    sizes: Int64[ndarray, " P"]
-    corners: Int64[ndarray, " C"]
-
-    def triangles(self) -> Int64[ndarray, "F 3"]:
-        """Return the polygons cut into triangles (F, 3), each a fan from its first corner."""
-        starts = np.cumsum(self.sizes) - self.sizes
-        fans = np.repeat(np.arange(len(self.sizes)), self.sizes - 2)
-        step = np.arange(len(fans)) - np.repeat(np.cumsum(self.sizes - 2) - (self.sizes - 2), self.sizes - 2)
-        first = starts[fans]
-        return np.stack([self.corners[first], self.corners[first + step + 1], self.corners[first + step + 2]], axis=1)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Polygons)
-            and np.array_equal(self.sizes, other.sizes)
-            and np.array_equal(self.corners, other.corners)
-        )
 
 
 def read_text(path: Path) -> bytes:
@@ -141,15 +121,31 @@ def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
     raise InputError(f"{path}: faces that cannot be read as indices")
 
 
+def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
+    """Return polygons together with the texture coordinates of the `vt` lines, where every corner has one, else as they are."""
+    lines = TEXTURE_LINE.findall(text)
+    indices = TEXTURE_INDEX.findall(b"\n".join(FACE_LINE.findall(text)))
+    if not lines or len(indices) != len(polygons.corners):
+        return polygons
+    try:
+        texture = np.array([line.split()[:2] for line in lines], dtype=bytes).astype(np.float32)
+        corners = np.array(indices, dtype=bytes).astype(np.int64) - 1
+    except ValueError:
+        return polygons
+    if texture.shape != (len(lines), 2) or not ((corners >= 0) & (corners < len(lines))).all():
+        return polygons
+    return Polygons(polygons.sizes, polygons.corners, texture, corners)
+
+
 def read_obj(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
-    """Return positions (V, 3), in the file's units, and polygons of an OBJ file.
+    """Return positions (V, 3), in the file's units, and polygons of an OBJ file, with its texture coordinates.
 
     Reads `v` and `f` lines in all index forms (`v`, `v/vt`, `v//vn`, `v/vt/vn`; counted from the end where negative), any
     number of corners, comments, continued lines, CRLF, colours, groups, scattered blocks. Raises `InputError`.
     """
     text = read_text(path)
     vertices = parse_vertices(text, path)
-    return vertices, parse_polygons(text, path, len(vertices))
+    return vertices, parse_texture(text, parse_polygons(text, path, len(vertices)))
 
 
 def face_text_digest(text: bytes) -> str:
@@ -182,24 +178,22 @@ def rest_digest(before: bytes, behind: bytes) -> bytes:
 
 
 @dataclass
-class KnownTopology:
-    """A file that others are held against: where all but the numbers of the vertices is the same text, it is the same mesh."""
+class KnownText(KnownTopology):
+    """An OBJ file that others are held against: where all but the vertices' numbers is the same text, it is the same mesh."""
 
-    path: Path
-    polygons: Polygons
-    num_vertices: int
     rest_digest: bytes
     face_digest: str
 
     @classmethod
-    def read(cls, path: Path) -> "KnownTopology":
+    def of_obj(cls, path: Path) -> "KnownText":
         """Read the file to hold others against; raise `InputError` as `read_obj` does."""
         text = read_text(path)
         num_vertices = len(parse_vertices(text, path))
+        polygons = parse_texture(text, parse_polygons(text, path, num_vertices))
         before, block, behind = split_vertex_block(text)
         # with vertices elsewhere too, no file is like this one
         digest = rest_digest(before, behind) if block.count(b"\n") + 1 == num_vertices else b""
-        return cls(path, parse_polygons(text, path, num_vertices), num_vertices, digest, face_text_digest(text))
+        return cls(path, polygons, num_vertices, read_obj, digest, face_text_digest(text))
 
     def positions_of(self, path: Path) -> Float32[ndarray, "V 3"]:
         """Return the positions (V, 3) of another file; raise `InputError` where its topology is not that of this one."""
@@ -209,12 +203,11 @@ class KnownTopology:
             positions = parse_positions(block.split(b"\n"), 1)
             if positions is not None and len(positions) == self.num_vertices:
                 return positions
+        # the same face lines are the same topology; only others have to be parsed
+        if face_text_digest(text) != self.face_digest:
+            return super().positions_of(path)
         vertices = parse_vertices(text, path)
-        if len(vertices) != self.num_vertices:
-            raise InputError(f"{path}: {len(vertices)} vertices, expected {self.num_vertices} as in {self.path}")
-        # the same text is the same topology; only another text has to be parsed
-        if face_text_digest(text) != self.face_digest and parse_polygons(text, path, len(vertices)) != self.polygons:
-            raise InputError(f"{path}: other faces than {self.path}, expected the same topology in every frame")
+        self.check_count(path, len(vertices))
         return vertices
 
 
@@ -242,10 +235,20 @@ def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes
         partial.write_bytes(text)
 
 
+def topology_template(polygons: Polygons, num_vertices: int) -> bytes:
+    """Return the text of an OBJ file of these polygons as `position_template` does, texture coordinates with it."""
+    text = [b"v %.9g %.9g %.9g\n" * num_vertices]
+    corners: ndarray = polygons.corners + 1
+    corner = b" %d"
+    if len(polygons.texture):
+        text.append((b"vt %.9g %.9g\n" * len(polygons.texture)) % tuple(polygons.texture.ravel().tolist()))
+        corners = np.stack([corners, polygons.texture_corners + 1], axis=1)
+        corner = b" %d/%d"
+    faces = b"".join([b"f" + corner * size + b"\n" for size in polygons.sizes.tolist()])
+    return b"".join([*text, faces % tuple(corners.ravel().tolist())])
+
+
 def write_obj(path: Path, vertices: Float[ndarray, "V 3"], polygons: Int[ndarray, "P K"] | None = None) -> None:
     """Write a plain OBJ file: `v` lines and, where `polygons` (P, K) are given, `f` lines."""
-    faces = b""
-    if polygons is not None:
-        line = b"f" + b" %d" * polygons.shape[1] + b"\n"
-        faces = (line * len(polygons)) % tuple((polygons + 1).ravel().tolist())
-    write_positions(path, vertices, b"v %.9g %.9g %.9g\n" * len(vertices) + faces)
+    topology = Polygons() if polygons is None else Polygons.from_rows(np.asarray(polygons))
+    write_positions(path, vertices, topology_template(topology, len(vertices)))

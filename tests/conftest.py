@@ -11,6 +11,7 @@ import torch
 
 from data.mesh_sequence import MeshSequence
 from data.obj import write_obj
+from data.polygons import Polygons
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
 
@@ -69,7 +70,10 @@ def make_tube_sequence():
         skinned = tube_frames(num_frames, seed)
         files = [Path(f"tube_sbs.{number:05d}.obj") for number in range(1, num_frames + 1)]
         numbers = np.arange(1, num_frames + 1)
-        return MeshSequence("tube", numbers, files, skinned.astype(np.float32), tube_scans(skinned).astype(np.float32))
+        names = [file.stem for file in files]
+        polygons = Polygons.from_rows(tube_quads())
+        scan = tube_scans(skinned).astype(np.float32)
+        return MeshSequence("tube", numbers, files, names, polygons, skinned.astype(np.float32), scan)
 
     return make
 

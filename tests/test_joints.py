@@ -2,38 +2,50 @@ import numpy as np
 import pytest
 from conftest import tube_joints, write_tube
 
+from data.draco import write_draco
 from data.input_error import InputError
-from data.joints import read_points
+from data.mesh_formats import POINTS
+from data.mesh_frames import load_frames
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows
 from data.obj import write_obj
+from data.ply import write_ply
 
-POINTS = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.5]])
+JOINTS = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.5]])
+
+
+def read_points(path):
+    return load_frames(path.parent, tuple(POINTS)).vertices[0]
 
 
 def test_every_form_of_joint_file(tmp_path):
-    write_obj(tmp_path / "points.obj", POINTS)
-    (tmp_path / "bones.obj").write_text("v 0 1 2\nv 3 4 5.5\nl 1 2\n")
-    np.save(tmp_path / "array.npy", POINTS)
-    np.savetxt(tmp_path / "array.txt", POINTS)
-    for path in tmp_path.iterdir():
+    for name in ("points/1.obj", "bones/1.obj", "array/1.npy", "text/1.txt", "draco/1.drc", "ply/1.ply"):
+        (tmp_path / name).parent.mkdir()
+    write_obj(tmp_path / "points/1.obj", JOINTS)
+    (tmp_path / "bones/1.obj").write_text("v 0 1 2\nv 3 4 5.5\nl 1 2\n")
+    np.save(tmp_path / "array/1.npy", JOINTS)
+    np.savetxt(tmp_path / "text/1.txt", JOINTS)
+    write_draco(tmp_path / "draco/1.drc", JOINTS, np.empty((0, 3), np.int64))
+    write_ply(tmp_path / "ply/1.ply", JOINTS, np.empty((0, 3), np.int64))
+    for path in tmp_path.glob("*/*"):
         points = read_points(path)
         assert points.dtype == np.float32
-        np.testing.assert_array_equal(points, POINTS)
+        np.testing.assert_array_equal(points, JOINTS)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.npy", np.zeros((3, 2)), r"shape \(3, 2\), expected \(J, 3\)"),
-        ("a.npy", np.zeros((0, 3)), r"shape \(0, 3\)"),
-        ("a.npy", np.array([[0, 0, 0], [0, np.nan, 0]]), "joint 1 is not finite"),
-        ("a.npy", np.array([[0, 1e300, 0]]), "joint 0 is not finite"),
-        ("a.npy", np.array([[None, 1, 2]], dtype=object), "cannot be read"),
-        ("a.npy", b"", "cannot be read"),
-        ("a.txt", b"1 2 3\n4 5\n", "cannot be read"),
-        ("a.txt", b"one two three\n", "cannot be read"),
-        ("a.obj", b"l 1 2\n", "no vertices"),
+        ("a1.npy", np.zeros((3, 2)), r"shape \(3, 2\) \(float64\), expected numbers \(V, 3\)"),
+        ("a1.npy", np.zeros((0, 3)), r"shape \(0, 3\)"),
+        ("a1.npy", np.array([[0, 0, 0], [0, np.nan, 0]]), "vertex 1 is not finite"),
+        ("a1.npy", np.array([[0, 1e300, 0]]), "vertex 0 is not finite"),
+        ("a1.npy", np.array([[None, 1, 2]], dtype=object), "cannot be read"),
+        ("a1.npy", b"", "cannot be read"),
+        ("a1.txt", b"", r"shape \(0, 1\)"),
+        ("a1.txt", b"1 2 3\n4 5\n", "cannot be read"),
+        ("a1.txt", b"one two three\n", "cannot be read"),
+        ("a1.obj", b"l 1 2\n", "no vertices"),
     ],
 )
 def test_broken_joint_files(tmp_path, name, content, message):
@@ -70,7 +82,7 @@ def test_joints_that_do_not_fit(tmp_path):
         load_sequences([source], [target], [joints, joints])
     path = joints / "tube_joints.00003.obj"
     path.write_text(path.read_text() + "v 0 0 0\n")
-    with pytest.raises(InputError, match=r"tube_joints\.00003\.obj: 6 joints, expected 5 as in .*00001\.obj"):
+    with pytest.raises(InputError, match=r"tube_joints\.00003\.obj: 6 vertices, expected 5 as in .*00001\.obj"):
         load_sequences([source], [target], [joints])
     path.unlink()
     with pytest.raises(InputError, match=r"1 of the 4 frames .* no joints, the first is frame 3"):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from conftest import tube_frames, tube_quads, tube_triangles, write_tube
 
-from data import mesh_sequence
+from data import mesh_formats, mesh_frames, parallel
 from data.input_error import InputError
 from data.mesh_cache import cache_folder
-from data.mesh_sequence import describe_sequences, list_frames, load_folder, load_sequences
+from data.mesh_frames import list_frames, load_frames
+from data.mesh_sequence import describe_sequences, load_sequences
 from data.obj import read_obj, write_obj
 
 
@@ -50,27 +51,27 @@ def test_a_gap_ends_a_sequence(tmp_path):
 
 def test_many_files_are_read_by_processes(tmp_path, monkeypatch):
     source, _ = write_tube(tmp_path, num_frames=6)
-    serial = np.array(load_folder(source).vertices)
+    serial = np.array(load_frames(source).vertices)
     monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "other"))
-    monkeypatch.setattr(mesh_sequence, "FILES_WORTH_A_POOL", 1)
-    monkeypatch.setattr(mesh_sequence.os, "cpu_count", lambda: 2)
-    np.testing.assert_array_equal(load_folder(source).vertices, serial)
+    monkeypatch.setattr(parallel, "FILES_WORTH_A_POOL", 1)
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 2)
+    np.testing.assert_array_equal(load_frames(source).vertices, serial)
 
 
 def test_second_start_reads_the_cache_alone(tmp_path, monkeypatch):
     source, _ = write_tube(tmp_path, num_frames=3)
-    first = load_folder(source)
-    monkeypatch.setattr(mesh_sequence, "KnownTopology", None)
-    again = load_folder(source)
+    first = load_frames(source)
+    monkeypatch.setattr(mesh_frames, "open_frames", None)
+    again = load_frames(source)
     np.testing.assert_array_equal(again.vertices, first.vertices)
     assert isinstance(again.vertices, np.memmap)
 
 
 def test_a_changed_file_is_read_again(tmp_path):
     source, _ = write_tube(tmp_path, num_frames=3)
-    load_folder(source)
+    load_frames(source)
     write_obj(source / "tube_sbs.00002.obj", tube_frames(1)[0] + 1, tube_quads())
-    np.testing.assert_allclose(load_folder(source).vertices[1], tube_frames(1)[0] + 1, atol=1e-6)
+    np.testing.assert_allclose(load_frames(source).vertices[1], tube_frames(1)[0] + 1, atol=1e-6)
 
 
 def cut_short(path):
@@ -84,17 +85,17 @@ def flip_a_bit(path):
 
 
 @pytest.mark.parametrize("harm", [cut_short, flip_a_bit, Path.unlink])
-@pytest.mark.parametrize("name", ["vertices.npy", "polygons.npz", "checksums.json"])
+@pytest.mark.parametrize("name", ["vertices.npy", "topology.npz", "checksums.json"])
 def test_a_damaged_cache_is_read_again_and_said_once(tmp_path, monkeypatch, capsys, harm, name):
     monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
     source, _ = write_tube(tmp_path, num_frames=3)
-    expected = np.array(load_folder(source).vertices)
+    expected = np.array(load_frames(source).vertices)
     (entry,) = cache_folder().iterdir()
     harm(entry / name)
     capsys.readouterr()
-    np.testing.assert_array_equal(load_folder(source).vertices, expected)
+    np.testing.assert_array_equal(load_frames(source).vertices, expected)
     assert capsys.readouterr().out == f"{entry}: damaged, so {source} is read again\n"
-    load_folder(source)
+    load_frames(source)
     assert capsys.readouterr().out == ""
 
 
@@ -102,15 +103,16 @@ def test_an_interrupted_run_leaves_no_half_cache(tmp_path, monkeypatch):
     source, _ = write_tube(tmp_path, num_frames=3)
     monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
 
-    def interrupt(*_):
+    def interrupt(function, files, *_):
+        yield function(files[0])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(mesh_sequence, "read_frames", interrupt)
+        patch.setattr(mesh_formats, "map_in_processes", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            load_folder(source)
+            load_frames(source)
     assert list(cache_folder().iterdir()) == []
-    assert len(load_folder(source).vertices) == 3
+    assert len(load_frames(source).vertices) == 3
 
 
 def test_wrong_folders(tmp_path):
@@ -118,7 +120,7 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         load_sequences([tmp_path / "none"], None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"no \.obj files"):
+    with pytest.raises(InputError, match=r"no \.obj, \.drc, \.ply files"):
         load_sequences([tmp_path / "empty"], None)
     with pytest.raises(InputError, match="found 1 folders, expected one per source folder, 2"):
         load_sequences([source, source], [target])
@@ -133,7 +135,7 @@ def test_wrong_folders(tmp_path):
 def test_a_frame_without_partner(tmp_path):
     source, target = write_tube(tmp_path, num_frames=4)
     (target / "tube_target.00003.obj").unlink()
-    with pytest.raises(InputError, match=r"target.*1 of the 4 frames .* frame 3 \(tube_sbs\.00003\.obj\)"):
+    with pytest.raises(InputError, match=r"target.*1 of the 4 frames .* frame 3 \(tube_sbs\.00003\)"):
         load_sequences([source], [target])
     (source / "tube_sbs.00003.obj").unlink()
     (source / "tube_sbs.00004.obj").unlink()

@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import run_script, write_tube
 
+from data.mesh_frames import load_frames
 from data.obj import read_obj
 from utils.checkpoint import find_checkpoint, load_checkpoint
 
@@ -75,8 +76,10 @@ def test_two_processes_reach_the_weights_of_one(folder, script):
 def test_processes_share_the_frames_of_an_export(folder):
     saved = folder / "saved_model/export"
     trained(folder, "export", 1)
-    once = run_script(folder, "inference_mesh.py", *NEW, saved, "-m_type", "once")
-    shared = torchrun(folder, 3, "inference_mesh.py", *NEW, saved, "-m_type", "shared")  # 7 frames: 3, 2 and 2
+    once = run_script(folder, "inference_mesh.py", *NEW, saved, "-m_type", "once", "--export", "obj", "npz")
+    shared = torchrun(
+        folder, 3, "inference_mesh.py", *NEW, saved, "-m_type", "shared", "--export", "obj", "npz"
+    )  # 7 frames: 3, 2 and 2
     assert once.returncode == shared.returncode == 0, shared.stderr
     table = re.findall(r"^.*→.*$", once.stdout, re.MULTILINE)
     assert len(table) == 4
@@ -85,9 +88,12 @@ def test_processes_share_the_frames_of_an_export(folder):
     (other,) = (folder / "inference_meshes/shared").iterdir()
     names = sorted(path.name for path in first.iterdir())
     assert sorted(path.name for path in other.iterdir()) == names
-    assert len(names) == 8  # seven meshes and a picture
-    for name in names[1:]:
-        np.testing.assert_allclose(read_obj(other / name)[0], read_obj(first / name)[0], atol=1e-7)
+    assert len(names) == 9  # seven meshes, all of them in one file, and a picture
+    for name in names:
+        if name.endswith(".obj"):
+            np.testing.assert_allclose(read_obj(other / name)[0], read_obj(first / name)[0], atol=1e-7)
+    clips = [load_frames(each / "tube_sbs.npz").vertices for each in (first, other)]
+    np.testing.assert_allclose(clips[1], clips[0], atol=1e-7)
 
 
 @contextmanager

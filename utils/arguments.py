@@ -15,6 +15,7 @@ from data.input_error import InputError
 from data.mesh_sequence import MeshSequence
 from models.mesh_autoencoder import ModelSettings
 from utils.checkpoint import find_checkpoint, newest_checkpoint
+from utils.mesh_writer import EXPORTS
 from utils.metrics import UNITS_IN_MM
 from utils.processes import join_processes, local_rank, num_processes
 from utils.run_folders import checkpoint_folder
@@ -67,18 +68,30 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     group = parser.add_argument_group("data")
     group.add_argument(
         "-src", "--source_files_dir", type=Path, nargs="+", required=True, metavar="DIR",
-        help="folders of skinned meshes (OBJ), paired with the targets by the last number in a file's name",
+        help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the last number in a file's name, "
+        "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc)",
     )  # fmt: skip
     group.add_argument(
         "-tar", "--target_files_dir", type=Path, nargs="+", required=target_required, metavar="DIR",
-        help="folders of ground-truth scans, one per source folder",
+        help="folders or files of ground-truth scans, one per source",
     )  # fmt: skip
+    add_units_argument(group)
+
+
+def add_units_argument(group: argparse._ArgumentGroup) -> None:
+    """Add what the numbers in the files mean."""
     group.add_argument(
-        "--units",
-        choices=UNITS_IN_MM,
-        default="m",
+        "--units", choices=UNITS_IN_MM, default="m",
         help="what the files' numbers are; errors are printed in mm (default: m)",
-    )
+    )  # fmt: skip
+
+
+def add_frame_rate_argument(group: argparse._ArgumentGroup) -> None:
+    """Add what USD says of time."""
+    group.add_argument(
+        "--frame_rate", type=positive_number, default=30.0, metavar="FPS",
+        help="frames per second, said in USD files (default: 30)",
+    )  # fmt: skip
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None) -> None:
@@ -87,23 +100,17 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None)
     parser.set_defaults(num_joints=0)
     group = parser.add_argument_group("model (a loaded checkpoint brings its own)")
     group.add_argument(
-        "-l_size",
-        "--latent_size",
-        type=positive,
-        metavar="N",
+        "-l_size", "--latent_size", type=positive, metavar="N",
         help=f"size of the latent (default: {default.latent_size})",
-    )
+    )  # fmt: skip
     group.add_argument(
         "-n_emb", "--num_embeddings", type=not_negative, metavar="N",
         help=f"learned surface-embedding channels per vertex; 0: none (default: {default.num_embeddings})",
     )  # fmt: skip
     group.add_argument(
-        "-n_exp",
-        "--num_experts",
-        type=positive,
-        metavar="N",
+        "-n_exp", "--num_experts", type=positive, metavar="N",
         help=f"experts in the decoder (default: {default.num_experts})",
-    )
+    )  # fmt: skip
     group.add_argument(
         "-n_cond", "--num_condition_frames", type=positive, metavar="N",
         help=f"frames in the window, the current one included (default: {default.num_condition_frames})",
@@ -134,7 +141,7 @@ def add_joint_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("joints")
     group.add_argument(
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", required=True, metavar="DIR",
-        help="folders of joints (OBJ points, .npy or .txt of (J, 3)), one per source folder",
+        help="folders of joints (points as .obj, .drc or .ply, .npy or .txt of (J, 3)) or files of all frames, one per source",
     )  # fmt: skip
     group.add_argument(
         "-n_joints",
@@ -209,19 +216,18 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which checkpoint to use, and whether there is a scan to measure against."""
     group = parser.add_argument_group("inference")
     group.add_argument(
-        "-saved_path",
-        "--model_saved_path",
-        type=Path,
-        required=True,
-        metavar="FILE",
+        "-saved_path", "--model_saved_path", type=Path, required=True, metavar="FILE",
         help="the checkpoint (.pt), or a folder: the newest in it",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "-tar_avail",
-        "--is_target_available",
-        action="store_true",
+        "-tar_avail", "--is_target_available", action="store_true",
         help="measure against the scans in --target_files_dir",
-    )
+    )  # fmt: skip
+    group.add_argument(
+        "--export", nargs="+", choices=EXPORTS, default=["obj"],
+        help="formats to write: a file per frame (obj, drc, ply), or one of all frames (npz, usd) (default: obj)",
+    )  # fmt: skip
+    add_frame_rate_argument(group)
 
 
 def checkpoint_to_go_on_from(args: argparse.Namespace) -> Path | None:

@@ -1,6 +1,6 @@
-"""Predicted meshes as OBJ files, with the skinned mesh's own faces, texture coordinates and everything else, and a picture."""
+"""Predictions of all frames, how far they are from the scans, and a picture of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from tqdm import tqdm
 
-from data.input_error import InputError
 from data.mesh_windows import MeshWindows
-from data.obj import position_template, write_positions
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import ERRORS, VERTEX_ERROR, MeshErrors, vertex_errors
 from utils.plots import draw_comparison
@@ -19,37 +17,23 @@ from utils.prediction import map_predictions
 from utils.processes import combine, own_share, rank
 
 Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
-
-
-def export_paths(windows: MeshWindows, folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the source file and the output file of every frame; raise `InputError` where two frames would share one."""
-    taken: dict[str, Path] = {}
-    for sequence, frame in windows.entries:
-        source = windows.sequences[sequence].files[frame]
-        if source.name in taken:
-            raise InputError(
-                f"{source}: same file name as {taken[source.name]}, expected names that differ in one export"
-            )
-        taken[source.name] = source
-        yield source, folder / source.name
+Write = Callable[[int, Float[ndarray, "V 3"]], None]
 
 
 def export_predictions(
-    model: MeshAutoencoder, windows: MeshWindows, folder: Path, device: torch.device, units_in_mm: float, measured: bool
+    model: MeshAutoencoder, windows: MeshWindows, write: Write, device: torch.device, units_in_mm: float, measured: bool
 ) -> Errors:
-    """Write the prediction of every frame into `folder`, while the next ones are computed.
+    """Pass the prediction of every frame to `write`, with its index in `windows`, while the next ones are computed.
 
     Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
     no errors where they are not `measured`.
     """
-    paths = list(export_paths(windows, folder))
     errors_of = MeshErrors(model.surface, units_in_mm)
     shape = (len(windows), len(model.surface.vertices))
     errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
 
     def finish(frame: int, skinned: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> None:
-        source, path = paths[frame]
-        write_positions(path, predicted, position_template(source))
+        write(frame, predicted)
         if measured:
             scan = windows.scan(np.array([frame]))
             before, after = errors_of(skinned[None], scan), errors_of(predicted[None], scan)
@@ -79,7 +63,7 @@ def picture_prediction(
     one = MeshWindows(windows.sequences, windows.num_condition_frames, windows.entries[frame : frame + 1])
     ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, one, np.array([0]), device)
     sequence, index = windows.entries[frame]
-    name = windows.sequences[sequence].files[index].name
+    name = windows.sequences[sequence].frame_names[index]
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
     if not errors:
         panels = {"skinned": (skinned, None), "predicted": (predicted, vertex_errors(skinned, predicted) * units_in_mm)}

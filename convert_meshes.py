@@ -1,0 +1,58 @@
+"""Convert all frames of meshes or joints from any format to any other.
+
+    python convert_meshes.py geo_test/dyna_target/obj geo_test/dyna_target/drc --export drc
+    python convert_meshes.py geo_test/dyna_target/drc dyna_target.usdc
+
+FROM is a folder of .obj, .drc or .ply files, of joints also .npy or .txt, or a file of all frames: .npz, .npy, .usd, .usda or
+.usdc. So is TO: a name with one of the latter endings is a file, any other a folder for the format of --export. Positions keep
+every bit and faces their order. OBJ, NPZ and USD keep texture coordinates; Draco knows triangles only, .npy files no faces.
+"""
+
+from pathlib import Path
+
+from data.input_error import InputError
+from data.mesh_formats import MESHES, POINTS, SEQUENCES, write_frames, write_sequence
+from data.mesh_frames import load_frames
+from data.usd import Scene
+from utils import arguments
+from utils.command_line import run
+from utils.metrics import UNITS_IN_MM
+
+
+def parse_arguments(argv):
+    parser = arguments.make_parser(__doc__)
+    parser.add_argument("source", type=Path, metavar="FROM", help="folder or file to read")
+    parser.add_argument("target", type=Path, metavar="TO", help="folder or file to write, that is not there yet")
+    parser.add_argument(
+        "--export", choices=[ending[1:] for ending in MESHES], help="what to write into a folder (default: obj)"
+    )
+    group = parser.add_argument_group("said in USD files")
+    arguments.add_units_argument(group)
+    group.add_argument("--up_axis", choices=("y", "z"), default="y", help="axis that points up (default: y)")
+    arguments.add_frame_rate_argument(group)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    if args.target.is_file() or (args.target.is_dir() and any(args.target.iterdir())):
+        raise InputError(f"{args.target}: is there already, expected a new file or folder")
+    ending = args.target.suffix.lower()
+    if ending in SEQUENCES and args.export:
+        raise InputError(f"--export: found {args.export}, expected none where {args.target} is a file of all frames")
+
+    # read
+    frames = load_frames(args.source, tuple(POINTS))
+    num_frames, num_vertices, _ = frames.vertices.shape
+
+    # write
+    if ending in SEQUENCES:
+        scene = Scene(args.up_axis, UNITS_IN_MM[args.units] / 1000, args.frame_rate)
+        write_sequence(args.target, frames.frame_numbers, frames.vertices, frames.polygons, scene)
+    else:
+        write_frames(args.target, f".{args.export or 'obj'}", frames.names, frames.vertices, frames.polygons)
+    print(f"{num_frames} frames of {num_vertices} vertices and {len(frames.polygons.sizes)} faces in {args.target}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,109 @@
+"""NumPy files: all frames in one array, with their faces where it is an .npz; and joints as one small array per frame."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from numpy import ndarray
+
+from data.input_error import InputError
+from data.opened_frames import OpenedFrames
+from data.polygons import Polygons, checked_polygons, checked_positions
+from data.safe_write import write_beside
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise `InputError`, naming `path`, for all that NumPy refuses to read inside the block."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # NumPy and zipfile raise many kinds, by how the file is broken
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{path}: cannot be read as an array of numbers ({reason[0]})") from None
+
+
+def load_array(path: Path) -> ndarray:
+    """Return the array of an .npy file, memory-mapped, without ever running code; raise `InputError` for any other file."""
+    with readable(path):
+        return np.lib.format.open_memmap(path, mode="r")
+
+
+def read_points(path: Path) -> tuple[Float32[ndarray, "J 3"], Polygons]:
+    """Return the points (J, 3) of an array in an .npy or .txt file, file units, and no polygons.
+
+    Raises `InputError` for a file that is not whole, not (J, 3) or not finite.
+    """
+    if path.suffix.lower() == ".npy":
+        return checked_positions(load_array(path), path), Polygons()
+    with readable(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about a file without numbers
+        points = np.loadtxt(path, ndmin=2)
+    return checked_positions(points, path), Polygons()
+
+
+def open_npy(path: Path) -> OpenedFrames:
+    """Return the frames of an .npy file of positions (T, V, 3), numbered from 1, without faces. Raises `InputError`."""
+    return open_positions(path, load_array(path), None, Polygons())
+
+
+def open_npz(path: Path) -> OpenedFrames:
+    """Return the frames of an .npz file.
+
+    Its arrays: `vertices` (T, V, 3); where they are there, `faces` (P, K), vertex indices from 0, rows of smaller polygons
+    filled up with -1; `frame_numbers` (T,), else from 1; `texture_coordinates` (U, 2) with indices `texture_corners` (P, K).
+    Raises `InputError`.
+    """
+    wanted = {"vertices", "faces", "frame_numbers", "texture_coordinates", "texture_corners"}
+    with readable(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        found = sorted(stored)
+        arrays = {name: stored[name] for name in wanted.intersection(found)}
+    if "vertices" not in arrays:
+        raise InputError(f"{path}: found {', '.join(found) or 'nothing'}, expected an array named vertices")
+    for name, dimensions, kinds in (("faces", 2, "iu"), ("texture_corners", 2, "iu"), ("texture_coordinates", 2, "f")):
+        if name in arrays and (arrays[name].ndim != dimensions or arrays[name].dtype.kind not in kinds):
+            raise InputError(f"{path}: {name} of shape {arrays[name].shape} ({arrays[name].dtype}) cannot be used")
+    polygons = Polygons()
+    if "faces" in arrays:
+        polygons = Polygons.from_rows(arrays["faces"])
+    if {"texture_coordinates", "texture_corners"} <= set(arrays) and arrays["texture_coordinates"].shape[1] == 2:
+        polygons.texture = arrays["texture_coordinates"].astype(np.float32)
+        polygons.texture_corners = Polygons.from_rows(arrays["texture_corners"]).corners
+    return open_positions(path, arrays["vertices"], arrays.get("frame_numbers"), polygons)
+
+
+def open_positions(
+    path: Path, vertices: Any, frame_numbers: Int[ndarray, " _"] | None, polygons: Polygons
+) -> OpenedFrames:
+    """Return the frames of an array (T, V, 3); raise `InputError`, naming `path`, where it is none, or is not numbered well."""
+    if vertices.ndim != 3 or vertices.shape[2] != 3 or not vertices.size:
+        raise InputError(f"{path}: found an array of shape {vertices.shape}, expected (T, V, 3)")
+    numbers = np.arange(1, len(vertices) + 1) if frame_numbers is None else frame_numbers
+    if numbers.shape != (len(vertices),) or numbers.dtype.kind not in "iu" or (np.diff(numbers) <= 0).any():
+        raise InputError(f"{path}: frame_numbers expected to be {len(vertices)} whole numbers, each above the last")
+    positions = (checked_positions(np.asarray(frame), path) for frame in vertices)
+    num_vertices = vertices.shape[1]
+    return OpenedFrames(numbers.tolist(), num_vertices, checked_polygons(polygons, num_vertices, path), positions)
+
+
+def write_npy(path: Path, vertices: Float[ndarray, "T V 3"]) -> None:
+    """Write positions (T, V, 3) as an .npy file, whole or not at all."""
+    with write_beside(path) as partial, open(partial, "wb") as file:
+        np.save(file, vertices)
+
+
+def write_npz(path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons) -> None:
+    """Write positions (T, V, 3) and what belongs to them as an .npz file that `open_npz` reads, whole or not at all."""
+    arrays: dict[str, Any] = {"vertices": vertices, "frame_numbers": np.array(frame_numbers)}
+    if len(polygons.sizes):
+        arrays["faces"] = polygons.to_rows(polygons.corners)
+    if len(polygons.texture):
+        arrays["texture_coordinates"] = polygons.texture
+        arrays["texture_corners"] = polygons.to_rows(polygons.texture_corners)
+    with write_beside(path) as partial, open(partial, "wb") as file:
+        np.savez(file, **arrays)

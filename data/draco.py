@@ -1,0 +1,54 @@
+"""Draco: compressed meshes and point clouds, one frame per file."""
+
+from pathlib import Path
+
+import DracoPy
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from numpy import ndarray
+
+from data.input_error import InputError
+from data.polygons import Polygons, checked_polygons, checked_positions
+from data.safe_write import write_beside
+
+MAGIC = b"DRACO"
+POINT_CLOUD, KD_TREE = 0, 1  # the seventh and eighth byte after the magic: what is encoded, and how
+
+
+def read_draco(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
+    """Return positions (V, 3), file units, and triangles of a Draco file; a point cloud has none.
+
+    Raises `InputError` for a file that is not whole, and for a point cloud whose encoder put the points in an order of its own:
+    which of them is which in another frame is lost. Meshes in an order of their own can be told by their faces.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if not content.startswith(MAGIC):
+        raise InputError(f"{path}: found {content[:8]!r} at its beginning, expected a Draco file")
+    if content[7:9] == bytes([POINT_CLOUD, KD_TREE]):
+        raise InputError(
+            f"{path}: its points were put in another order when they were encoded, expected a point cloud with its order kept "
+            "(in DracoPy: preserve_order=True): points without an order cannot be paired"
+        )
+    try:
+        mesh = DracoPy.decode(content)
+        points, triangles = np.asarray(mesh.points), np.asarray(getattr(mesh, "faces", np.empty((0, 3), np.int64)))
+    except Exception as error:  # DracoPy raises many kinds here, by how the file is broken
+        raise InputError(f"{path}: not a whole Draco file ({error})") from None
+    vertices = checked_positions(points, path)
+    polygons = Polygons.from_rows(triangles.reshape(-1, 3).astype(np.int64))
+    return vertices, checked_polygons(polygons, len(vertices), path)
+
+
+def write_draco(path: Path, vertices: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"]) -> None:
+    """Write vertices and triangles, or points where there are none, in their order and with every bit.
+
+    The file appears whole or not at all; `OSError` where the disk does not take it.
+    """
+    faces = triangles.astype(np.uint32) if len(triangles) else None
+    positions = np.ascontiguousarray(vertices, dtype=np.float32)
+    content = DracoPy.encode(positions, faces, preserve_order=True, quantization_bits=0)
+    with write_beside(Path(path)) as partial:
+        partial.write_bytes(content)
