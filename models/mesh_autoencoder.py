@@ -179,10 +179,12 @@ class MeshAutoencoder(nn.Module):
         features = self.features(window, joints, history, frames)
         vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
         samples = features.flatten(0, 1), vertex
-        # on a CPU, a few vertices at a time: what they need then stays in the cache
-        at_once = 4096 if window.device.type == "cpu" else len(vertex)
-        parts = [self.forward(*part) for part in zip(*(each.split(at_once) for each in samples), strict=True)]
-        network = torch.cat(parts).view(batch, num_vertices, 3)
+        if window.device.type == "cpu" and not torch.compiler.is_exporting():
+            # a few vertices at a time: what they need then stays in the cache
+            parts = [self.forward(*part) for part in zip(*(each.split(4096) for each in samples), strict=True)]
+            network = torch.cat(parts).view(batch, num_vertices, 3)
+        else:
+            network = self.forward(*samples).view(batch, num_vertices, 3)
         answer = self.linear_answer(features) + self.network_strength * network
         if self.settings.coordinates == "local":
             # a motion wilder than those of training must not tear the mesh: no correction longer than any seen at the vertex

@@ -30,7 +30,7 @@ class MultiExpertDecoder(nn.Module):
         inputs = torch.cat([latent, condition], dim=1)
         weights = self.gate(inputs).softmax(dim=1)
         own = self.first(inputs).chunk(self.num_experts, dim=1)
-        total = torch.zeros(len(inputs), 3, dtype=inputs.dtype, device=inputs.device)
+        total = inputs.new_zeros(inputs.shape[0], 3)
         output = total
         for expert in range(self.num_experts):
             hidden = own[expert] if expert == 0 else own[expert] + self.previous[expert - 1](output)

@@ -14,6 +14,7 @@ from data.obj import write_obj
 from data.polygons import Polygons
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
+from utils.checkpoint import save_checkpoint
 
 RINGS, AROUND = 9, 8
 
@@ -97,9 +98,14 @@ def write_tube(parent, name="geo/tube", num_frames=12, seed=0, with_joints=False
     return [parent / f"{name}_{kind}" / "obj" for kind, _, _ in kinds]
 
 
+def tube_surface_with_joints(num_joints):
+    joints = tube_joints(1)[0][:num_joints] if num_joints else None
+    return RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), joints)
+
+
 @pytest.fixture(scope="session")
 def tube_surface():
-    return RestSurface.from_mesh(tube_frames(1)[0], tube_triangles())
+    return tube_surface_with_joints(0)
 
 
 @pytest.fixture
@@ -115,6 +121,18 @@ def make_model(tube_surface):
         return model
 
     return make
+
+
+def save_untrained(path, model, **contents):
+    """Save a checkpoint of a model that no step of training was taken with."""
+    nothing = {
+        "model_type": "tube",
+        "timestamp": "2024-01-01_00-00-00",
+        "options": {"units": "m"},
+        "optimizer": {},
+        "progress": {},
+    }
+    save_checkpoint(path, model, **nothing | contents)
 
 
 def run_script(folder, name, *arguments):

@@ -3,15 +3,16 @@ import pickle
 
 import pytest
 import torch
+from conftest import save_untrained
 
 from data.input_error import InputError
-from utils.checkpoint import build_model, find_checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
+from utils.checkpoint import build_model, find_checkpoint, load_checkpoint, newest_checkpoint
 
 
 def test_a_model_comes_back_without_any_data(make_model, tmp_path):
     model = make_model(random_output=True, num_condition_frames=3, latent_size=7)
     path = tmp_path / "1.pt"
-    save_checkpoint(path, model, timestamp="now")
+    save_untrained(path, model, timestamp="now")
     stored = load_checkpoint(path)
     assert stored["timestamp"] == "now"
     again = build_model(stored, path)
@@ -28,7 +29,7 @@ class Exploit:
 def test_files_that_are_no_checkpoint(make_model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = make_model()
-    save_checkpoint(tmp_path / "good.pt", model)
+    save_untrained(tmp_path / "good.pt", model)
     good = (tmp_path / "good.pt").read_bytes()
     (tmp_path / "truncated.pt").write_bytes(good[: len(good) // 2])
     (tmp_path / "empty.pt").write_bytes(b"")
@@ -45,9 +46,20 @@ def test_files_that_are_no_checkpoint(make_model, tmp_path, monkeypatch):
     assert not (tmp_path / "exploited").exists()
 
 
+@pytest.mark.parametrize("name", ["settings", "model", "model_type", "timestamp", "options", "optimizer", "progress"])
+def test_a_part_that_is_missing_or_something_else(make_model, tmp_path, name):
+    path = tmp_path / "1.pt"
+    save_untrained(path, make_model())
+    stored = load_checkpoint(path)
+    for found, change in (("nothing", {}), ("list", {name: [1]})):
+        torch.save({key: value for key, value in stored.items() if key != name} | change, path)
+        with pytest.raises(InputError, match=rf"1\.pt: found {found} as its {name}, expected a"):
+            load_checkpoint(path)
+
+
 def test_parts_that_do_not_fit_together(make_model, tmp_path):
     path = tmp_path / "1.pt"
-    save_checkpoint(path, make_model())
+    save_untrained(path, make_model())
     stored = load_checkpoint(path)
     for change in ({"settings": {"latent_size": 5}}, {"settings": {"colour": "red"}}, {"model": {}}):
         with pytest.raises(InputError, match=r"1\.pt"):
@@ -56,7 +68,7 @@ def test_parts_that_do_not_fit_together(make_model, tmp_path):
 
 def test_a_failed_save_leaves_the_old_file(make_model, tmp_path, monkeypatch):
     path = tmp_path / "1.pt"
-    save_checkpoint(path, make_model())
+    save_untrained(path, make_model())
     before = path.read_bytes()
 
     def full(_, file):
@@ -65,7 +77,7 @@ def test_a_failed_save_leaves_the_old_file(make_model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match=r"1\.pt: cannot be written"):
-        save_checkpoint(path, make_model())
+        save_untrained(path, make_model())
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

@@ -17,6 +17,7 @@ from conftest import run_script, write_tube
 from matplotlib import image
 
 import convert_meshes
+import export_onnx
 import fit_mesh
 import fit_mesh_smoothened
 import fit_mesh_with_joints
@@ -35,6 +36,7 @@ SCRIPTS = (
     inference_mesh,
     inference_mesh_with_joints,
     convert_meshes,
+    export_onnx,
 )
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import trimesh
+from conftest import save_untrained
 from matplotlib import image
 from matplotlib.colors import to_rgb
 
 from data.input_error import InputError
 from plot_loss_curves import main
-from utils.checkpoint import save_checkpoint
 from utils.plots import RUN_COLORS, draw_comparison, plot_loss_curves
 
 
@@ -41,7 +41,7 @@ def write_run(tmp_path, make_model):
         curves = {"reconstruction": [[float(epoch), error / 2] for epoch, error in enumerate(held_out, 1)]}
         path = tmp_path / "saved_model" / model_type / "2026-01-31_12-00-00" / "2.pt"
         progress = {"curves": curves, "history": history}
-        save_checkpoint(path, make_model(), model_type=model_type, timestamp=path.parent.name, progress=progress)
+        save_untrained(path, make_model(), model_type=model_type, timestamp=path.parent.name, progress=progress)
         return path.parent.parent
 
     return write

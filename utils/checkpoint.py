@@ -17,6 +17,8 @@ from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
 
 FORMAT = "skin2scan checkpoint 3"
+CONTENTS = {"settings": dict, "model": dict, "model_type": str, "timestamp": str}
+CONTENTS |= {"options": dict, "optimizer": dict, "progress": dict}
 CHECKPOINT_NAME = re.compile(r"(\d+)(?:_(\d+))?\.pt")  # 2.pt: two epochs; 2_150.pt: stopped 150 steps into the third
 
 
@@ -52,6 +54,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
     if found != FORMAT:
         raise InputError(f"{path}: found {found!r}, expected {FORMAT!r}")
+    for name, kind in CONTENTS.items():
+        if not isinstance(checkpoint.get(name), kind):
+            found = type(checkpoint[name]).__name__ if name in checkpoint else "nothing"
+            raise InputError(f"{path}: found {found} as its {name}, expected a {kind.__name__}")
     return checkpoint
 
 

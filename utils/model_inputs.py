@@ -6,10 +6,15 @@ from numpy import ndarray
 from torch import Tensor
 
 from data.mesh_windows import MeshWindows
-from models.mesh_autoencoder import MeshAutoencoder
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.oscillators import HISTORY
 
 Inputs = tuple[Float[Tensor, "B N V 3"], Float[Tensor, "B N J 3"] | None, Float[Tensor, "B H A 3"] | None]
+
+
+def looks_back(settings: ModelSettings) -> bool:
+    """Say whether a model looks at its anchors' history beside the window."""
+    return settings.coordinates == "local" and settings.num_condition_frames > 1
 
 
 def read_inputs(
@@ -21,7 +26,7 @@ def read_inputs(
     """
     joints = windows.joints(frames)
     history = None
-    if model.settings.coordinates == "local" and model.settings.num_condition_frames > 1:
+    if looks_back(model.settings):
         history = torch.from_numpy(windows.history(frames, model.surface.anchors.cpu().numpy(), HISTORY)).to(device)
     return (
         torch.from_numpy(windows.skinned(frames)).to(device),

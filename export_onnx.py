@@ -1,0 +1,55 @@
+"""Write a trained model as one ONNX file, for programs that run without Python and torch.
+
+    python export_onnx.py saved_model/without_joints skin2scan.onnx
+
+The file maps windows of skinned meshes (and of joints, variant 2) to predicted scans, surface frames included, any number of
+frames at a time. Before it is written, its answers in ONNX Runtime are held against torch's. What it was trained on is in its
+metadata; examples/predict_with_onnx.py runs it. Needs: pip install -r requirements-pipeline.txt
+"""
+
+import json
+from pathlib import Path
+
+from models.oscillators import HISTORY
+from utils import arguments
+from utils.checkpoint import build_model, find_checkpoint, load_checkpoint
+from utils.command_line import run
+from utils.onnx_export import topology_hash, write_onnx
+
+
+def parse_arguments(argv):
+    parser = arguments.make_parser(__doc__)
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it"
+    )
+    parser.add_argument("output", type=Path, metavar="FILE", help="where to write (.onnx)")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+
+    # model
+    path = find_checkpoint(args.checkpoint)
+    stored = load_checkpoint(path)
+    model = build_model(stored, path)
+
+    # what a program has to know to run it
+    metadata = {
+        "model_type": stored["model_type"],
+        "trained": stored["timestamp"],
+        "units": str(stored["options"].get("units")),
+        "up_axis": model.settings.up_axis,
+        "window": str(model.settings.num_condition_frames),  # frames, the current one last
+        "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input
+        "anchors": json.dumps(model.surface.anchors.tolist()),  # vertices
+        "topology": topology_hash(model),
+    }
+
+    # export
+    difference = write_onnx(args.output, model, metadata)
+    print(f"{path} as {args.output}: within {difference:.0e} of the mesh's size of what torch answers")
+
+
+if __name__ == "__main__":
+    run(main)
