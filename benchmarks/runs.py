@@ -14,6 +14,16 @@ from utils.plots import save_figure
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def fastest(function, repeats):
+    """Return the least time in seconds that a call took."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
 def anonymous_memory(process_id):
     """Return the bytes that a process has taken for itself (Linux): without the files it looks at through memory mapping."""
     try:

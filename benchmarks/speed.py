@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.ball import write_sequence
-from benchmarks.runs import draw_time_to_accuracy, run_measured, time_to_accuracy
+from benchmarks.runs import draw_time_to_accuracy, fastest, run_measured, time_to_accuracy
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows
 from data.obj import KnownText, position_template, read_obj, write_positions
@@ -68,16 +68,6 @@ def parse_arguments(argv):
     parser.add_argument("--first_design_epochs", type=int, default=20, help="of the first design (default: 20)")
     parser.add_argument("--output_dir", type=Path, default=Path("speed"), help="for the picture (default: speed)")
     return parser.parse_args(argv)
-
-
-def fastest(function, repeats):
-    """Return the least time in seconds that a call took."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def show(name, value, beside=""):

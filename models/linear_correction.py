@@ -22,4 +22,4 @@ class LinearCorrection(nn.Module):
 
     def forward(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
         """Return the linear correction (B, V, 3) in each vertex' own frame, file units."""
-        return self.mean + torch.einsum("bvc,vco->bvo", features, self.coefficients)
+        return self.mean + (features.unsqueeze(2) @ self.coefficients).squeeze(2)

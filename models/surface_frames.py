@@ -17,7 +17,9 @@ def vertex_normals(vertices: Float[Tensor, "*B V 3"], faces: Int[Tensor, "F 3"])
     first = num_vertices * torch.arange(num_meshes, device=faces.device).unsqueeze(1)
     normals = torch.zeros_like(vertices).view(-1, 3)
     for corner in range(3):
-        normals.index_add_(0, (first + faces[:, corner]).flatten(), face_normals.reshape(-1, 3))
+        # not index_add: as an ONNX operator that one loses some of the sums where several threads work on them
+        index = (first + faces[:, corner]).view(-1, 1).expand(-1, 3)
+        normals.scatter_add_(0, index, face_normals.reshape(-1, 3))
     normals = normals.view_as(vertices)
     length = torch.linalg.vector_norm(normals, dim=-1, keepdim=True)
     return torch.where(length > 0, normals / length.clamp_min(torch.finfo(vertices.dtype).tiny), 0.0)
@@ -56,9 +58,9 @@ def surface_frames(
 
 def to_local(frames: Float[Tensor, "*B 3 3"], vectors: Float[Tensor, "*B K 3"]) -> Float[Tensor, "*B K 3"]:
     """Return K world vectors per frame (*B, K, 3) in the axes of the frame."""
-    return torch.einsum("...ij,...kj->...ki", frames, vectors)
+    return vectors @ frames.transpose(-1, -2)
 
 
 def to_world(frames: Float[Tensor, "*B 3 3"], vectors: Float[Tensor, "*B K 3"]) -> Float[Tensor, "*B K 3"]:
     """Return K local vectors per frame (*B, K, 3) in world axes: the inverse of `to_local`."""
-    return torch.einsum("...ij,...ki->...kj", frames, vectors)
+    return vectors @ frames

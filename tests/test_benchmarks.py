@@ -80,6 +80,15 @@ def test_speed(tmp_path):
     assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
 
 
+def test_formats(tmp_path):
+    done = run_script(tmp_path, "benchmarks/formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| `.")]
+    assert len(rows) == 7
+    assert all(row.endswith("| yes |") for row in rows)
+    assert "ONNX Runtime" in done.stdout
+
+
 def test_a_ball_is_a_closed_surface_that_faces_outwards():
     points, faces = sphere(200)
     mesh = trimesh.Trimesh(points, faces, process=False)

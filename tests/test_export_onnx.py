@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -97,6 +98,13 @@ def test_every_kind_of_model_for_any_number_of_frames(tmp_path, settings):
         with torch.no_grad():
             expected = ExportedMap(model)(*inputs.values())
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_no_operator_that_loses_sums_in_several_threads(make_model, tmp_path):
+    write_onnx(tmp_path / "tube.onnx", make_model(num_condition_frames=3), {})
+    nodes = onnx.load(tmp_path / "tube.onnx").graph.node
+    assert any(node.op_type == "ScatterElements" for node in nodes)
+    assert not [node for node in nodes if node.op_type == "ScatterND" and node.attribute]
 
 
 def test_an_answer_that_is_not_torchs_is_not_written(make_model, tmp_path, monkeypatch):

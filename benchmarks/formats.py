@@ -1,0 +1,108 @@
+"""How large and how fast each format is, and how fast an exported model; all measured in one run.
+
+    python benchmarks/formats.py
+
+Writes and reads a mesh sequence of its own, by default as large as a full scan, in a temporary folder. Times are those of one
+process; folders of many files are read and written by several.
+"""
+
+import argparse
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.ball import sphere
+from benchmarks.runs import fastest
+from data.mesh_formats import MESHES, SEQUENCES, frame_writer, open_frames, write_sequence
+from data.polygons import Polygons
+from data.usd import Scene
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.rest_surface import RestSurface
+from utils.onnx_export import ExportedMap, example_inputs, write_onnx
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--num_vertices", type=int, default=32729, help="of the mesh (default: 32729)")
+    parser.add_argument("--num_frames", type=int, default=40, help="of the sequence (default: 40)")
+    parser.add_argument("--repeats", type=int, default=5, help="of which the fastest counts (default: 5)")
+    return parser.parse_args(argv)
+
+
+def measure_format(folder, ending, vertices, polygons, repeats):
+    """Return bytes, seconds of writing and seconds of reading per frame, and whether all came back to the bit."""
+    numbers = list(range(1, len(vertices) + 1))
+    if ending in MESHES:
+        files = [folder / f"ball.{number:05d}{ending}" for number in numbers]
+        write_one = frame_writer(ending, polygons, vertices.shape[1])
+
+        def write():
+            for file, frame in zip(files, vertices, strict=True):
+                write_one(file, frame)
+
+        opened = partial(open_frames, files, numbers, "reading")
+    else:
+        files = [folder / f"ball{ending}"]
+        write = partial(write_sequence, files[0], numbers, vertices, polygons, Scene())
+        opened = partial(SEQUENCES[ending], files[0])
+    writing = fastest(write, repeats)
+    reading = fastest(lambda: list(opened().positions), repeats)
+    frames = opened()
+    exact = np.array_equal(np.stack(list(frames.positions)), vertices) and (
+        ending == ".npy" or frames.polygons.are_like(polygons)
+    )
+    size = sum(file.stat().st_size for file in files)
+    return [each / len(vertices) for each in (size, writing, reading)] + [exact]
+
+
+def measure_onnx(folder, points, faces, repeats):
+    """Print how many frames a second torch and ONNX Runtime predict, one at a time, on all cores."""
+    torch.manual_seed(0)
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=3), RestSurface.from_mesh(points, faces))
+    for parameter in model.decoder.output.parameters():  # an untrained decoder adds nothing
+        torch.nn.init.normal_(parameter, std=0.1)
+    difference = write_onnx(folder / "ball.onnx", model, {})
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(folder / "ball.onnx", options)
+    inputs = example_inputs(model, 1)
+    arrays = {name: each.numpy() for name, each in inputs.items()}
+    exported = ExportedMap(model)
+    with torch.no_grad():
+        ours = fastest(lambda: exported(*inputs.values()), 4 * repeats)
+    theirs = fastest(lambda: session.run(None, arrays), 4 * repeats)
+    megabytes = (folder / "ball.onnx").stat().st_size / 1e6
+    print(
+        f"\npredict, one frame at a time: torch {1 / ours:.1f} frames/s, ONNX Runtime {1 / theirs:.1f} frames/s "
+        f"({ours / theirs:.2f} times as fast; {megabytes:.0f} MB, {difference:.0e} of the mesh's size apart)"
+    )
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    points, faces = sphere(args.num_vertices)
+    phase = np.linspace(0, 2 * np.pi, args.num_frames)[:, None, None]
+    vertices = (points * (1 + 0.1 * np.sin(phase + 3 * points[:, :1]))).astype(np.float32)
+    polygons = Polygons.from_rows(faces)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; onnxruntime {onnxruntime.__version__}")
+    print(f"{args.num_vertices} vertices, {len(faces)} triangles, {args.num_frames} frames\n")
+    print("| format | KB per frame | write, ms per frame | read, ms per frame | to the bit |")
+    print("|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as temporary:
+        for ending in [*MESHES, *(ending for ending in SEQUENCES if ending != ".usd")]:
+            size, writing, reading, exact = measure_format(Path(temporary), ending, vertices, polygons, args.repeats)
+            row = f"{size / 1000:,.0f} | {1000 * writing:.1f} | {1000 * reading:.1f} | {'yes' if exact else 'no'}"
+            print(f"| `{ending}` | {row} |", flush=True)
+        measure_onnx(Path(temporary), points, faces, args.repeats)
+
+
+if __name__ == "__main__":
+    main()
