@@ -57,14 +57,22 @@ def open_npz(path: Path) -> OpenedFrames:
 
     Its arrays: `vertices` (T, V, 3); where they are there, `faces` (P, K), vertex indices from 0, rows of smaller polygons
     filled up with -1; `frame_numbers` (T,), else from 1; `texture_coordinates` (U, 2) with indices `texture_corners` (P, K).
-    Raises `InputError`.
+    Positions and faces of other names are taken where there is but one array of such a shape. Raises `InputError`.
     """
-    wanted = {"vertices", "faces", "frame_numbers", "texture_coordinates", "texture_corners"}
     with readable(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        found = sorted(stored)
-        arrays = {name: stored[name] for name in wanted.intersection(found)}
+        arrays = dict(stored)
+    found = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items()))
+    positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3]
+    integers = {name: each.astype(np.int64) for name, each in arrays.items() if each.dtype.kind in "iu"}
+    arrays |= integers
+    faces = [
+        name for name, each in integers.items() if each.ndim == 2 and each.shape[1] > 2 and name != "texture_corners"
+    ]
+    for name, alike in (("vertices", positions), ("faces", faces)):
+        if name not in arrays and len(alike) == 1:
+            arrays[name] = arrays[alike[0]]
     if "vertices" not in arrays:
-        raise InputError(f"{path}: found {', '.join(found) or 'nothing'}, expected an array named vertices")
+        raise InputError(f"{path}: found {found or 'nothing'}, expected an array vertices (T, V, 3)")
     for name, dimensions, kinds in (("faces", 2, "iu"), ("texture_corners", 2, "iu"), ("texture_coordinates", 2, "f")):
         if name in arrays and (arrays[name].ndim != dimensions or arrays[name].dtype.kind not in kinds):
             raise InputError(f"{path}: {name} of shape {arrays[name].shape} ({arrays[name].dtype}) cannot be used")

@@ -1,5 +1,6 @@
 """Files that are either written whole or not there at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def write_beside(path: Path) -> Iterator[Path]:
         else:
             partial.unlink(missing_ok=True)
         if (
-            isinstance(error, OSError) and error.filename is None and error.errno is not None
-        ):  # a full disk names no file
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            isinstance(error, OSError) and error.filename is None
+        ):  # a full disk names no file; NumPy, no error number either
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from None
         raise

@@ -3,6 +3,7 @@
 Needs usd-core, an optional package, which is imported where it is used.
 """
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,4 +168,7 @@ def write_usd(
         try:
             stage.GetRootLayer().Save()
         except Tf.ErrorException as error:
-            raise OSError(f"{path}: cannot be written ({str(error).strip().splitlines()[0].strip()})") from None
+            # ... : 'the reason'
+            raise OSError(
+                errno.EIO, str(error).strip().splitlines()[0].split(" : ")[-1].strip("'"), str(path)
+            ) from None

@@ -76,7 +76,7 @@ def test_a_failed_save_leaves_the_old_file(make_model, tmp_path, monkeypatch):
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match=r"1\.pt: cannot be written"):
+    with pytest.raises(OSError, match=r"failed writing file: .*1\.pt"):
         save_untrained(path, make_model())
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -111,7 +111,8 @@ def test_the_kind_is_told_by_content(tmp_path):
         ("a.npy", np.zeros((3, 4)), r"shape \(3, 4\), expected \(T, V, 3\)"),
         ("a.npy", np.full((1, 4, 3), np.nan), "vertex 0 is not finite"),
         ("a.npy", np.zeros((1, 4, 3), complex), "expected numbers"),
-        ("a.npz", {"points": np.zeros((1, 4, 3))}, "found points, expected an array named vertices"),
+        ("a.npz", {"points": np.zeros((4, 3))}, r"found points \(4, 3\), expected an array vertices \(T, V, 3\)"),
+        ("a.npz", {"a": np.zeros((1, 4, 3)), "b": np.zeros((1, 4, 3))}, "expected an array vertices"),
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.array([[0, 1, 4]])}, "a corner at vertex 4"),
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.array([[0, 1, -1]])}, "face 0 has 2 corners"),
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.zeros(3)}, "faces of shape"),
@@ -129,6 +130,14 @@ def test_files_that_cannot_be_used(tmp_path, name, content, message):
         np.save(path, content)
     with pytest.raises(InputError, match=message):
         load_frames(path)
+
+
+def test_arrays_of_other_names(tmp_path):
+    points = awkward_positions(2)
+    np.savez(tmp_path / "a.npz", positions=points, triangles=np.array([[0, 1, 2]], dtype=np.uint8))
+    frames = load_frames(tmp_path / "a.npz")
+    np.testing.assert_array_equal(frames.vertices, points)
+    assert frames.polygons.triangles().tolist() == [[0, 1, 2]]
 
 
 def test_files_of_several_kinds_in_one_folder(tmp_path):

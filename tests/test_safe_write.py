@@ -41,4 +41,6 @@ def test_a_full_disk_names_the_file(tmp_path):
     path = tmp_path / "file.txt"
     with pytest.raises(OSError, match=r"No space left on device: .*file\.txt"), write_beside(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match=r"8 requested and 4 written: .*file\.txt"), write_beside(path):
+        raise OSError("8 requested and 4 written")  # NumPy's
     assert list(tmp_path.iterdir()) == []

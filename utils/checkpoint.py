@@ -1,5 +1,6 @@
 """Checkpoints: one plain dict each, loaded without running code, that hold all that inference and resuming need."""
 
+import errno
 import platform
 import re
 from pathlib import Path
@@ -35,7 +36,7 @@ def save_checkpoint(path: Path, model: MeshAutoencoder, **contents: Any) -> None
         try:
             torch.save(checkpoint, partial)
         except RuntimeError as error:  # how torch reports a disk that is full
-            raise OSError(f"{path}: cannot be written ({str(error).splitlines()[0]})") from None
+            raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

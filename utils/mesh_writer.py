@@ -84,9 +84,12 @@ class MeshWriter:
                 )
         if self.has_clips:
             content = vertices.astype("<f4").tobytes()
-            with self.lock:
-                self.waiting_file.seek(index * len(content))
-                self.waiting_file.write(content)
+            try:
+                with self.lock:
+                    self.waiting_file.seek(index * len(content))
+                    self.waiting_file.write(content)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.waiting)) from None
 
     def writer(self, sequence: MeshSequence, source: Path, ending: str) -> WriteFrame:
         """Return the function that writes a frame of a sequence, given the file of its skinned mesh."""
