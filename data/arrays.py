@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data.input_error import InputError
@@ -34,7 +34,7 @@ def load_array(path: Path) -> ndarray:
         return np.lib.format.open_memmap(path, mode="r")
 
 
-def read_points(path: Path) -> tuple[Float32[ndarray, "J 3"], Polygons]:
+def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
     """Return the points (J, 3) of an array in an .npy or .txt file, file units, and no polygons.
 
     Raises `InputError` for a file that is not whole, not (J, 3) or not finite.

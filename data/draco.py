@@ -4,7 +4,7 @@ from pathlib import Path
 
 import DracoPy
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data.input_error import InputError
@@ -15,7 +15,7 @@ MAGIC = b"DRACO"
 POINT_CLOUD, KD_TREE = 0, 1  # the seventh and eighth byte after the magic: what is encoded, and how
 
 
-def read_draco(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
+def read_draco(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """Return positions (V, 3), file units, and triangles of a Draco file; a point cloud has none.
 
     Raises `InputError` for a file that is not whole, and for a point cloud whose encoder put the points in an order of its own:
@@ -43,8 +43,9 @@ def read_draco(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
 
 
 def write_draco(path: Path, vertices: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"]) -> None:
-    """Write vertices and triangles, or points where there are none, in their order and with every bit.
+    """Write vertices and triangles, or points where there are none, in their order and with every bit of a float32.
 
+    Draco knows no double precision: far from the origin, positions are rounded.
     The file appears whole or not at all; `OSError` where the disk does not take it.
     """
     faces = triangles.astype(np.uint32) if len(triangles) else None

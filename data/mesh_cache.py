@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-CACHE_FORMAT = "3"
+CACHE_FORMAT = "4"
 CHECKSUMS = "checksums.json"
 BYTES_AT_ONCE = 1 << 22
 
@@ -23,8 +23,11 @@ def cache_folder() -> Path:
 
 
 def cache_key(folder: Path, files: list[Path]) -> str:
-    """Return a name that changes when a file is added, removed, renamed, resized or rewritten."""
-    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    """Return a name that changes when a file is added, removed, renamed, resized or rewritten.
+
+    The time of a file's last change of any kind is part of it: a program can set the other one back, as copying does.
+    """
+    stamps = [(path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path in files for stat in [path.stat()]]
     return hashlib.blake2b(repr((CACHE_FORMAT, str(folder.resolve()), stamps)).encode(), digest_size=16).hexdigest()
 
 

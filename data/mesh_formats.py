@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float
 from numpy import ndarray
 
 from data import arrays, draco, obj, ply, usd
@@ -50,6 +50,8 @@ def sequence_ending(path: Path) -> str | None:
             f"{path}: no such folder or file, expected a folder of {', '.join(MESHES)} files, "
             f"or one {', '.join(SEQUENCES)} file"
         )
+    if not path.is_file():
+        raise InputError(f"{path}: found a device or a pipe, expected a folder or a file")
     try:
         with open(path, "rb") as file:
             beginning = file.read(8)
@@ -74,7 +76,7 @@ def open_frames(files: list[Path], frame_numbers: list[int], description: str) -
     return OpenedFrames(frame_numbers, known.num_vertices, known.polygons, positions)
 
 
-def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable[[Path, Float32[ndarray, "V 3"]], None]:
+def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable[[Path, Float[ndarray, "V 3"]], None]:
     """Return a function that writes the vertices (V, 3) of one frame to a path, as a file of the kind of one of `MESHES`."""
     if ending == ".obj":
         return partial(obj.write_positions, template=obj.topology_template(polygons, num_vertices))
@@ -84,13 +86,13 @@ def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable
     return partial(ply.write_ply, rows=polygons.to_rows(polygons.corners) if alike else polygons.triangles())
 
 
-def write_frame(write: Callable[[Path, Float32[ndarray, "V 3"]], None], job: tuple[Path, ndarray]) -> None:
+def write_frame(write: Callable[[Path, Float[ndarray, "V 3"]], None], job: tuple[Path, ndarray]) -> None:
     """Write one frame, given as its path and vertices."""
     write(*job)
 
 
 def write_frames(
-    folder: Path, ending: str, names: list[str], vertices: Float32[ndarray, "T V 3"], polygons: Polygons
+    folder: Path, ending: str, names: list[str], vertices: Float[ndarray, "T V 3"], polygons: Polygons
 ) -> None:
     """Write all frames (T, V, 3) into a new folder, as files of the kind of one of `MESHES`, in parallel where there are many.
 
@@ -106,7 +108,7 @@ def write_frames(
 
 
 def write_sequence(
-    path: Path, frame_numbers: list[int], vertices: Float32[ndarray, "T V 3"], polygons: Polygons, scene: Scene
+    path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons, scene: Scene
 ) -> None:
     """Write all frames (T, V, 3) into one file, whose ending, one of `SEQUENCES`, says of what kind."""
     if path.suffix == ".npy":

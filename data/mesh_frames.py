@@ -4,13 +4,15 @@ What was parsed is kept (`data.mesh_cache`); positions are memory-mapped, so tha
 """
 
 import re
-import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from filelock import FileLock, Timeout
+from jaxtyping import Float
 from numpy import ndarray
 from tqdm import tqdm
 
@@ -19,7 +21,7 @@ from data.mesh_cache import cache_folder, cache_key, is_whole, write_checksums
 from data.mesh_formats import MESHES, SEQUENCES, open_frames, sequence_ending
 from data.opened_frames import OpenedFrames
 from data.polygons import Polygons
-from data.safe_write import write_beside
+from data.safe_write import remove, remove_leftovers, write_beside
 
 
 @dataclass
@@ -33,7 +35,7 @@ class MeshFrames:
     frame_numbers: list[int]
     files: list[Path]
     names: list[str]
-    vertices: Float32[ndarray, "T V 3"]
+    vertices: Float[ndarray, "T V 3"]
     polygons: Polygons
 
 
@@ -47,6 +49,10 @@ def list_frames(folder: Path, endings: Collection[str] = tuple(MESHES)) -> dict[
     for path in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
         if path.suffix.lower() not in endings or path.name.startswith("."):
             continue
+        if not path.is_file():
+            raise InputError(
+                f"{path}: found no file that can be read (a folder, a pipe or a broken link?), expected a mesh"
+            )
         numbers = re.findall(r"\d+", path.stem)
         if not numbers:
             raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001{path.suffix}")
@@ -72,13 +78,17 @@ def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFra
     frames = {} if ending else list_frames(path, endings)
     files = list(frames.values()) or [path]
     entry = cache_folder() / cache_key(path, files)
-    if entry.exists() and not is_whole(entry):
-        tqdm.write(f"{entry}: damaged, so {path} is read again")
-        shutil.rmtree(entry)
-    if not entry.exists():
-        opened = SEQUENCES[ending](path) if ending else open_frames(files, list(frames), f"reading {path}")
-        with write_beside(entry) as unfinished:
-            write_entry(unfinished, opened)
+    if not is_whole(entry):
+        with the_only_one_to_read(path, entry):
+            if entry.exists() and not is_whole(entry):
+                tqdm.write(f"{entry}: damaged, so {path} is read again")
+                remove(entry)
+            if not entry.exists():
+                opened = SEQUENCES[ending](path) if ending else open_frames(files, list(frames), f"reading {path}")
+                with write_beside(entry) as unfinished:
+                    write_entry(unfinished, opened)
+                    if cache_key(path, files) != entry.name:
+                        raise InputError(f"{path}: changed while it was read, expected files that nobody writes to")
     with np.load(entry / "topology.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"], stored["texture"], stored["texture_corners"])
         numbers = stored["frame_numbers"].tolist()
@@ -89,15 +99,33 @@ def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFra
     return MeshFrames(path, numbers, files, [file.stem for file in files], vertices, polygons)
 
 
+@contextmanager
+def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
+    """Wait until no other run reads the same files into the same entry of the cache; keep others waiting inside the block."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{entry}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tqdm.write(f"{path}: another run is reading it, waiting for that one to end")
+        lock.acquire()
+    with lock:
+        lock.release()  # the context holds it once more
+        remove_leftovers(entry.parent)
+        yield
+
+
 def write_entry(entry: Path, opened: OpenedFrames) -> None:
     """Read all frames and keep them in a new folder of the cache."""
     entry.mkdir()
     shape = len(opened.frame_numbers), opened.num_vertices, 3
+    first = next(opened.positions)
+    kind = first.dtype.newbyteorder("<")  # that of the first frame for all
     # written, not memory-mapped: a full disk is then an error and not a crash
     with open(entry / "vertices.npy", "wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-        for vertices in opened.positions:
-            file.write(vertices.astype("<f4").tobytes())
+        np.lib.format.write_array_header_1_0(file, {"descr": kind.str, "fortran_order": False, "shape": shape})
+        for vertices in chain([first], opened.positions):
+            file.write(vertices.astype(kind).tobytes())
     polygons = opened.polygons
     np.savez(
         entry / "topology.npz",

@@ -1,11 +1,12 @@
 """Sequences of paired meshes: skinned and scanned frames of one topology, with joints or without, checked when paired."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 
 from data.input_error import InputError
@@ -26,9 +27,24 @@ class MeshSequence:
     files: list[Path]
     frame_names: list[str]
     polygons: Polygons
-    skinned: Float32[ndarray, "T V 3"]
-    scan: Float32[ndarray, "T V 3"] | None
-    joints: Float32[ndarray, "T J 3"] | None = None
+    skinned: Float[ndarray, "T V 3"]
+    scan: Float[ndarray, "T V 3"] | None
+    joints: Float[ndarray, "T J 3"] | None = None
+
+    @cached_property
+    def origin(self) -> Float64[ndarray, "3"]:
+        """Where the model sees the origin, file units: amid the first frame of meshes that are far from the files' origin."""
+        if self.skinned.dtype == np.float32:
+            return np.zeros(3)
+        return self.skinned[0].mean(axis=0)
+
+    def seen(self, positions: Float[ndarray, "*B 3"]) -> Float32[ndarray, "*B 3"]:
+        """Return some of its positions relative to `origin`, in single precision."""
+        return (
+            (positions - self.origin).astype(np.float32)
+            if self.origin.any()
+            else positions.astype(np.float32, copy=False)
+        )
 
 
 def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
@@ -73,7 +89,7 @@ def check_topology(first: MeshFrames, other: MeshFrames) -> None:
         raise InputError(f"{other.files[0]}: other faces than {first.files[0]}, expected the same topology{hint}")
 
 
-def load_joints(path: Path, source: MeshFrames) -> Float32[ndarray, "T J 3"]:
+def load_joints(path: Path, source: MeshFrames) -> Float[ndarray, "T J 3"]:
     """Return the joints (T, J, 3) of every frame of `source`, file units, from a folder or file of them.
 
     Raises `InputError` for what `load_frames` refuses, and for a frame without joints.

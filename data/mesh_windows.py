@@ -27,10 +27,16 @@ class MeshWindows:
         return len(self.entries)
 
     def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
-        """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last."""
+        """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
+
+        They, and all that follows, are relative to their sequence's `origin`.
+        """
         sequence, frame = self.entries[indices].T
         frames = window_frames(frame, self.num_condition_frames)
-        return np.stack([self.sequences[s].skinned[window] for s, window in zip(sequence, frames, strict=True)])
+        windows = []
+        for s, window in zip(sequence, frames, strict=True):
+            windows.append(self.sequences[s].seen(self.sequences[s].skinned[window]))
+        return np.stack(windows)
 
     def joints(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N J 3"] | None:
         """Return windows (B, N, J, 3) of the joints, file units; None where the sequences have none."""
@@ -40,7 +46,7 @@ class MeshWindows:
             joints = self.sequences[s].joints
             if joints is None:
                 return None
-            windows.append(joints[window])
+            windows.append(self.sequences[s].seen(joints[window]))
         return np.stack(windows)
 
     def history(
@@ -54,11 +60,11 @@ class MeshWindows:
         paths = []
         sequence, frame = self.entries[indices].T
         for s, last in zip(sequence, frame, strict=True):
-            skinned = self.sequences[s].skinned
+            skinned, seen = self.sequences[s].skinned, self.sequences[s].seen
             frames = np.arange(last + 1 - num_frames, last + 1)
-            path = skinned[np.ix_(np.maximum(frames, 0), vertices)]
+            path = seen(skinned[np.ix_(np.maximum(frames, 0), vertices)])
             if last > 0:
-                first, second = skinned[0, vertices], skinned[1, vertices]
+                first, second = seen(skinned[:2, vertices])
                 path += np.minimum(frames, 0).astype(np.float32)[:, None, None] * (second - first)
             paths.append(path)
         return np.stack(paths)
@@ -70,7 +76,7 @@ class MeshWindows:
             scan = self.sequences[s].scan
             if scan is None:
                 raise ValueError(f"{self.sequences[s].name} has no scans")
-            scans.append(scan[frame])
+            scans.append(self.sequences[s].seen(scan[frame]))
         return np.stack(scans)
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from data.input_error import InputError
-from data.polygons import KnownTopology, Polygons
+from data.polygons import LARGEST_COORDINATE, KnownTopology, Polygons, in_needed_precision
 from data.safe_write import write_beside
 
 # A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;
@@ -26,9 +26,9 @@ TEXTURE_LINE = re.compile(rb"^[ \t]*vt[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 TEXTURE_INDEX = re.compile(rb"\d/(\d+)")
 VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
 
-PLAIN = b"v \n+-.0123456789eE"  # what a block of nothing but positions is written in
+LONGEST_NUMBER = 40  # characters
 
-LARGEST_COORDINATE = float(np.finfo(np.float32).max)
+PLAIN = b"v \n+-.0123456789eE"  # what a block of nothing but positions is written in
 
 
 def read_text(path: Path) -> bytes:
@@ -46,19 +46,22 @@ def line_number(text: bytes, offset: int) -> int:
     return 1 + text.count(b"\n", 0, offset) + text.count(CONTINUATION, 0, offset)
 
 
-def parse_positions(lines: list[bytes], first_column: int) -> Float32[ndarray, "V 3"] | None:
+def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 3"] | None:
     """Return the three numbers of each line (V, 3) from a column on; None where one is missing or not finite."""
     try:
-        with np.errstate(over="ignore"), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: told by who knows their number
             columns = range(first_column, first_column + 3)
-            positions = np.loadtxt(lines, dtype=np.float64, usecols=columns, ndmin=2, comments=None).astype(np.float32)
+            positions = np.loadtxt(lines, dtype=np.float64, usecols=columns, ndmin=2, comments=None)
     except ValueError:
         return None
-    return positions if len(positions) == len(lines) and np.isfinite(positions).all() else None
+    # a NaN is not below anything
+    if len(positions) != len(lines) or not (np.abs(positions) <= LARGEST_COORDINATE).all():
+        return None
+    return in_needed_precision(positions)
 
 
-def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
+def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
     """Return positions (V, 3) of all `v` lines, in their order; colours and weights behind them are passed over.
 
     Raises `InputError`, naming file and line, where a line is not three finite numbers, and where there is no line.
@@ -71,7 +74,7 @@ def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
         return vertices
     for match in VERTEX_LINE.finditer(text):
         try:
-            good = all(abs(float(number)) < LARGEST_COORDINATE for number in match[1].split()[:3])
+            good = all(abs(float(number)) <= LARGEST_COORDINATE for number in match[1].split()[:3])
         except ValueError:
             good = False
         if not good or len(match[1].split()) < 3:
@@ -79,6 +82,16 @@ def parse_vertices(text: bytes, path: Path) -> Float32[ndarray, "V 3"]:
             line = line_number(text, match.start())
             raise InputError(f"{path}: line {line}: found {found[:80]!r}, expected `v` and three finite numbers")
     raise InputError(f"{path}: vertices that cannot be read as numbers")
+
+
+def to_numbers(words: list[bytes], kind: type[np.generic]) -> Shaped[ndarray, " K"]:
+    """Return words as numbers; raise `ValueError` where one is none, or longer than any number needs to be.
+
+    All words in an array take as much memory as the longest one.
+    """
+    if max(map(len, words), default=0) > LONGEST_NUMBER:
+        raise ValueError("too long")
+    return np.array(words, dtype=bytes).astype(kind)
 
 
 def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
@@ -90,7 +103,7 @@ def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
     stripped = re.sub(rb"/\S*", b"", b"\n".join(lines))
     sizes = np.array([len(line.split()) for line in stripped.split(b"\n")] if lines else [], dtype=np.int64)
     try:
-        corners = np.array(stripped.split(), dtype=bytes).astype(np.int64) if lines else np.empty(0, np.int64)
+        corners = to_numbers(stripped.split(), np.int64)
         relative = corners < 0
         if relative.any():  # counted back from the vertices written so far
             vertex_offsets = [match.start() for match in VERTEX_LINE.finditer(text)]
@@ -128,16 +141,16 @@ def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
     if not lines or len(indices) != len(polygons.corners):
         return polygons
     try:
-        texture = np.array([line.split()[:2] for line in lines], dtype=bytes).astype(np.float32)
-        corners = np.array(indices, dtype=bytes).astype(np.int64) - 1
-    except ValueError:
+        texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float32).reshape(-1, 2)
+        corners = to_numbers(indices, np.int64) - 1
+    except (ValueError, OverflowError):
         return polygons
     if texture.shape != (len(lines), 2) or not ((corners >= 0) & (corners < len(lines))).all():
         return polygons
     return Polygons(polygons.sizes, polygons.corners, texture, corners)
 
 
-def read_obj(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
+def read_obj(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """Return positions (V, 3), in the file's units, and polygons of an OBJ file, with its texture coordinates.
 
     Reads `v` and `f` lines in all index forms (`v`, `v/vt`, `v//vn`, `v/vt/vn`; counted from the end where negative), any
@@ -195,7 +208,7 @@ class KnownText(KnownTopology):
         digest = rest_digest(before, behind) if block.count(b"\n") + 1 == num_vertices else b""
         return cls(path, polygons, num_vertices, read_obj, digest, face_text_digest(text))
 
-    def positions_of(self, path: Path) -> Float32[ndarray, "V 3"]:
+    def positions_of(self, path: Path) -> Float[ndarray, "V 3"]:
         """Return the positions (V, 3) of another file; raise `InputError` where its topology is not that of this one."""
         text = read_text(path)
         before, block, behind = split_vertex_block(text)
@@ -228,9 +241,18 @@ def position_template(path: Path) -> bytes:
 def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes) -> None:
     """Write `vertices` (V, 3) into a template of `position_template`; nine digits keep every bit of a float32.
 
-    The file appears whole or not at all; `OSError` where the disk does not take it.
+    Far from the origin seventeen keep every bit of a float64. The file appears whole or not at all; `OSError` where the disk
+    does not take it.
     """
-    text = template % tuple(vertices.ravel().tolist())
+    vertices = in_needed_precision(vertices)
+    if vertices.dtype == np.float64:
+        template = template.replace(b"v %.9g %.9g %.9g", b"v %.17g %.17g %.17g")
+    try:
+        text = template % tuple(vertices.ravel().tolist())
+    except TypeError:  # too few or too many
+        raise InputError(
+            f"{path}: the file that it is made from has other vertices than before, expected no change"
+        ) from None
     with write_beside(Path(path)) as partial:
         partial.write_bytes(text)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxtyping import Float32
+from jaxtyping import Float
 from numpy import ndarray
 
 from data.polygons import Polygons
@@ -16,4 +16,4 @@ class OpenedFrames:
     frame_numbers: list[int]
     num_vertices: int
     polygons: Polygons
-    positions: Iterator[Float32[ndarray, "V 3"]]
+    positions: Iterator[Float[ndarray, "V 3"]]

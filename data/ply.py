@@ -4,16 +4,16 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from trimesh.exchange.ply import load_ply
 
 from data.input_error import InputError
-from data.polygons import Polygons, checked_polygons, checked_positions
+from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
 from data.safe_write import write_beside
 
 
-def read_ply(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
+def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """Return positions (V, 3), file units, and faces of a PLY file.
 
     Faces of several sizes are cut into triangles; in binary files they cannot be read. Raises `InputError`.
@@ -39,16 +39,18 @@ def read_ply(path: Path) -> tuple[Float32[ndarray, "V 3"], Polygons]:
 
 
 def write_ply(path: Path, vertices: Float[ndarray, "V 3"], rows: Int[ndarray, "P K"]) -> None:
-    """Write vertices and faces of one size, or points where there are none, as a binary file, with every bit of a float32.
+    """Write vertices and faces of one size, or points where there are none, as a binary file, with every bit.
 
     The file appears whole or not at all; `OSError` where the disk does not take it.
     """
+    vertices = in_needed_precision(vertices)
+    kind = "float" if vertices.dtype == np.float32 else "double"
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
-    header += [f"property float {axis}" for axis in "xyz"]
+    header += [f"property {kind} {axis}" for axis in "xyz"]
     faces = np.empty(len(rows), dtype=[("size", "u1"), ("corners", "<i4", rows.shape[1:])])
     if len(rows):
         header += [f"element face {len(rows)}", "property list uchar int vertex_indices"]
         faces["size"], faces["corners"] = rows.shape[1], rows
     text = "\n".join([*header, "end_header\n"]).encode("ascii")
     with write_beside(Path(path)) as partial:
-        partial.write_bytes(text + vertices.astype("<f4").tobytes() + faces.tobytes())
+        partial.write_bytes(text + vertices.astype(vertices.dtype.newbyteorder("<")).tobytes() + faces.tobytes())

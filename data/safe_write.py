@@ -3,33 +3,42 @@
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+OLD = 24 * 3600  # seconds: nothing takes so long to write
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders of runs that were killed: those not touched for a day."""
+    for partial in folder.glob(".*.partial"):
+        if time.time() - partial.stat().st_mtime > OLD:
+            remove(partial)
 
 
 @contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or fill a folder; rename it to `path` when the block ends well.
 
-    On any error the temporary file or folder is removed and `path` stays as it was. A folder that somebody else finished
-    in the meantime is kept, and ours is dropped.
+    On any error the temporary file or folder is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        try:
-            partial.replace(path)
-        except OSError:
-            if not (partial.is_dir() and path.is_dir()):
-                raise
-            shutil.rmtree(partial)
+        partial.replace(path)
     except BaseException as error:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
+        remove(partial)
         if (
             isinstance(error, OSError) and error.filename is None
         ):  # a full disk names no file; NumPy, no error number either

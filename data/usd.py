@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from numpy import ndarray
 
 from data.input_error import InputError, optional_packages
 from data.opened_frames import OpenedFrames
-from data.polygons import Polygons, checked_polygons, checked_positions
+from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
 from data.safe_write import write_beside
 
 
@@ -60,7 +60,7 @@ def open_usd(path: Path) -> OpenedFrames:
         odd = next(time for time in times if time != int(time))
         raise InputError(f"{path}: found a time sample at {odd}, expected whole numbers of frames")
 
-    def positions() -> Iterator[Float32[ndarray, "V 3"]]:
+    def positions() -> Iterator[Float[ndarray, "V 3"]]:
         prim = stage.GetPrimAtPath(prims[0].GetPath())  # prims live as long as their stage
         for time in times:
             here = np.array(points.Get(time) or np.empty((0, 3)), dtype=np.float32)
@@ -130,11 +130,11 @@ def write_usd(
 ) -> None:
     """Write positions (T, V, 3) as time samples of one mesh, or of points where there are no faces, with every bit.
 
-    Text where the name ends in .usda, else binary. The file appears whole or not at all; `OSError` where the disk does not take
-    it, `InputError` as `check_usable`.
+    Positions far from the origin are written relative to a translation. Text where the name ends in .usda, else binary.
+    The file appears whole or not at all; `OSError` where the disk does not take it, `InputError` as `check_usable`.
     """
     check_usable(scene)
-    from pxr import Sdf, Tf, Usd, UsdGeom, Vt
+    from pxr import Gf, Sdf, Tf, Usd, UsdGeom, Vt
 
     with write_beside(path) as partial:
         kind = Sdf.FileFormat.FindById("usda" if path.suffix == ".usda" else "usdc")
@@ -160,8 +160,11 @@ def write_usd(
             st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
             st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
         points, extent = shape.CreatePointsAttr(), shape.CreateExtentAttr()
+        origin = vertices[0].mean(axis=0) if in_needed_precision(vertices[0]).dtype == np.float64 else np.zeros(3)
+        if origin.any():
+            UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
         for number, frame in zip(frame_numbers, vertices, strict=True):
-            positions = np.ascontiguousarray(frame, dtype=np.float32)
+            positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
             points.Set(Vt.Vec3fArray.FromNumpy(positions), number)
             box = np.stack([positions.min(axis=0), positions.max(axis=0)])
             extent.Set(Vt.Vec3fArray.FromNumpy(box), number)

@@ -95,7 +95,7 @@ class MeshAutoencoder(nn.Module):
 
     def frames(self, skinned: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
         """Return the surface frames (B, V, 3, 3) of skinned meshes."""
-        return surface_frames(skinned, self.surface.faces, self.surface.tangent_ends)
+        return surface_frames(skinned / self.surface.unit, self.surface.faces, self.surface.tangent_ends)
 
     def features(
         self,

@@ -145,6 +145,11 @@ def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"
     return ends
 
 
+def power_of_two_near(extent: float) -> float:
+    """Return the largest power of two up to an extent: to divide by it is exact. One for no extent."""
+    return 2.0 ** np.floor(np.log2(extent)) if extent > 0 else 1.0
+
+
 BUFFERS = (
     "vertices",
     "faces",
@@ -160,7 +165,9 @@ BUFFERS = (
 class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
 
-    `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to each vertex.
+    `vertices` are relative to their mean. `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to
+    each vertex. `unit` is a length near the mesh's extent: in units of it, areas and squares of lengths are far from the ends
+    of single precision.
     """
 
     vertices: Tensor
@@ -178,6 +185,8 @@ class RestSurface(nn.Module):
         super().__init__()
         for name in BUFFERS:
             self.register_buffer(name, buffers[name])
+        extent = float((self.vertices.amax(dim=0) - self.vertices.amin(dim=0)).max())
+        self.unit = power_of_two_near(extent)
         # every anchor is the nearest to itself
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         self.register_buffer("anchors", anchors, persistent=False)
@@ -191,15 +200,18 @@ class RestSurface(nn.Module):
         joints: Float[ndarray, "J 3"] | None = None,
     ) -> "RestSurface":
         """Compute everything from positions (V, 3) and joints (J, 3), any units, of one frame, and triangles (F, 3)."""
-        vertices = np.asarray(vertices, dtype=np.float64)
-        points = np.empty((0, 3)) if joints is None else np.asarray(joints, dtype=np.float64)
+        centre = np.mean(vertices, axis=0, dtype=np.float64)
+        points = np.empty((0, 3)) if joints is None else joints - centre
+        vertices = vertices - centre
         edges = unique_edges(faces)
-        links = bridges(vertices, edges)
-        _, anchors = nearest_along_surface(vertices, np.concatenate([edges, links]), NUM_ANCHORS, NUM_NEAREST_ANCHORS)
+        unit = power_of_two_near(np.ptp(vertices, axis=0).max())
+        links = bridges(vertices / unit, edges)
+        ties = np.concatenate([edges, links])
+        _, anchors = nearest_along_surface(vertices / unit, ties, NUM_ANCHORS, NUM_NEAREST_ANCHORS)
         ends = torch.from_numpy(longest_edge_ends(vertices, edges))
         rest = torch.from_numpy(vertices).float()
         face_tensor = torch.from_numpy(np.asarray(faces, np.int64))
-        frames = surface_frames(rest, face_tensor, ends)
+        frames = surface_frames(rest / unit, face_tensor, ends)
         nearest_anchors = torch.from_numpy(anchors)
         nearest_joints = torch.from_numpy(nearest_points(vertices, points, NUM_NEAREST_JOINTS))
         bones = torch.from_numpy(points).float()

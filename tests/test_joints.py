@@ -38,8 +38,8 @@ def test_every_form_of_joint_file(tmp_path):
     [
         ("a1.npy", np.zeros((3, 2)), r"shape \(3, 2\) \(float64\), expected numbers \(V, 3\)"),
         ("a1.npy", np.zeros((0, 3)), r"shape \(0, 3\)"),
-        ("a1.npy", np.array([[0, 0, 0], [0, np.nan, 0]]), "vertex 1 is not finite"),
-        ("a1.npy", np.array([[0, 1e300, 0]]), "vertex 0 is not finite"),
+        ("a1.npy", np.array([[0, 0, 0], [0, np.nan, 0]]), "vertex 1 is .*nan.*, expected three finite numbers"),
+        ("a1.npy", np.array([[0, 1e300, 0]]), "vertex 0 is .*1e.300.*, expected three finite numbers"),
         ("a1.npy", np.array([[None, 1, 2]], dtype=object), "cannot be read"),
         ("a1.npy", b"", "cannot be read"),
         ("a1.txt", b"", r"shape \(0, 1\)"),

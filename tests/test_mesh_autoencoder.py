@@ -90,7 +90,8 @@ def test_joints_are_seen_in_the_frame_of_the_vertex(jointed):
     vertex, surface = 29, model.surface
     nearest = surface.nearest_joints[vertex]
     assert len(nearest) == 4
-    rest, bones = surface.vertices, torch.from_numpy(tube_joints(1)[0]).float()
+    rest = surface.vertices
+    bones = torch.from_numpy(tube_joints(1)[0] - tube_frames(1)[0].mean(axis=0)).float()
     distance = torch.linalg.vector_norm(bones - rest[vertex], dim=1)
     assert nearest.tolist() == distance.argsort()[:4].tolist()
     frame = model.frames(window[:, -1])[1, vertex]

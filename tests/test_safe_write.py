@@ -1,9 +1,10 @@
 import errno
 import os
+import time
 
 import pytest
 
-from data.safe_write import write_beside
+from data.safe_write import remove_leftovers, write_beside
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -26,15 +27,16 @@ def test_a_failure_leaves_what_was_there(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_another_process_finished_first_is_kept(tmp_path):
-    path = tmp_path / "entry"
-    with write_beside(path) as partial:
-        partial.mkdir()
-        (partial / "mine").touch()
-        path.mkdir()
-        (path / "theirs").touch()
-    assert [file.name for file in path.iterdir()] == ["theirs"]
-    assert list(tmp_path.iterdir()) == [path]
+def test_leftovers_of_killed_runs_go_after_a_day(tmp_path):
+    names = [".1.pt.77.partial", ".entry.78.partial", ".2.pt.79.partial", "1.pt"]
+    for name in names:
+        (tmp_path / name).mkdir() if "entry" in name else (tmp_path / name).touch()
+    (tmp_path / names[1] / "vertices.npy").touch()
+    long_ago = time.time() - 2 * 24 * 3600
+    for name in (*names[:2], "1.pt"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".2.pt.79.partial", "1.pt"]
 
 
 def test_a_full_disk_names_the_file(tmp_path):

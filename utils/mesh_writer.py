@@ -64,6 +64,7 @@ class MeshWriter:
                 )
         self.writers: dict[tuple[int, str], WriteFrame] = {}
         self.waiting = folder / f".predictions.{os.environ.get('MASTER_PORT', os.getpid())}.partial"
+        self.kind = "<f8" if any(each.origin.any() for each in windows.sequences) else "<f4"
         self.lock = threading.Lock()
 
     def __enter__(self) -> "MeshWriter":
@@ -73,9 +74,14 @@ class MeshWriter:
         return self
 
     def write(self, index: int, vertices: Float[ndarray, "V 3"]) -> None:
-        """Write one frame of the windows, or keep it for the files of all frames; called from several threads."""
+        """Write one frame, given relative to its sequence's origin, or keep it for the files of all frames.
+
+        Called from several threads.
+        """
         number, frame = self.windows.entries[index]
         sequence = self.windows.sequences[number]
+        if sequence.origin.any():
+            vertices = vertices + sequence.origin
         for ending in self.endings:
             if ending in MESHES:
                 folder = self.folder if ending == ".obj" else self.folder / ending[1:]
@@ -83,7 +89,7 @@ class MeshWriter:
                     folder / (sequence.frame_names[frame] + ending), vertices
                 )
         if self.has_clips:
-            content = vertices.astype("<f4").tobytes()
+            content = vertices.astype(self.kind).tobytes()
             try:
                 with self.lock:
                     self.waiting_file.seek(index * len(content))
@@ -117,7 +123,7 @@ class MeshWriter:
     def write_clips(self) -> None:
         """Write the files of all frames."""
         shape = len(self.windows), *self.windows.sequences[0].skinned.shape[1:]
-        vertices = np.memmap(self.waiting, dtype="<f4", mode="r", shape=shape)
+        vertices = np.memmap(self.waiting, dtype=self.kind, mode="r", shape=shape)
         for name, indices in self.clips.items():
             entries = self.windows.entries[indices]
             sequences = [self.windows.sequences[number] for number, _ in entries]
