@@ -44,6 +44,7 @@ def main(argv=None):
         "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input
         "anchors": json.dumps(model.surface.anchors.tolist()),  # vertices
         "topology": topology_hash(model),
+        "training": json.dumps(stored["record"]),
     }
 
     # export

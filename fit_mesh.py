@@ -13,11 +13,12 @@ from data.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
 from utils import arguments
-from utils.checkpoint import build_model, build_settings, check_topology, load_checkpoint
+from utils.checkpoint import build_model, check_topology, load_checkpoint
 from utils.command_line import run
 from utils.losses import reconstruction
 from utils.processes import first_alone
 from utils.run_folders import TrainingRun, new_timestamp
+from utils.run_record import describe_run
 from utils.training import Trainer
 from utils.training_blocks import SHUFFLED_VERTICES
 
@@ -38,7 +39,8 @@ def main(argv=None):
 
     path = arguments.checkpoint_to_go_on_from(args)
     stored = load_checkpoint(path) if path else None
-    settings = arguments.choose_settings(args, build_settings(stored, path) if path else None)
+    model = build_model(stored, path) if path else None
+    settings = arguments.choose_settings(args, model.settings if path else None)
 
     # data
     with first_alone():
@@ -49,11 +51,11 @@ def main(argv=None):
     if path is None:
         model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
     else:
-        model = build_model(stored, path)
         check_topology(model, sequences[0], faces, path)
 
     # fit
-    training_run = TrainingRun(args.model_type, stored["timestamp"] if stored else new_timestamp(args.model_type))
+    timestamp = stored["timestamp"] if stored else new_timestamp(args.model_type)
+    training_run = TrainingRun(args.model_type, timestamp, describe_run(args, sequences))
     options = arguments.training_options(args)
     Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options, stored).fit()
 

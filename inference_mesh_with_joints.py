@@ -18,6 +18,7 @@ from utils.mesh_writer import MeshWriter
 from utils.metrics import UNITS_IN_MM, error_table
 from utils.processes import first_alone
 from utils.run_folders import inference_folder
+from utils.run_record import describe_run
 
 
 def parse_arguments(argv):
@@ -52,7 +53,8 @@ def main(argv=None):
     folder = inference_folder(args.model_type or stored["model_type"], stored["timestamp"])
     units_in_mm = UNITS_IN_MM[args.units]
     scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
-    with MeshWriter(windows, folder, args.export, scene) as writer:
+    record = describe_run(args, sequences) | {"checkpoint": str(path), "training": stored["record"]}
+    with MeshWriter(windows, folder, args.export, scene, record) as writer:
         errors = export_predictions(
             model, windows, writer.write, device, units_in_mm, measured=args.is_target_available
         )

@@ -49,6 +49,12 @@ def write_checksums(entry: Path) -> None:
     (entry / CHECKSUMS).write_text(json.dumps(checksums(entry)), encoding="ascii")
 
 
+def fingerprint(entry: Path) -> str:
+    """Return what stands for the content of an entry: its files' checksums."""
+    stored = json.loads((entry / CHECKSUMS).read_text(encoding="ascii"))
+    return "-".join(f"{stored[name]:08x}" for name in sorted(stored))
+
+
 def is_whole(entry: Path) -> bool:
     """Say whether every file of an entry is as it was written."""
     try:

@@ -5,7 +5,7 @@ What was parsed is kept (`data.mesh_cache`); positions are memory-mapped, so tha
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from data.input_error import InputError
-from data.mesh_cache import cache_folder, cache_key, is_whole, write_checksums
+from data.mesh_cache import cache_folder, cache_key, fingerprint, is_whole, write_checksums
 from data.mesh_formats import MESHES, SEQUENCES, open_frames, sequence_ending
 from data.opened_frames import OpenedFrames
 from data.polygons import Polygons
@@ -28,7 +28,8 @@ from data.safe_write import remove, remove_leftovers, write_beside
 class MeshFrames:
     """All frames of one folder or file: their numbers, positions (T, V, 3) in the files' units, and their polygons.
 
-    `files` are those they were read from, the same one for all where one file holds them; `names` those without ending.
+    `files` are those they were read from, the same one for all where one file holds them; `names` those without ending. The
+    `fingerprint` stands for positions, polygons and numbers, wherever they were read from.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class MeshFrames:
     names: list[str]
     vertices: Float[ndarray, "T V 3"]
     polygons: Polygons
+    fingerprint: str
 
 
 def list_frames(folder: Path, endings: Collection[str] = tuple(MESHES)) -> dict[int, Path]:
@@ -95,8 +97,8 @@ def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFra
     vertices = np.load(entry / "vertices.npy", mmap_mode="r")
     if ending:
         names = [f"{path.stem}.{number:05d}" for number in numbers]
-        return MeshFrames(path, numbers, [path] * len(numbers), names, vertices, polygons)
-    return MeshFrames(path, numbers, files, [file.stem for file in files], vertices, polygons)
+        return MeshFrames(path, numbers, [path] * len(numbers), names, vertices, polygons, fingerprint(entry))
+    return MeshFrames(path, numbers, files, [file.stem for file in files], vertices, polygons, fingerprint(entry))
 
 
 @contextmanager
@@ -122,7 +124,7 @@ def write_entry(entry: Path, opened: OpenedFrames) -> None:
     first = next(opened.positions)
     kind = first.dtype.newbyteorder("<")  # that of the first frame for all
     # written, not memory-mapped: a full disk is then an error and not a crash
-    with open(entry / "vertices.npy", "wb") as file:
+    with closing(opened.positions), open(entry / "vertices.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": kind.str, "fortran_order": False, "shape": shape})
         for vertices in chain([first], opened.positions):
             file.write(vertices.astype(kind).tobytes())

@@ -1,6 +1,6 @@
 """Sequences of paired meshes: skinned and scanned frames of one topology, with joints or without, checked when paired."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ class MeshSequence:
     """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scan and joints, file units.
 
     `frame_names` are those of the files, without ending; where one file holds all frames, its name and the frame's number.
+    `fingerprints` are those of all frames of "skinned", "scan" and "joints", before any gap split them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class MeshSequence:
     skinned: Float[ndarray, "T V 3"]
     scan: Float[ndarray, "T V 3"] | None
     joints: Float[ndarray, "T J 3"] | None = None
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def origin(self) -> Float64[ndarray, "3"]:
@@ -89,17 +91,17 @@ def check_topology(first: MeshFrames, other: MeshFrames) -> None:
         raise InputError(f"{other.files[0]}: other faces than {first.files[0]}, expected the same topology{hint}")
 
 
-def load_joints(path: Path, source: MeshFrames) -> Float[ndarray, "T J 3"]:
-    """Return the joints (T, J, 3) of every frame of `source`, file units, from a folder or file of them.
+def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
+    """Return the joints in a folder or file, those of every frame of `source` among them.
 
     Raises `InputError` for what `load_frames` refuses, and for a frame without joints.
     """
     joints = load_frames(path, tuple(POINTS))
     check_frames(source, joints, "have no joints")
-    return joints.vertices[np.searchsorted(joints.frame_numbers, source.frame_numbers)]
+    return joints
 
 
-def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: ndarray | None) -> list[MeshSequence]:
+def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFrames | None) -> list[MeshSequence]:
     """Return one sequence per run of consecutive frame numbers: no window may cross a gap.
 
     Raises `InputError` where neither the skinned meshes nor the scans have faces.
@@ -110,6 +112,11 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: ndarray
     if not len(polygons.sizes):
         raise InputError(f"{source.files[0]}: no faces found, expected a mesh")
     numbers = np.array(source.frame_numbers, dtype=np.int64)
+    joint_positions = None
+    if joints is not None:
+        joint_positions = joints.vertices[np.searchsorted(joints.frame_numbers, source.frame_numbers)]
+    named = {"skinned": source, "scan": target, "joints": joints}
+    fingerprints = {name: frames.fingerprint for name, frames in named.items() if frames is not None}
     bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
     return [
         MeshSequence(
@@ -120,7 +127,8 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: ndarray
             polygons=polygons,
             skinned=source.vertices[start:end],
             scan=None if target is None else target.vertices[start:end],
-            joints=None if joints is None else joints[start:end],
+            joints=None if joint_positions is None else joint_positions[start:end],
+            fingerprints=fingerprints,
         )
         for start, end in pairwise(bounds)
     ]

@@ -1,6 +1,6 @@
 """What is known of all frames of a folder or file before their positions are read."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -16,4 +16,4 @@ class OpenedFrames:
     frame_numbers: list[int]
     num_vertices: int
     polygons: Polygons
-    positions: Iterator[Float[ndarray, "V 3"]]
+    positions: Generator[Float[ndarray, "V 3"]]

@@ -27,6 +27,17 @@ def remove_leftovers(folder: Path) -> None:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give errors of writing the file's name where they have none: a full disk names no file; NumPy, not even a number."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from None
+
+
+@contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or fill a folder; rename it to `path` when the block ends well.
 
@@ -35,12 +46,9 @@ def write_beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        partial.replace(path)
-    except BaseException as error:
+        with naming(path):
+            yield partial
+            partial.replace(path)
+    except BaseException:
         remove(partial)
-        if (
-            isinstance(error, OSError) and error.filename is None
-        ):  # a full disk names no file; NumPy, no error number either
-            raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from None
         raise

@@ -4,7 +4,7 @@ Needs usd-core, an optional package, which is imported where it is used.
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def open_usd(path: Path) -> OpenedFrames:
         odd = next(time for time in times if time != int(time))
         raise InputError(f"{path}: found a time sample at {odd}, expected whole numbers of frames")
 
-    def positions() -> Iterator[Float[ndarray, "V 3"]]:
+    def positions() -> Generator[Float[ndarray, "V 3"]]:
         prim = stage.GetPrimAtPath(prims[0].GetPath())  # prims live as long as their stage
         for time in times:
             here = np.array(points.Get(time) or np.empty((0, 3)), dtype=np.float32)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from data.polygons import Polygons
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface
 from utils.checkpoint import save_checkpoint
+from utils.training import Progress
 
 RINGS, AROUND = 9, 8
 
@@ -128,9 +130,10 @@ def save_untrained(path, model, **contents):
     nothing = {
         "model_type": "tube",
         "timestamp": "2024-01-01_00-00-00",
+        "record": {"commit": "unknown"},
         "options": {"units": "m"},
         "optimizer": {},
-        "progress": {},
+        "progress": asdict(Progress()),
     }
     save_checkpoint(path, model, **nothing | contents)
 

@@ -12,7 +12,7 @@ from utils.mesh_writer import EXPORTS, MeshWriter
 
 
 def write_all(windows, folder, exports, vertices):
-    with MeshWriter(windows, folder, exports, Scene()) as writer:
+    with MeshWriter(windows, folder, exports, Scene(), {}) as writer:
         for index in np.random.default_rng(0).permutation(len(windows)).tolist():  # threads finish in any order
             writer.write(index, vertices[index])
 
@@ -28,7 +28,7 @@ def test_every_format_at_once_of_several_sources_with_a_gap(tmp_path):
     folder = tmp_path / "out"
     write_all(windows, folder, list(EXPORTS), vertices)
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".obj") == [
-        "drc", "jump_sbs.npz", "jump_sbs.usdc", "ply", "tube_sbs.npz", "tube_sbs.usdc",
+        "drc", "jump_sbs.json", "jump_sbs.npz", "jump_sbs.usdc", "ply", "tube_sbs.json", "tube_sbs.npz", "tube_sbs.usdc",
     ]  # fmt: skip
     for name, number, own in (("tube_sbs", [1, 2, 4, 5, 6], vertices[:5]), ("jump_sbs", [1, 2, 3, 4], vertices[5:])):
         for ending in (".npz", ".usdc"):
@@ -50,7 +50,7 @@ def test_predictions_of_a_file_of_all_frames(tmp_path):
     windows = all_windows(load_sequences([tmp_path / "tube.npz"], None)[0], 1)
     write_all(windows, tmp_path / "out", ["obj", "usd"], frames.vertices + 1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "tube.00001.obj", "tube.00002.obj", "tube.00003.obj", "tube.usdc",
+        "tube.00001.obj", "tube.00002.obj", "tube.00003.obj", "tube.json", "tube.usdc",
     ]  # fmt: skip
     vertices, polygons = read_obj(tmp_path / "out" / "tube.00002.obj")
     np.testing.assert_array_equal(vertices, frames.vertices[1] + 1)
@@ -72,7 +72,7 @@ def test_an_error_leaves_no_file_of_all_frames(tmp_path):
     windows = all_windows(load_sequences([source], None)[0], 1)
     with (
         pytest.raises(KeyboardInterrupt),
-        MeshWriter(windows, tmp_path / "out", ["npz", "usd"], Scene()) as writer,
+        MeshWriter(windows, tmp_path / "out", ["npz", "usd"], Scene(), {}) as writer,
     ):
         writer.write(0, np.zeros((72, 3), np.float32))
         raise KeyboardInterrupt
@@ -83,17 +83,17 @@ def test_names_that_meet(tmp_path):
     (one, _), (other, _) = (write_tube(tmp_path, name, num_frames=2) for name in ("one", "other"))
     windows = all_windows(load_sequences([one, other], None)[0], 1)
     with pytest.raises(InputError, match=r"other.*00001\.obj: same frame name as .*one.*00001\.obj, tube_sbs\.00001"):
-        MeshWriter(windows, tmp_path / "out", ["obj"], Scene())
+        MeshWriter(windows, tmp_path / "out", ["obj"], Scene(), {})
     for path in sorted(other.iterdir()):
         path.rename(other / path.name.replace(".0000", ".0001"))
     windows = all_windows(load_sequences([one, other], None)[0], 1)
-    MeshWriter(windows, tmp_path / "out", ["obj", "drc"], Scene())
+    MeshWriter(windows, tmp_path / "out", ["obj", "drc"], Scene(), {})
     with pytest.raises(InputError, match=r"named tube_sbs as .*one"):
-        MeshWriter(windows, tmp_path / "out", ["usd"], Scene())
+        MeshWriter(windows, tmp_path / "out", ["usd"], Scene(), {})
 
 
 def test_an_up_axis_that_usd_does_not_know_is_found_before_the_work(tmp_path):
     source, _ = write_tube(tmp_path, num_frames=2)
     windows = all_windows(load_sequences([source], None)[0], 1)
     with pytest.raises(InputError, match="--up_axis: found x, expected y or z"):
-        MeshWriter(windows, tmp_path / "out", ["usd"], Scene("x"))
+        MeshWriter(windows, tmp_path / "out", ["usd"], Scene("x"), {})

@@ -1,7 +1,11 @@
+import copy
+
 import numpy as np
 import pytest
+import torch
 
-from utils.optimizer import scheduled_learning_rate
+from data.input_error import InputError
+from utils.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
 
 
 def test_the_rate_rises_and_falls():
@@ -10,3 +14,43 @@ def test_the_rate_rises_and_falls():
     assert rates[0] == pytest.approx(0.1 / 50)
     assert rates[-1] == pytest.approx(0.1 / 1000)
     assert all(0 < scheduled_learning_rate(step, 2, 0.1) <= 0.1 for step in range(2))
+
+
+def test_moments_come_back_and_nothing_else_does(make_model):
+    torch.manual_seed(0)
+    model = make_model(num_condition_frames=3)
+    optimizer = make_optimizer(model, 0.1)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    stored = copy.deepcopy(optimizer.state_dict())
+    for group in stored["param_groups"]:
+        group |= {"lr": "fast", "betas": None}
+    again = make_optimizer(model, 0.1)
+    restore_optimizer(again, stored)
+    assert again.param_groups[0]["lr"] == 0.1
+    for one, other in zip(optimizer.state.values(), again.state.values(), strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("harm", ["missing", "short", "nan", "text", "strange"])
+def test_moments_of_another_model_are_refused(make_model, harm):
+    model = make_model(num_condition_frames=3)
+    optimizer = make_optimizer(model, 0.1)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    stored = copy.deepcopy(optimizer.state_dict())
+    moments = stored["state"][0]
+    if harm == "missing":
+        del stored["state"][0]
+    elif harm == "short":
+        moments["exp_avg"] = moments["exp_avg"][:1]
+    elif harm == "nan":
+        moments["exp_avg_sq"][0] = torch.nan
+    elif harm == "text":
+        moments["step"] = "1"
+    else:
+        stored["state"] = "state"
+    with pytest.raises(InputError, match="an optimizer's state of"):
+        restore_optimizer(optimizer, stored)

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import trimesh
@@ -8,6 +10,7 @@ from matplotlib.colors import to_rgb
 from data.input_error import InputError
 from plot_loss_curves import main
 from utils.plots import RUN_COLORS, draw_comparison, plot_loss_curves
+from utils.training import Progress
 
 
 def test_the_curve_is_a_picture_with_both_errors(tmp_path):
@@ -40,7 +43,7 @@ def write_run(tmp_path, make_model):
         ]
         curves = {"reconstruction": [[float(epoch), error / 2] for epoch, error in enumerate(held_out, 1)]}
         path = tmp_path / "saved_model" / model_type / "2026-01-31_12-00-00" / "2.pt"
-        progress = {"curves": curves, "history": history}
+        progress = asdict(Progress(curves=curves, history=history))
         save_untrained(path, make_model(), model_type=model_type, timestamp=path.parent.name, progress=progress)
         return path.parent.parent
 

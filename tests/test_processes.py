@@ -88,7 +88,7 @@ def test_processes_share_the_frames_of_an_export(folder):
     (other,) = (folder / "inference_meshes/shared").iterdir()
     names = sorted(path.name for path in first.iterdir())
     assert sorted(path.name for path in other.iterdir()) == names
-    assert len(names) == 9  # seven meshes, all of them in one file, and a picture
+    assert len(names) == 10  # seven meshes, all of them in one file, what they were made from, and a picture
     for name in names:
         if name.endswith(".obj"):
             np.testing.assert_allclose(read_obj(other / name)[0], read_obj(first / name)[0], atol=1e-7)

@@ -37,11 +37,11 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
             setattr(options, name, value)
         design = {"coordinates": "world", "num_embeddings": 0} if world else {}
         model, stored = make_model(num_condition_frames=3, **design), None
-        run = TrainingRun("tube", new_timestamp("tube"))
+        run = TrainingRun("tube", new_timestamp("tube"), {})
         if checkpoint:
             stored = load_checkpoint(checkpoint)
             model = build_model(stored, checkpoint)
-            run = TrainingRun("tube", stored["timestamp"])
+            run = TrainingRun("tube", stored["timestamp"], {"data": []})
         frames = split_windows([make_tube_sequence(12)], 3, num_inference_meshes)
         return Trainer(model, *frames, SHUFFLED_VERTICES, loss, run, torch.device("cpu"), options, stored)
 

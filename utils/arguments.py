@@ -18,7 +18,7 @@ from utils.checkpoint import find_checkpoint, newest_checkpoint
 from utils.mesh_writer import EXPORTS
 from utils.metrics import UNITS_IN_MM
 from utils.processes import join_processes, local_rank, num_processes
-from utils.run_folders import checkpoint_folder
+from utils.run_folders import FOLDER_NAME, checkpoint_folder
 from utils.training import TrainingOptions
 
 
@@ -51,7 +51,7 @@ def positive_number(text: str) -> float:
 
 def folder_name(text: str) -> str:
     """Parse a name that is safe as one folder's name."""
-    if not re.fullmatch(r"\w[\w.-]*", text):
+    if not FOLDER_NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected letters, digits, '.', '_' and '-'")
     return text
 

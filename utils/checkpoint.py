@@ -1,8 +1,8 @@
 """Checkpoints: one plain dict each, loaded without running code, that hold all that inference and resuming need."""
 
-import errno
-import platform
+import os
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,31 @@ from numpy import ndarray
 from data.input_error import InputError
 from data.mesh_sequence import MeshSequence
 from data.safe_write import write_beside
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
-from models.rest_surface import RestSurface
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.checkpoint_checks import check_archive, check_contents, checked_model, reason_of
+from utils.run_folders import runs_by_age
 
-FORMAT = "skin2scan checkpoint 3"
-CONTENTS = {"settings": dict, "model": dict, "model_type": str, "timestamp": str}
-CONTENTS |= {"options": dict, "optimizer": dict, "progress": dict}
+FORMAT = "skin2scan checkpoint 4"
 CHECKPOINT_NAME = re.compile(r"(\d+)(?:_(\d+))?\.pt")  # 2.pt: two epochs; 2_150.pt: stopped 150 steps into the third
 
 
 def save_checkpoint(path: Path, model: MeshAutoencoder, **contents: Any) -> None:
-    """Write a model and whatever else is given (plain values, tensors, dicts and lists of them), whole or not at all."""
+    """Write a model and whatever else is given (plain values, tensors, dicts and lists of them), whole or not at all.
+
+    It is on the disk, and not on its way there, before it takes its name: what comes after may be a power cut.
+    """
     checkpoint = {
         "format": FORMAT,
-        "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
         "settings": model.settings.to_dict(),
         "model": model.state_dict(),
         **contents,
     }
-    with write_beside(path) as partial:
-        try:
-            torch.save(checkpoint, partial)
-        except RuntimeError as error:  # how torch reports a disk that is full
-            raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from None
+    content = BytesIO()
+    torch.save(checkpoint, content)  # not to the disk, of which torch does not say that it is full
+    with write_beside(path) as partial, open(partial, "wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -47,42 +49,24 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a checkpoint (.pt)")
+    check_archive(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, by how the file is broken
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: not a whole checkpoint that is safe to load ({reason})") from None
+        raise InputError(f"{path}: not a whole checkpoint that is safe to load ({reason_of(error)})") from None
     found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
     if found != FORMAT:
         raise InputError(f"{path}: found {found!r}, expected {FORMAT!r}")
-    for name, kind in CONTENTS.items():
-        if not isinstance(checkpoint.get(name), kind):
-            found = type(checkpoint[name]).__name__ if name in checkpoint else "nothing"
-            raise InputError(f"{path}: found {found} as its {name}, expected a {kind.__name__}")
+    check_contents(checkpoint, path)
     return checkpoint
-
-
-def build_settings(checkpoint: dict[str, Any], path: Path) -> ModelSettings:
-    """Return the model settings of a checkpoint; raise `InputError`, naming `path`, where they are not what is expected."""
-    try:
-        return ModelSettings(**checkpoint["settings"])
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: its settings are not those of a model ({error})") from None
 
 
 def build_model(checkpoint: dict[str, Any], path: Path) -> MeshAutoencoder:
     """Return the model of a checkpoint; raise `InputError`, naming `path`, where its parts do not fit together."""
     try:
-        state = checkpoint["model"]
-        prefix = "surface."
-        surface = RestSurface({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
-        model = MeshAutoencoder(build_settings(checkpoint, path), surface)
-        model.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: settings and weights do not fit together ({str(error).splitlines()[0][:200]})"
-        ) from None
-    return model
+        return checked_model(checkpoint["settings"], checkpoint["model"])
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise InputError(f"{path}: settings and weights do not fit together ({str(error)[:200]})") from None
 
 
 def check_topology(model: MeshAutoencoder, sequence: MeshSequence, faces: Int[ndarray, "F 3"], path: Path) -> None:
@@ -103,7 +87,7 @@ def farthest_checkpoint(run_folder: Path) -> Path | None:
 
 def newest_checkpoint(model_folder: Path) -> Path:
     """Return the farthest checkpoint of the newest run in saved_model/<model_type>; raise `InputError` where there is none."""
-    for run_folder in sorted(model_folder.glob("*"), reverse=True):
+    for run_folder in runs_by_age(model_folder):
         if checkpoint := farthest_checkpoint(run_folder):
             return checkpoint
     raise InputError(f"{model_folder}: no checkpoint found, expected <timestamp>/<epoch>.pt in it")

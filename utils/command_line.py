@@ -4,14 +4,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+import torch
 
 from data.input_error import InputError
 from utils.processes import leave_processes, num_processes
 
 
-class Interrupted(Exception):
-    """Training was asked to stop, and did, with everything saved; `exit_code` as shells expect it of the signal."""
+class Interrupted(BaseException):
+    """A script was asked to stop, and did; `exit_code` as shells expect it of the signal.
+
+    Like `KeyboardInterrupt` it is no `Exception`, so that nobody takes it for what is wrong with a file.
+    """
 
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
@@ -41,8 +47,29 @@ def stop_signals() -> Iterator[list[int]]:
         restore()
 
 
+def interrupt(number: int, _: Any) -> NoReturn:
+    """End what is under way, as Ctrl-C does, on another signal."""
+    raise Interrupted("interrupted", 128 + number)
+
+
+def in_one_line(error: Exception) -> str:
+    """Return an error's message in one line, without characters that a terminal would act on."""
+    text = " ".join(str(error).split())
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Say whether an error is that of memory that is not there, on any device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def run(main: Callable[[], None]) -> None:
-    """Call a script's `main` and exit: 0 when it went well, 2 on wrong input or a full disk, 130 on Ctrl-C."""
+    """Call a script's `main` and exit: 0 when it went well, 2 on wrong input, a full disk or too little memory, 130 on Ctrl-C,
+    143 on SIGTERM."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
+    signal.signal(signal.SIGTERM, interrupt)
     code = 0
     try:
         main()
@@ -53,7 +80,16 @@ def run(main: Callable[[], None]) -> None:
         print("interrupted", file=sys.stderr)
         code = 130
     except (InputError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
+        code = 2
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        print(
+            f"error: out of memory ({in_one_line(error)[:200]}), expected enough for what is asked for at once: "
+            "try a smaller --mini_batch_size or --num_frames",
+            file=sys.stderr,
+        )
         code = 2
     if num_processes() > 1:
         leave_processes(code)

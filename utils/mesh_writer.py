@@ -1,11 +1,13 @@
 """Predicted meshes on their way to disk, in one or several formats."""
 
+import json
 import os
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from data.mesh_formats import MESHES, frame_writer, write_sequence
 from data.mesh_sequence import MeshSequence
 from data.mesh_windows import MeshWindows
 from data.obj import position_template, write_positions
+from data.safe_write import naming, remove_leftovers, write_beside
 from data.usd import Scene, check_usable
 from utils.processes import combine, rank
 
@@ -35,12 +38,13 @@ class MeshWriter:
 
     OBJ files keep the text of the skinned mesh's file, where it is one, but for the positions. Formats of one file for all
     frames get one for each source folder, named as its frames are; until all frames are there, they wait in a temporary file.
-    Use as a context: the files of all frames are written at its end, and not at all where it ends in an error.
+    A .json file of that name is the `record` of what they were made by and from. Use as a context: the files of all frames are
+    written at its end, and not at all where it ends in an error.
     """
 
-    def __init__(self, windows: MeshWindows, folder: Path, exports: list[str], scene: Scene):
+    def __init__(self, windows: MeshWindows, folder: Path, exports: list[str], scene: Scene, record: dict[str, Any]):
         """Raise `InputError` where two files would be one, and where a format cannot be written."""
-        self.windows, self.folder, self.scene = windows, folder, scene
+        self.windows, self.folder, self.scene, self.record = windows, folder, scene, record
         self.endings = [EXPORTS[name] for name in exports]
         if ".usdc" in self.endings:
             check_usable(scene)
@@ -69,6 +73,7 @@ class MeshWriter:
 
     def __enter__(self) -> "MeshWriter":
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.folder)
         if self.has_clips:
             self.waiting_file = open(os.open(self.waiting, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         return self
@@ -90,12 +95,9 @@ class MeshWriter:
                 )
         if self.has_clips:
             content = vertices.astype(self.kind).tobytes()
-            try:
-                with self.lock:
-                    self.waiting_file.seek(index * len(content))
-                    self.waiting_file.write(content)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, str(self.waiting)) from None
+            with self.lock, naming(self.waiting):
+                self.waiting_file.seek(index * len(content))
+                self.waiting_file.write(content)
 
     def writer(self, sequence: MeshSequence, source: Path, ending: str) -> WriteFrame:
         """Return the function that writes a frame of a sequence, given the file of its skinned mesh."""
@@ -108,10 +110,10 @@ class MeshWriter:
         return self.writers[key]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if not self.has_clips:
-            return
         try:
-            self.waiting_file.close()
+            if self.has_clips:
+                with naming(self.waiting):
+                    self.waiting_file.close()
             if error is None:
                 combine(torch.zeros(()))  # every process has written its frames
                 if rank() == 0:
@@ -121,7 +123,12 @@ class MeshWriter:
                 self.waiting.unlink(missing_ok=True)
 
     def write_clips(self) -> None:
-        """Write the files of all frames."""
+        """Write the files of all frames, and beside them what they were made by and from."""
+        for name in self.clips:
+            with write_beside(self.folder / f"{name}.json") as partial:
+                partial.write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+        if not self.has_clips:
+            return
         shape = len(self.windows), *self.windows.sequences[0].skinned.shape[1:]
         vertices = np.memmap(self.waiting, dtype=self.kind, mode="r", shape=shape)
         for name, indices in self.clips.items():

@@ -1,7 +1,11 @@
 """How parameters are changed: the optimiser, and its learning rate over the steps of a run."""
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from data.input_error import InputError
 
 WARM_UP_STEPS = 50
 
@@ -10,6 +14,24 @@ def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> floa
     """Return the rate of a step: a short linear warm-up, then linear decay to zero after the last step."""
     warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
     return highest * min(1.0, (step + 1) / warm_up) * (1 - step / total_steps)
+
+
+def restore_optimizer(optimizer: torch.optim.AdamW, stored: dict[str, Any]) -> None:
+    """Take the moments of all parameters from a stored state, and nothing else; raise `InputError` where they do not fit."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = stored.get("state")
+    shapes = [{"step": (), "exp_avg": tuple(p.shape), "exp_avg_sq": tuple(p.shape)} for p in parameters]
+    found = []
+    if isinstance(state, dict):
+        for index in range(len(parameters)):
+            moments = state.get(index)
+            if isinstance(moments, dict) and all(isinstance(each, Tensor) for each in moments.values()):
+                found.append({name: tuple(each.shape) for name, each in moments.items() if torch.isfinite(each).all()})
+    if found != shapes:
+        raise InputError(
+            f"the checkpoint: found an optimizer's state of {len(found)} parameters, expected one of {len(shapes)}"
+        )
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def make_optimizer(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:

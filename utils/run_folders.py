@@ -5,14 +5,15 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from data.input_error import InputError
-from data.safe_write import write_beside
+from data.safe_write import naming, remove_leftovers, write_beside
 from utils.processes import rank
 
+FOLDER_NAME = re.compile(r"\w[\w.-]*")
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?")
 
 
@@ -23,20 +24,25 @@ def checkpoint_folder(model_type: str) -> Path:
 
 def inference_folder(model_type: str, timestamp: str) -> Path:
     """Return the folder for meshes predicted by the model of one run."""
-    if not TIMESTAMP.fullmatch(timestamp):
-        raise InputError(f"timestamp in the checkpoint: found {timestamp!r}, expected one like 2024-01-31_12-00-00")
     return Path("inference_meshes") / model_type / timestamp
+
+
+def runs_by_age(model_folder: Path) -> list[Path]:
+    """Return the folders of all runs of a model, the newest one first."""
+    runs = [path for path in model_folder.glob("*") if TIMESTAMP.fullmatch(path.name)]
+    return sorted(runs, key=lambda path: (path.name[:19], int(path.name[20:] or 1)), reverse=True)
 
 
 def new_timestamp(model_type: str) -> str:
     """Return the present second as a run's name, and make its checkpoint folder, so that no other run takes it.
 
-    Of several processes, the first one alone makes a folder.
+    A clock that was set back makes no run older than those before it. Of several processes, the first one alone makes a folder.
     """
     if rank() > 0:
         return ""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     checkpoint_folder(model_type).mkdir(parents=True, exist_ok=True)
+    now = max([now, *(path.name[:19] for path in runs_by_age(checkpoint_folder(model_type)))])
     for name in (now, *(f"{now}_{count}" for count in range(2, 1000))):
         try:
             (checkpoint_folder(model_type) / name).mkdir()
@@ -48,15 +54,21 @@ def new_timestamp(model_type: str) -> str:
 
 @dataclass
 class TrainingRun:
-    """The folders of one training run, and what is written to its logs, by the first of its processes alone."""
+    """The folders of one training run, and what is written to its logs, by the first of its processes alone.
+
+    `record` says what it is made by and from (`utils.run_record`).
+    """
 
     model_type: str
     timestamp: str
+    record: dict[str, Any]
     events: SummaryWriter | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         if rank() == 0:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            for folder in (self.logs, self.checkpoint(0).parent, self.loss_curve.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(folder)
             self.events = SummaryWriter(str(self.logs))
 
     @property
@@ -76,7 +88,8 @@ class TrainingRun:
         if self.events is None:
             return
         tqdm.write(message)
-        with open(self.logs / "log.txt", "a", encoding="utf-8") as log:
+        path = self.logs / "log.txt"
+        with naming(path), open(path, "a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n")
 
     def add_point(self, name: str, value: float, step: int) -> None:
@@ -84,7 +97,7 @@ class TrainingRun:
         if self.events is not None:
             self.events.add_scalar(name, value, step)
 
-    def record(self, history: list[dict[str, float]], step: int) -> None:
+    def add_metrics(self, history: list[dict[str, float]], step: int) -> None:
         """Write all epochs' metrics as CSV, and the last epoch's, at optimisation step `step`, as TensorBoard events."""
         if self.events is None:
             return
@@ -98,4 +111,5 @@ class TrainingRun:
         for name, value in history[-1].items():
             if name != "epoch" and "training" not in name:  # training losses have more points than one per epoch
                 self.events.add_scalar(name, value, step)
-        self.events.flush()
+        with naming(self.logs):
+            self.events.flush()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,11 +21,12 @@ from utils.checkpoint import farthest_checkpoint, save_checkpoint
 from utils.command_line import Interrupted, stop_signals
 from utils.linear_fit import fit_linear_part
 from utils.metrics import UNITS_IN_MM
-from utils.optimizer import make_optimizer, scheduled_learning_rate
+from utils.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
 from utils.plots import plot_loss_curves
 from utils.prediction import best_network_strength, mean_errors
 from utils.processes import check_alike, combine, in_parallel, noticed_if_another_ends, num_processes, rank
 from utils.run_folders import TrainingRun
+from utils.run_record import other_data
 from utils.training_blocks import (
     Block,
     Samples,
@@ -105,20 +107,22 @@ class Trainer:
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
         self.progress = Progress()
+        self.other_data: list[str] = []
         self.went_wrong = torch.zeros((), dtype=torch.bool, device=device)  # a loss or a gradient
         if stored is not None:
             self.go_on_from(stored)
 
     def go_on_from(self, stored: dict[str, Any]) -> None:
         """Take optimizer and progress from a checkpoint; raise `InputError` where its batches would not come again."""
-        self.optimizer.load_state_dict(stored["optimizer"])
+        restore_optimizer(self.optimizer, stored["optimizer"])
         self.progress = Progress(**stored["progress"])
+        self.other_data = other_data(stored["record"], self.run.record)
         if self.progress.epoch >= self.options.num_epochs:
             raise InputError(
                 f"--num_epochs: found {self.options.num_epochs}, expected more than the {self.progress.epoch} trained"
             )
         for name in ("seed", "mini_batch_size", "num_frames", "num_inference_meshes"):
-            found, expected = getattr(self.options, name), stored["options"][name]
+            found, expected = getattr(self.options, name), stored["options"].get(name)
             if self.progress.step and found != expected:
                 raise InputError(
                     f"--{name}: found {found}, expected {expected} as when the run was stopped inside an epoch"
@@ -140,6 +144,8 @@ class Trainer:
         check_alike("epochs, steps, training frames, held-out frames and vertices", counts)
         for line in describe_sequences(self.training.sequences):
             self.run.report(line)
+        for name in self.other_data:
+            self.run.report(f"{name}: not what this run was begun with; it goes on with other data")
         if self.progress.epoch == self.progress.step == 0:
             choice = fit_linear_part(self.model, self.training, self.device)
             if choice is not None:
@@ -220,7 +226,7 @@ class Trainer:
         bar.set_postfix_str(f"{progress.curves['reconstruction'][-1][1]:.3f} mm", refresh=False)
 
     def finish_epoch(self, seconds: float) -> None:
-        """Measure the held-out frames, write logs and curve, and save where the save interval says so."""
+        """Measure the held-out frames, save where the save interval says so, and write logs and curve."""
         progress, options = self.progress, self.options
         row = {"epoch": float(progress.epoch + 1)}
         row |= {f"losses/training_{name}_mm": curve[-1][1] for name, curve in progress.curves.items()}
@@ -235,36 +241,38 @@ class Trainer:
             message += f", network damped to {float(self.model.network_strength):.2f}"
         progress.history.append(row | {"time/epoch_seconds": seconds})
         total_steps, progress.epoch, progress.step = progress.step, progress.epoch + 1, 0
-        self.run.report(f"{message}, {seconds:.0f} s")
-        self.run.record(progress.history, progress.epoch * total_steps)
+        message += f", {seconds:.0f} s"
+        # first of all: where a disk is full, a picture must not cost the weights
+        if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
+            message += f", saved {self.save()}"
+        self.run.report(message)
+        self.run.add_metrics(progress.history, progress.epoch * total_steps)
         if rank() == 0:
             plot_loss_curves({self.run.model_type: (progress.curves, progress.history)}, self.run.loss_curve)
-        if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
-            self.save()
 
-    def save(self) -> None:
-        """Write the checkpoint of the present progress."""
-        if rank() > 0:
-            return
+    def save(self) -> Path:
+        """Write the checkpoint of the present progress; return where it is."""
         path = self.run.checkpoint(self.progress.epoch, self.progress.step)
-        save_checkpoint(
-            path,
-            self.model,
-            model_type=self.run.model_type,
-            timestamp=self.run.timestamp,
-            options=asdict(self.options),
-            optimizer=self.optimizer.state_dict(),
-            progress=asdict(self.progress),
-        )
-        self.run.report(f"saved {path}")
+        if rank() == 0:
+            save_checkpoint(
+                path,
+                self.model,
+                model_type=self.run.model_type,
+                timestamp=self.run.timestamp,
+                record=self.run.record,
+                options=asdict(self.options),
+                optimizer=self.optimizer.state_dict(),
+                progress=asdict(self.progress),
+            )
+        return path
 
     def stop(self, signal_number: int) -> NoReturn:
         """Save, and raise `Interrupted` with how to go on."""
         self.stop_if_diverged()
-        self.save()
+        path = self.save()
         combine(torch.zeros(()))  # no process ends before the first one has saved: torchrun would end that, too
         message = "stopped; the same command with --load_saved_model goes on from here"
-        self.run.report(message)
+        self.run.report(f"saved {path}\n{message}")
         raise Interrupted(message, 128 + signal_number)
 
     def stop_if_diverged(self) -> None:

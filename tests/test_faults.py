@@ -1,0 +1,415 @@
+"""What goes wrong in the night: real scripts, killed, stopped, out of disk and memory, and what they leave behind."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import run_script, tube_frames, write_tube
+
+from data.obj import write_obj
+from utils.checkpoint import build_model, farthest_checkpoint, find_checkpoint, load_checkpoint
+from utils.run_folders import runs_by_age
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
+
+ROOT = Path(__file__).parent.parent
+DATA = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj"]
+SHORT = "training_blocks.STEPS_PER_EPOCH = 8"
+
+
+def script_with(folder, name, *lines):
+    """Write a script that is one of the project's but for some lines run before; return its path."""
+    path = folder / f"changed_{name}"
+    start = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {name[:-3]} as script"]
+    start += ["from utils import command_line, training_blocks", *lines, "command_line.run(script.main)"]
+    path.write_text("\n".join(start))
+    return path
+
+
+def started(folder, script, *arguments, **options):
+    """Start a script in a folder."""
+    command = list(map(str, [sys.executable, ROOT / script, *arguments]))
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_for(condition, process, seconds=60):
+    """Wait until a condition is there; fail where the process ends before."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def leftovers(folder):
+    return [path for path in folder.rglob("*") if path.name.endswith(".partial")]
+
+
+def in_one_line(process_or_errors):
+    """The last line that a process wrote to its standard error, which holds no traceback."""
+    assert "Traceback" not in process_or_errors
+    return process_or_errors.strip().splitlines()[-1]
+
+
+def weights(folder, model_type="without_joints"):
+    return load_checkpoint(find_checkpoint(folder / "saved_model" / model_type))["model"]
+
+
+def assert_equal_weights(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+# killed
+
+
+def survive(folder, model_type, kills, errors):
+    """Kill a training again and again, at random moments of its first checkpoints' time, then let it go on to the end."""
+    script = folder / "changed_fit_mesh.py"
+    arguments = [*DATA, "-n_cond", "3", "-n_ep", "60", "-min_batch", "200", "-m_type", model_type]
+    choose = random.Random(model_type)
+    try:
+        for kill in range(kills + 1):
+            before = len(list(folder.glob(f"saved_model/{model_type}/*/*.pt")))
+            process = started(folder, script, *arguments, *(["-load_model"] if before else []))
+            if kill < kills:
+                new = choose.randint(0, 2)
+                wait_for(lambda: len(list(folder.glob(f"saved_model/{model_type}/*/*.pt"))) > before + new, process)  # noqa: B023
+                time.sleep(choose.uniform(0, 0.4))
+                process.kill()
+                process.communicate()
+            else:
+                _, printed = process.communicate()
+                assert process.returncode == 0, printed
+            for path in folder.glob(f"saved_model/{model_type}/*/*.pt"):
+                build_model(load_checkpoint(path), path)
+    except BaseException as error:
+        errors.append(error)
+
+
+def test_killed_twenty_times(tmp_path):
+    write_tube(tmp_path, num_frames=12)
+    script = script_with(tmp_path, "fit_mesh.py", SHORT)
+    errors = []
+    runs = [threading.Thread(target=survive, args=(tmp_path, name, 10, errors)) for name in ("one", "two")]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert not errors, errors
+    undisturbed = run_script(
+        tmp_path, script, *DATA, "-n_cond", 3, "-n_ep", 60, "-min_batch", 200, "-save_interval", 60
+    )
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    for name in ("one", "two"):
+        assert_equal_weights(weights(tmp_path, name), weights(tmp_path))
+        assert len(list((tmp_path / "saved_model" / name).iterdir())) == 1
+
+
+# stopped
+
+
+@pytest.fixture(scope="module")
+def tubes(tmp_path_factory):
+    """A folder with a tube's meshes and a checkpoint of one short epoch, to be copied from."""
+    folder = tmp_path_factory.mktemp("tubes")
+    write_tube(folder, num_frames=12)
+    run = run_script(folder, script_with(folder, "fit_mesh.py", SHORT), *DATA, "-n_cond", 3, "-n_ep", 1)
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def many_files(tmp_path_factory):
+    """A folder of so many files that they are read by several processes, for a second or more."""
+    folder = tmp_path_factory.mktemp("many")
+    vertices = np.random.default_rng(0).normal(size=(20_000, 3))
+    faces = np.arange(19_998)[:, None] + np.arange(3)
+    for kind in ("sbs", "target"):
+        first = folder / kind / "mesh.00001.obj"
+        write_obj(first, vertices, faces)
+        for number in range(2, 201):
+            os.link(first, first.with_name(f"mesh.{number:05d}.obj"))
+    return folder
+
+
+@pytest.fixture
+def reading(many_files, tmp_path):
+    """A training that is reading its meshes, by several processes, and the cache they go to."""
+    cache = tmp_path / "cache"
+    environment = os.environ | {"SKIN2SCAN_CACHE": str(cache)}
+    process = started(
+        tmp_path, "fit_mesh.py", "-src", many_files / "sbs", "-tar", many_files / "target", env=environment
+    )
+    try:
+        wait_for(lambda: [path for path in leftovers(cache) if list(path.glob("vertices.npy"))], process)
+        yield process, cache
+    finally:
+        process.kill()
+
+
+def readers(process):
+    """The processes that read for another."""
+    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
+    return [int(number) for number in found.stdout.split()]
+
+
+needs_pool = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: files are read one after the other")
+
+
+@needs_pool
+def test_stopped_while_it_reads(reading):
+    process, cache = reading
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert in_one_line(errors) == "interrupted"
+    assert leftovers(cache) == []
+
+
+@needs_pool
+def test_killed_while_it_reads(reading):
+    process, cache = reading
+    wait_for(lambda: len(readers(process)) == 2, process)
+    left = readers(process)
+    process.kill()
+    process.communicate(timeout=20)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{number}").exists() for number in left) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{number}").exists() for number in left)
+    assert [path.suffix for path in cache.iterdir() if path.suffix != ".partial"] == [".lock"]
+
+
+@needs_pool
+def test_a_reader_is_killed(reading):
+    process, cache = reading
+    wait_for(lambda: readers(process), process)
+    os.kill(readers(process)[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "processes ended, killed or out of memory" in in_one_line(errors)
+    assert leftovers(cache) == []
+
+
+@needs_pool
+def test_a_file_changes_while_it_is_read(reading, many_files):
+    process, cache = reading
+    os.utime(many_files / "sbs" / "mesh.00100.obj")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert (
+        in_one_line(errors)
+        == f"error: {many_files / 'sbs'}: changed while it was read, expected files that nobody writes to"
+    )
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
+
+
+def test_meshes_removed_during_training(tubes, tmp_path):
+    shutil.copytree(tubes / "geo", tmp_path / "geo")
+    process = started(tmp_path, script_with(tmp_path, "fit_mesh.py", SHORT), *DATA, "-n_ep", "1000")
+    wait_for(lambda: list(tmp_path.glob("saved_model/*/*/1.pt")), process)
+    shutil.rmtree(tmp_path / "geo")
+    wait_for(lambda: list(tmp_path.glob("saved_model/*/*/2.pt")), process)
+    process.send_signal(signal.SIGTERM)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert in_one_line(errors) == "stopped; the same command with --load_saved_model goes on from here"
+    (saved,) = re.findall(r"saved (.*\.pt)\nstopped", printed)
+    assert load_checkpoint(tmp_path / saved)["progress"]["epoch"] >= 2
+
+
+# full
+
+
+def can_mount():
+    """Whether this user may make a file system of a megabyte, seen by one process alone."""
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "none", "/mnt"]
+    return shutil.which("unshare") and subprocess.run(command, capture_output=True).returncode == 0
+
+
+FILL = """
+set -e
+mount -t tmpfs -o size=4m none "$1"
+cp -r ../tubes/. "$1"
+cd "$1"
+mkdir -p cache
+export SKIN2SCAN_CACHE="$1/$2"
+free=$(df --output=avail -B1 . | tail -n 1)
+head -c $((free - $3)) /dev/zero > filler
+shift 3
+code=0
+"$@" || code=$?
+rm filler
+cp -r . ../left
+exit $code
+"""
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a file system of its own (unshare -rm): not allowed here")
+@pytest.mark.parametrize(
+    ("cache", "free", "command", "named"),
+    [
+        ("cache", 8_000, ["fit_mesh.py", *DATA], "cache/"),
+        ("../cache", 100_000, ["fit_mesh.py", *DATA, "-n_ep", "2", "-load_model"], "2.pt"),
+        ("../cache", 12_000, ["inference_mesh.py", *DATA[:2], "-saved_path", "saved_model/without_joints"], ".obj"),
+        (
+            "../cache", 12_000,
+            ["inference_mesh.py", *DATA[:2], "-saved_path", "saved_model/without_joints", "--export", "npz"],
+            "inference_meshes/without_joints/",
+        ),
+    ],
+    ids=["cache", "checkpoint", "export of a file a frame", "export of one file"],
+)  # fmt: skip
+def test_a_full_disk(tubes, tmp_path, cache, free, command, named):
+    shutil.copytree(tubes, tmp_path / "tubes")
+    (tmp_path / "disk").mkdir()
+    script = ROOT / command[0] if command[0] != "fit_mesh.py" else tubes / "changed_fit_mesh.py"
+    shell = ["unshare", "-rm", "bash", "-c", FILL, "bash", tmp_path / "disk", cache, free]
+    run = subprocess.run(
+        list(map(str, [*shell, sys.executable, script, *command[1:]])),
+        cwd=tmp_path / "disk",
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2, run.stderr
+    message = in_one_line(run.stderr)
+    assert re.search(r"^error: .*No space left on device: ", message), message
+    assert named in message
+    assert leftovers(tmp_path / "left") == []
+    for path in (tubes / "saved_model").rglob("*.pt"):
+        assert (tmp_path / "left" / path.relative_to(tubes)).read_bytes() == path.read_bytes()
+    for path in (tmp_path / "left/inference_meshes").rglob("*.obj"):
+        assert len(path.read_text().splitlines()) == 72 + 64
+    if named == "2.pt":
+        assert [path.name for path in (tmp_path / "left/saved_model").rglob("*.pt")] == ["1.pt"]
+
+
+def test_too_little_memory(tubes, tmp_path):
+    shutil.copytree(tubes / "geo", tmp_path / "geo")
+    limit = "resource.setrlimit(resource.RLIMIT_AS, 2 * [64 * 2**20 + 1024 * int(re.search(r'VmSize:\\s+(\\d+)', status)[1])])"
+    lines = ["import re, resource, torch._dynamo", "status = open('/proc/self/status').read()", limit]
+    script = script_with(tmp_path, "fit_mesh.py", "training_blocks.STEPS_PER_EPOCH = 1", *lines)
+    vertices = np.repeat(tube_frames(1)[0], 2000, axis=0)
+    for kind in ("sbs", "target"):
+        for path in (tmp_path / "geo" / f"tube_{kind}" / "obj").iterdir():
+            write_obj(path, vertices, np.arange(3)[None])
+    run = run_script(tmp_path, script, *DATA)
+    assert run.returncode == 2, run.stderr
+    message = in_one_line(run.stderr)
+    assert message.startswith("error: out of memory (")
+    assert "try a smaller --mini_batch_size or --num_frames" in message
+
+
+# read only
+
+
+def without_privileges():
+    """What to put before a command, so that permissions hold for the user that may do anything as well."""
+    if os.geteuid() != 0:
+        return []
+    gone = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={gone}", f"--inh-caps={gone}"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="needs setpriv: root may read anything")
+def test_permissions(tubes, tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shutil.copytree(tubes / "geo", folder / "geo")
+    script = script_with(tmp_path, "fit_mesh.py", SHORT)
+    command = list(map(str, [*without_privileges(), sys.executable, script, *DATA, "-n_ep", 1]))
+    unreadable = folder / "geo/tube_target/obj/tube_target.00003.obj"
+    places = [path for path in (folder / "geo").rglob("*") if path.is_dir()]
+    files = [path for path in (folder / "geo").rglob("*") if path.is_file()]
+    try:
+        for path in (*files, *places):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr  # meshes that can only be read
+        unreadable.chmod(0)
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert run.returncode == 2
+        assert "tube_target.00003.obj: cannot be read (Permission denied)" in in_one_line(run.stderr)
+        unreadable.chmod(0o444)
+        (folder / "saved_model/without_joints").chmod(0o555)
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert run.returncode == 2
+        assert re.search(r"Permission denied: 'saved_model/without_joints/[\d_-]+'$", in_one_line(run.stderr))
+    finally:
+        for path in (folder / "saved_model/without_joints", *places):
+            path.chmod(0o755)
+
+
+# the same numbers twice
+
+
+def test_runs_that_share_cache_and_folder(tubes, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(tubes / "geo", tmp_path / "geo")
+    folder = tmp_path / "saved_model/without_joints"
+    (folder / "2100-01-01_00-00-00").mkdir(parents=True)  # as if the clock had been set back since
+    script = script_with(tmp_path, "fit_mesh.py", SHORT)
+    flags = [*DATA, "-n_cond", "3", "-n_ep", "1", "--seed", "7"]
+    both = [started(tmp_path, script, *flags) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    entries = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    assert len(entries) == 2  # one for each folder of meshes
+    assert leftovers(tmp_path) == []
+    names = [path.name for path in runs_by_age(folder)]
+    assert names == [f"2100-01-01_00-00-00{after}" for after in ("_3", "_2", "")]
+    first, second = (load_checkpoint(folder / name / "1.pt") for name in names[:2])
+    assert_equal_weights(first["model"], second["model"])
+    for entry in entries:
+        content = bytearray((entry / "vertices.npy").read_bytes())
+        content[-100] ^= 1
+        (entry / "vertices.npy").write_bytes(content)
+    third = run_script(tmp_path, script, *flags)
+    assert third.returncode == 0
+    assert third.stdout.count("damaged, so geo/tube_sbs/obj is read again") == 1
+    assert third.stdout.count("damaged, so geo/tube_target/obj is read again") == 1
+    assert_equal_weights(weights(tmp_path), first["model"])
+    assert first["record"] == second["record"]
+
+
+def test_what_checkpoints_and_exports_record(tubes, tmp_path):
+    checkpoint = farthest_checkpoint(next((tubes / "saved_model/without_joints").iterdir()))
+    record = load_checkpoint(checkpoint)["record"]
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    assert record["commit"].split(",")[0] == (commit or "unknown")
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["flags"]["seed"] == 0
+    assert record["flags"]["source_files_dir"] == ["geo/tube_sbs/obj"]
+    (data,) = record["data"]
+    assert data["frames"] == [1, 12]
+    write_tube(tmp_path, "new/tube", num_frames=3)  # the first frames of the same motion
+    shutil.copytree(tubes / "geo", tmp_path / "geo")
+    run = run_script(tmp_path, "inference_mesh.py", *DATA[:2], "-saved_path", checkpoint)
+    assert run.returncode == 0, run.stderr
+    (path,) = (tmp_path / "inference_meshes").rglob("*.json")
+    export = json.loads(path.read_text())
+    assert path.name == "tube_sbs.json"
+    assert export["training"] == record
+    assert export["checkpoint"] == str(checkpoint)
+    assert export["flags"]["is_target_available"] is False
+    assert export["data"][0]["fingerprints"] == {"skinned": data["fingerprints"]["skinned"]}  # copied, it is the same
+    new = ["-src", tmp_path / "new/tube_sbs/obj", "-tar", tmp_path / "new/tube_target/obj"]
+    shutil.copytree(tubes / "saved_model", tmp_path / "saved_model")
+    script = script_with(tmp_path, "fit_mesh.py", SHORT)
+    run = run_script(tmp_path, script, *new, "-n_ep", 2, "-load_model", "-num_inf", 1)
+    assert run.returncode == 0, run.stderr
+    assert f"{new[1]}: not what this run was begun with; it goes on with other data" in run.stdout
