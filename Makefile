@@ -14,7 +14,7 @@ test: .venv/installed-dev  ## lint, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy models data utils
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 clean:  ## remove what `make` made, but no model, mesh or log
 	rm -rf .venv geo geo_test

@@ -1,8 +1,6 @@
 """NumPy files: all frames in one array, with their faces where it is an .npz; and joints as one small array per frame."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +8,18 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data.guarded_reading import guarded
 from data.input_error import InputError
 from data.opened_frames import OpenedFrames
 from data.polygons import Polygons, checked_polygons, checked_positions
 from data.safe_write import write_beside
 
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Raise `InputError`, naming `path`, for all that NumPy refuses to read inside the block."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except Exception as error:  # NumPy and zipfile raise many kinds, by how the file is broken
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{path}: cannot be read as an array of numbers ({reason[0]})") from None
+NUMBERS, ARRAYS = "array of numbers", "archive of arrays of numbers"
 
 
 def load_array(path: Path) -> ndarray:
     """Return the array of an .npy file, memory-mapped, without ever running code; raise `InputError` for any other file."""
-    with readable(path):
+    with guarded(path, NUMBERS):
         return np.lib.format.open_memmap(path, mode="r")
 
 
@@ -41,7 +30,7 @@ def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
     """
     if path.suffix.lower() == ".npy":
         return checked_positions(load_array(path), path), Polygons()
-    with readable(path), warnings.catch_warnings():
+    with guarded(path, NUMBERS), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about a file without numbers
         points = np.loadtxt(path, ndmin=2)
     return checked_positions(points, path), Polygons()
@@ -59,7 +48,7 @@ def open_npz(path: Path) -> OpenedFrames:
     filled up with -1; `frame_numbers` (T,), else from 1; `texture_coordinates` (U, 2) with indices `texture_corners` (P, K).
     Positions and faces of other names are taken where there is but one array of such a shape. Raises `InputError`.
     """
-    with readable(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = dict(stored)
     found = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items()))
     positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3]

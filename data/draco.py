@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data.guarded_reading import guarded
 from data.input_error import InputError
 from data.polygons import Polygons, checked_polygons, checked_positions
 from data.safe_write import write_beside
@@ -21,10 +22,8 @@ def read_draco(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     Raises `InputError` for a file that is not whole, and for a point cloud whose encoder put the points in an order of its own:
     which of them is which in another frame is lost. Meshes in an order of their own can be told by their faces.
     """
-    try:
+    with guarded(path, "Draco file"):
         content = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if not content.startswith(MAGIC):
         raise InputError(f"{path}: found {content[:8]!r} at its beginning, expected a Draco file")
     if content[7:9] == bytes([POINT_CLOUD, KD_TREE]):
@@ -32,11 +31,9 @@ def read_draco(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
             f"{path}: its points were put in another order when they were encoded, expected a point cloud with its order kept "
             "(in DracoPy: preserve_order=True): points without an order cannot be paired"
         )
-    try:
+    with guarded(path, "Draco file"):
         mesh = DracoPy.decode(content)
         points, triangles = np.asarray(mesh.points), np.asarray(getattr(mesh, "faces", np.empty((0, 3), np.int64)))
-    except Exception as error:  # DracoPy raises many kinds here, by how the file is broken
-        raise InputError(f"{path}: not a whole Draco file ({error})") from None
     vertices = checked_positions(points, path)
     polygons = Polygons.from_rows(triangles.reshape(-1, 3).astype(np.int64))
     return vertices, checked_polygons(polygons, len(vertices), path)

@@ -74,7 +74,10 @@ def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
         return vertices
     for match in VERTEX_LINE.finditer(text):
         try:
-            good = all(abs(float(number)) <= LARGEST_COORDINATE for number in match[1].split()[:3])
+            # an underscore Python takes, and nobody else
+            good = b"_" not in match[1] and all(
+                abs(float(number)) <= LARGEST_COORDINATE for number in match[1].split()[:3]
+            )
         except ValueError:
             good = False
         if not good or len(match[1].split()) < 3:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from trimesh.exchange.ply import load_ply
 
+from data.guarded_reading import guarded
 from data.input_error import InputError
 from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
 from data.safe_write import write_beside
@@ -18,18 +19,13 @@ def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
 
     Faces of several sizes are cut into triangles; in binary files they cannot be read. Raises `InputError`.
     """
-    try:
-        # no textures: they would split vertices; no files that this one names
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            content = load_ply(file, fix_texture=False)
+    # no textures: they would split vertices; no files that this one names
+    with guarded(path, "PLY file of faces of one size"), open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        content = load_ply(file, fix_texture=False)
         points = np.asarray(content.get("vertices", np.empty((0, 3))))
         faces = content.get("faces")
         claimed = content["metadata"]["_ply_raw"].get("vertex", {"length": 0})["length"]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except Exception as error:  # trimesh raises many kinds here, by how the file is broken
-        raise InputError(f"{path}: not a whole PLY file of faces of one size ({error})") from None
     if claimed != len(points):
         raise InputError(f"{path}: {len(points)} vertices, expected {claimed} as in its header")
     vertices = checked_positions(points, path)

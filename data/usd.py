@@ -13,10 +13,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from data.guarded_reading import guarded, reason_of
 from data.input_error import InputError, optional_packages
 from data.opened_frames import OpenedFrames
 from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
 from data.safe_write import write_beside
+
+USD_FILE = "USD file"
 
 
 @dataclass
@@ -43,41 +46,39 @@ def open_usd(path: Path) -> OpenedFrames:
     faces that change, and time codes that are no whole numbers.
     """
     with optional_packages(f"{path}, a USD file"):
-        from pxr import Tf, Usd, UsdGeom
-    try:
+        from pxr import Usd, UsdGeom
+    with guarded(path, USD_FILE):
         stage = Usd.Stage.Open(str(path))
-    except Tf.ErrorException as error:
-        reason = str(error).strip().splitlines()[0].strip()
-        raise InputError(f"{path}: not a USD file that can be opened ({reason})") from None
-    prims = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
-    prims = prims or [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Points)]
-    if len(prims) != 1:
-        found = ", ".join(str(prim.GetPath()) for prim in prims[:5]) or "none"
-        raise InputError(f"{path}: found {len(prims)} meshes ({found}), expected one mesh or one set of points")
-    points = UsdGeom.PointBased(prims[0]).GetPointsAttr()
-    times = sorted({*points.GetTimeSamples(), *transform_times(prims[0])}) or [stage.GetStartTimeCode()]
-    if any(time != int(time) for time in times):
-        odd = next(time for time in times if time != int(time))
-        raise InputError(f"{path}: found a time sample at {odd}, expected whole numbers of frames")
+        prims = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
+        prims = prims or [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Points)]
+        if len(prims) != 1:
+            found = ", ".join(str(prim.GetPath()) for prim in prims[:5]) or "none"
+            raise InputError(f"{path}: found {len(prims)} meshes ({found}), expected one mesh or one set of points")
+        points = UsdGeom.PointBased(prims[0]).GetPointsAttr()
+        times = sorted({*points.GetTimeSamples(), *transform_times(prims[0])}) or [stage.GetStartTimeCode()]
+        if any(time != int(time) for time in times):
+            odd = next(time for time in times if time != int(time))
+            raise InputError(f"{path}: found a time sample at {odd}, expected whole numbers of frames")
+        first = points.Get(times[0])
+        if not first:
+            raise InputError(f"{path}: {prims[0].GetPath()} has no points at time {times[0]:g}")
+        polygons = checked_polygons(read_polygons(prims[0], path), len(first), path)
 
     def positions() -> Generator[Float[ndarray, "V 3"]]:
         prim = stage.GetPrimAtPath(prims[0].GetPath())  # prims live as long as their stage
         for time in times:
-            here = np.array(points.Get(time) or np.empty((0, 3)), dtype=np.float32)
-            # row vectors, as everywhere in USD
-            to_world = np.array(UsdGeom.XformCache(time).GetLocalToWorldTransform(prim))
-            if not np.array_equal(to_world, np.eye(4)):
-                here = here @ to_world[:3, :3] + to_world[3, :3]
+            with guarded(path, USD_FILE):
+                here = np.array(points.Get(time) or np.empty((0, 3)), dtype=np.float32)
+                # row vectors, as everywhere in USD
+                to_world = np.array(UsdGeom.XformCache(time).GetLocalToWorldTransform(prim))
+                if not np.array_equal(to_world, np.eye(4)):
+                    here = here @ to_world[:3, :3] + to_world[3, :3]
             if len(here) != len(first):
                 raise InputError(
                     f"{path}: frame {time:g}: {len(here)} vertices, expected {len(first)} as in {times[0]:g}"
                 )
             yield checked_positions(here, path)
 
-    first = points.Get(times[0])
-    if not first:
-        raise InputError(f"{path}: {prims[0].GetPath()} has no points at time {times[0]:g}")
-    polygons = checked_polygons(read_polygons(prims[0], path), len(first), path)
     return OpenedFrames([int(time) for time in times], len(first), polygons, positions())
 
 
@@ -171,7 +172,4 @@ def write_usd(
         try:
             stage.GetRootLayer().Save()
         except Tf.ErrorException as error:
-            # ... : 'the reason'
-            raise OSError(
-                errno.EIO, str(error).strip().splitlines()[0].split(" : ")[-1].strip("'"), str(path)
-            ) from None
+            raise OSError(errno.EIO, reason_of(error), str(path)) from None

@@ -119,7 +119,8 @@ def test_data_and_exports_in_other_formats(short, tmp_path, monkeypatch):
         ["-src", "skinned.usdc", *data, "--export", "npz", "usd", "--frame_rate", "60", "--units", "cm"]
     )
     (folder,) = Path("inference_meshes/without_joints").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["comparison.png", "skinned.npz", "skinned.usdc"]
+    names = ["comparison.png", "skinned.json", "skinned.npz", "skinned.usdc"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     inference_mesh.main(["-src", str(source), *data])
     (folder / "comparison.png").unlink()
     for path in ("skinned.npz", "skinned.usdc"):

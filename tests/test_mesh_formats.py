@@ -103,11 +103,11 @@ def test_the_kind_is_told_by_content(tmp_path):
     [
         ("a.abc", b"Ogawa", r"a\.abc: found a file of unknown kind, expected one of \.obj, .*\.drc.*\.npz.*\.usdc"),
         ("a.obj", b"v 0 0 0\n", "a.obj: no number in the name"),
-        ("a.usd", b"#usda 1.0\n(", "not a USD file that can be opened"),
-        ("a.usdc", b"PXR-USDC" + b"\xff" * 90, "not a USD file that can be opened"),
+        ("a.usd", b"#usda 1.0\n(", "not a whole USD file"),
+        ("a.usdc", b"PXR-USDC" + b"\xff" * 90, "not a whole USD file"),
         ("a.usda", b"#usda 1.0\n", "found 0 meshes"),
-        ("a.npz", b"PK\x03\x04" + b"\0" * 90, "cannot be read as an array"),
-        ("a.npy", b"\x93NUMPY\1\0\0\0", "cannot be read as an array"),
+        ("a.npz", b"PK\x03\x04" + b"\0" * 90, "not a whole ar"),
+        ("a.npy", b"\x93NUMPY\1\0\0\0", "not a whole ar"),
         ("a.npy", np.zeros((3, 4)), r"shape \(3, 4\), expected \(T, V, 3\)"),
         ("a.npy", np.full((1, 4, 3), np.nan), "vertex 0 is .*nan.*, expected three finite numbers"),
         ("a.npy", np.zeros((1, 4, 3), complex), "expected numbers"),
@@ -117,7 +117,7 @@ def test_the_kind_is_told_by_content(tmp_path):
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.array([[0, 1, -1]])}, "face 0 has 2 corners"),
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.zeros(3)}, "faces of shape"),
         ("a.npz", {"vertices": np.zeros((2, 4, 3)), "frame_numbers": np.array([2, 1])}, "each above the last"),
-        ("a.npz", {"vertices": np.array([None])}, "cannot be read as an array"),
+        ("a.npz", {"vertices": np.array([None])}, "not a whole ar"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, name, content, message):
@@ -153,7 +153,7 @@ def test_an_array_in_a_zip_that_claims_more_than_is_there(tmp_path):
     text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 100000, 3), }\n"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("vertices.npy", header + len(text).to_bytes(2, "little") + text + b"\0" * 100)
-    with pytest.raises(InputError, match=r"claims\.npz: cannot be read as an array"):
+    with pytest.raises(InputError, match=r"claims\.npz: claims to be much more"):
         load_frames(path)
 
 

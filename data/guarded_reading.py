@@ -1,0 +1,60 @@
+"""Libraries that read files, with the trust in a file's honesty that they should not have: what they raise is told in one line,
+and the memory that a header makes them ask for has a limit."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data.input_error import InputError
+
+TIMES_THE_FILE = 1000  # the densest of compressed meshes need less
+AT_LEAST = 1 << 28  # bytes: what a library needs for itself
+
+
+@contextmanager
+def guarded(path: Path, expected: str) -> Iterator[None]:
+    """Raise `InputError`, naming `path` and what was `expected` of it, for whatever is raised inside the block.
+
+    So it does where the block asks for much more memory than the file is long (`TIMES_THE_FILE`, and `AT_LEAST`).
+    """
+    try:
+        with limited_memory(path):
+            yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except MemoryError:
+        raise InputError(
+            f"{path}: claims to be much more than a file of its length can hold, expected a whole {expected}"
+        ) from None
+    except Exception as error:  # libraries raise many kinds, by how the file is broken
+        raise InputError(f"{path}: not a whole {expected} ({reason_of(error)})") from None
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of an error's message, of USD's what it is about; those may hold bytes that are no text."""
+    try:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+    except UnicodeDecodeError:
+        return type(error).__name__
+    return lines[0].split(" : ")[-1].strip(" '")
+
+
+@contextmanager
+def limited_memory(path: Path) -> Iterator[None]:
+    """Let this process take little more memory inside the block than by the length of the file at `path`, on Linux only."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = taken + AT_LEAST + TIMES_THE_FILE * path.stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if soft == resource.RLIM_INFINITY else min(limit, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
