@@ -16,4 +16,4 @@ class OpenedFrames:
     frame_numbers: list[int]
     num_vertices: int
     polygons: Polygons
-    positions: Generator[Float[ndarray, "V 3"]]
+    positions: Generator[Float[ndarray, "V 3"], None, None]

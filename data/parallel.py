@@ -44,7 +44,7 @@ def call(item: Any) -> Any:
 
 def map_in_processes(
     function: Callable[[Item], Result], items: Iterable[Item], num_items: int, description: str
-) -> Generator[Result]:
+) -> Generator[Result, None, None]:
     """Yield what `function` returns for every item, in order, in parallel where there are many, with a progress bar."""
     progress = partial(tqdm, total=num_items, desc=description, unit="file")
     workers = min(os.cpu_count() or 1, num_items // FILES_WORTH_A_POOL)

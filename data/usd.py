@@ -64,7 +64,7 @@ def open_usd(path: Path) -> OpenedFrames:
             raise InputError(f"{path}: {prims[0].GetPath()} has no points at time {times[0]:g}")
         polygons = checked_polygons(read_polygons(prims[0], path), len(first), path)
 
-    def positions() -> Generator[Float[ndarray, "V 3"]]:
+    def positions() -> Generator[Float[ndarray, "V 3"], None, None]:
         prim = stage.GetPrimAtPath(prims[0].GetPath())  # prims live as long as their stage
         for time in times:
             with guarded(path, USD_FILE):

@@ -43,13 +43,13 @@ def started(folder, script, *arguments, **options):
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process, seconds=60, pause=0.01):
     """Wait until a condition is there; fail where the process ends before."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def leftovers(folder):
@@ -75,25 +75,31 @@ def assert_equal_weights(one, other):
 # killed
 
 
+# a checkpoint of so many embeddings takes a while to write
+FLAGS = [*DATA, *["-n_cond", "3", "-n_ep", "30", "-min_batch", "200", "-n_emb", "2000"]]
+
+
 def survive(folder, model_type, kills, errors):
-    """Kill a training again and again, at random moments of its first checkpoints' time, then let it go on to the end."""
-    script = folder / "changed_fit_mesh.py"
-    arguments = [*DATA, "-n_cond", "3", "-n_ep", "60", "-min_batch", "200", "-m_type", model_type]
+    """Kill a training again and again, every other time in the middle of a save, then let it go on to the end."""
+    runs = folder / "saved_model" / model_type
     choose = random.Random(model_type)
     try:
         for kill in range(kills + 1):
-            before = len(list(folder.glob(f"saved_model/{model_type}/*/*.pt")))
-            process = started(folder, script, *arguments, *(["-load_model"] if before else []))
-            if kill < kills:
-                new = choose.randint(0, 2)
-                wait_for(lambda: len(list(folder.glob(f"saved_model/{model_type}/*/*.pt"))) > before + new, process)  # noqa: B023
-                time.sleep(choose.uniform(0, 0.4))
-                process.kill()
-                process.communicate()
-            else:
+            before = list(runs.glob("*/*.pt"))
+            go_on = ["-load_model"] if before else []
+            process = started(folder, folder / "changed_fit_mesh.py", *FLAGS, "-m_type", model_type, *go_on)
+            if kill == kills:
                 _, printed = process.communicate()
                 assert process.returncode == 0, printed
-            for path in folder.glob(f"saved_model/{model_type}/*/*.pt"):
+            else:
+                saves = len(before) + choose.randint(1, 2)
+                wait_for(lambda: len([*runs.glob("*/*.pt"), *runs.glob("*/.*.partial")]) >= saves, process, pause=0.001)  # noqa: B023
+                time.sleep(choose.uniform(0, 0.4) if kill % 2 else 0)
+                process.kill()
+                process.communicate()
+                for left in leftovers(runs):
+                    left.rename(left.with_suffix(".found"))  # would be counted again
+            for path in runs.glob("*/*.pt"):
                 build_model(load_checkpoint(path), path)
     except BaseException as error:
         errors.append(error)
@@ -109,9 +115,8 @@ def test_killed_twenty_times(tmp_path):
     for run in runs:
         run.join()
     assert not errors, errors
-    undisturbed = run_script(
-        tmp_path, script, *DATA, "-n_cond", 3, "-n_ep", 60, "-min_batch", 200, "-save_interval", 60
-    )
+    assert list((tmp_path / "saved_model").rglob("*.found"))  # some were killed while they saved
+    undisturbed = run_script(tmp_path, script, *FLAGS, "-save_interval", 30)
     assert undisturbed.returncode == 0, undisturbed.stderr
     for name in ("one", "two"):
         assert_equal_weights(weights(tmp_path, name), weights(tmp_path))

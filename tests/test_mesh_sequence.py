@@ -1,10 +1,12 @@
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import tube_frames, tube_quads, tube_triangles, write_tube
 
-from data import mesh_formats, mesh_frames, parallel
+from data import mesh_cache, mesh_formats, mesh_frames, parallel
 from data.input_error import InputError
 from data.mesh_cache import cache_folder
 from data.mesh_frames import list_frames, load_frames
@@ -101,6 +103,31 @@ def test_a_damaged_cache_is_read_again_and_said_once(tmp_path, monkeypatch, caps
     assert capsys.readouterr().out == f"{entry}: damaged, so {source} is read again\n"
     load_frames(source)
     assert capsys.readouterr().out == ""
+
+
+def test_a_cache_of_another_version_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKIN2SCAN_CACHE", str(tmp_path / "cache"))
+    source, _ = write_tube(tmp_path, num_frames=3)
+    with monkeypatch.context() as other_version:
+        other_version.setattr(mesh_cache, "CACHE_FORMAT", "another")
+        load_frames(source)
+    (other,) = entries()
+    (other / "vertices.npy").write_bytes(b"of a shape of its own")
+    assert load_frames(source).vertices.shape == (3, 72, 3)
+    assert (other / "vertices.npy").read_bytes() == b"of a shape of its own"
+    assert len(entries()) == 2
+
+
+def test_a_file_rewritten_with_its_old_time_is_read_again(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    load_frames(source)
+    path = source / "tube_sbs.00002.obj"
+    before = path.stat()
+    time.sleep(0.02)
+    path.write_text(path.read_text().replace("v 0", "v 9", 1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert load_frames(source).vertices[1, 0, 0] >= 9
 
 
 def test_an_interrupted_run_leaves_no_half_cache(tmp_path, monkeypatch):
