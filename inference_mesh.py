@@ -13,7 +13,8 @@ from data.usd import Scene
 from utils import arguments
 from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.command_line import run
-from utils.export import export_predictions, picture_prediction
+from utils.export import export_predictions, frame_to_show, picture_prediction
+from utils.film import Film
 from utils.mesh_writer import MeshWriter
 from utils.metrics import UNITS_IN_MM, error_table
 from utils.processes import first_alone
@@ -63,6 +64,14 @@ def main(argv=None):
         print(error_table(errors, len(windows)))
     picture_prediction(model, windows, errors, units_in_mm, device, folder / "comparison.png")
     print(f"picture in {folder / 'comparison.png'}")
+
+    # film
+    film = Film(model, windows, units_in_mm, device, args.frame_rate)
+    if args.video:
+        for name, indices in writer.clips.items():
+            film.sequence(indices, folder / f"{name}.{args.video}")
+    if args.turntable:
+        film.turntable(frame_to_show(errors, windows), folder / f"turntable.{args.turntable}")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def open_npz(path: Path) -> OpenedFrames:
     Positions and faces of other names are taken where there is but one array of such a shape. Raises `InputError`.
     """
     with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        arrays = dict(stored)
+        arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}  # or bytes of another file
     found = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items()))
     positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3]
     integers = {name: each.astype(np.int64) for name, each in arrays.items() if each.dtype.kind in "iu"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.input_error import InputError
 
-TIMES_THE_FILE = 1000  # the densest of compressed meshes need less
+TIMES_THE_FILE = 200  # the densest of compressed meshes need less
 AT_LEAST = 1 << 28  # bytes: what a library needs for itself
 
 

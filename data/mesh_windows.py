@@ -26,6 +26,15 @@ class MeshWindows:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def name(self, index: int) -> str:
+        """Return the name of a frame's file, without ending."""
+        sequence, frame = self.entries[index]
+        return self.sequences[sequence].frame_names[frame]
+
+    def has_scan(self, index: int) -> bool:
+        """Say whether a frame has a scan."""
+        return self.sequences[self.entries[index, 0]].scan is not None
+
     def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
         """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
 

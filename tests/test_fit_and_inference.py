@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import run_script, write_tube
+from imageio_ffmpeg import count_frames_and_secs
 from matplotlib import image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import convert_meshes
 import export_onnx
@@ -60,6 +62,10 @@ def test_fit_leaves_checkpoint_logs_and_curve(trained):
     assert re.search(r"epoch 1/1: 100%.*<00:00", process.stderr)  # a bar, with time left
     folder, stamp = source.parents[2], checkpoint.parent.name
     assert (folder / f"loss_curves/without_joints/{stamp}.png").exists()
+    events = EventAccumulator(str(folder / f"logs/without_joints/{stamp}")).Reload()
+    (picture,) = events.Images("held_out")
+    assert picture.width > 320
+    assert {"losses/training_reconstruction_mm", "losses/held_out_mm"} <= set(events.Tags()["scalars"])
     assert "frames 1 to 30" in (folder / f"logs/without_joints/{stamp}/log.txt").read_text()
 
 
@@ -77,7 +83,7 @@ def test_inference_on_motion_never_trained_on(trained, tmp_path):
     process = run_script(
         tmp_path, "inference_mesh.py", "--source_files_dir", source, "--target_files_dir", target,
         "--num_condition_frames", 3, "--is_target_available", "--model_saved_path", checkpoint,
-        "--model_type", "inference_without_joints",
+        "--model_type", "inference_without_joints", "--video", "mp4",
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     folder = tmp_path / "inference_meshes/inference_without_joints" / checkpoint.parent.name
@@ -96,6 +102,7 @@ def test_inference_on_motion_never_trained_on(trained, tmp_path):
     assert after < 0.6 * before
     assert f"{before:.2f} → {after:6.2f}" in process.stdout
     assert image.imread(folder / "comparison.png").ndim == 3
+    assert count_frames_and_secs(str(folder / "tube_sbs.mp4")) == (10, pytest.approx(10 / 30, abs=0.01))
 
 
 def test_inference_without_scans(trained, tmp_path, monkeypatch, capsys):

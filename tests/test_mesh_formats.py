@@ -132,6 +132,13 @@ def test_files_that_cannot_be_used(tmp_path, name, content, message):
         load_frames(path)
 
 
+def test_an_archive_with_something_else_in_it(tmp_path):
+    np.savez(tmp_path / "a.npz", vertices=awkward_positions(2))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("notes.txt", "none of the arrays")
+    np.testing.assert_array_equal(load_frames(tmp_path / "a.npz").vertices, awkward_positions(2))
+
+
 def test_arrays_of_other_names(tmp_path):
     points = awkward_positions(2)
     np.savez(tmp_path / "a.npz", positions=points, triangles=np.array([[0, 1, 2]], dtype=np.uint8))

@@ -1,10 +1,12 @@
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import tube_frames, tube_quads, tube_triangles, write_tube
+from filelock import FileLock
 
 from data import mesh_cache, mesh_formats, mesh_frames, parallel
 from data.input_error import InputError
@@ -128,6 +130,20 @@ def test_a_file_rewritten_with_its_old_time_is_read_again(tmp_path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert load_frames(source).vertices[1, 0, 0] >= 9
+
+
+def test_one_run_at_a_time_reads_into_an_entry(tmp_path, capsys):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    lock = FileLock(
+        f"{mesh_cache.cache_folder() / mesh_cache.cache_key(source, list(list_frames(source).values()))}.lock"
+    )
+    with ThreadPoolExecutor(1) as other:
+        with lock:
+            reading = other.submit(load_frames, source)
+            time.sleep(0.3)
+            assert not reading.done()
+        assert reading.result().vertices.shape == (3, 72, 3)
+    assert f"{source}: another run is reading it, waiting" in capsys.readouterr().out
 
 
 def test_an_interrupted_run_leaves_no_half_cache(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ VERTICES, FACES = np.array(BALL.vertices), np.array(BALL.faces)
 
 
 def test_a_ball_is_a_disc():
-    camera = frame_camera(VERTICES[None], height=100)
+    camera = frame_camera(VERTICES[None], longest=100)
     picture = render_mesh(VERTICES, FACES, camera)
     assert picture.shape == (100, 100, 4)
     row, column = np.mgrid[0:100, 0:100]
@@ -21,7 +21,7 @@ def test_a_ball_is_a_disc():
 
 
 def test_colours_are_interpolated():
-    camera = frame_camera(VERTICES[None], height=64, turn=0.0)
+    camera = frame_camera(VERTICES[None], longest=64, turn=0.0)
     colors = np.stack([(VERTICES[:, 1] + 1) / 2, 0 * VERTICES[:, 1], 0 * VERTICES[:, 1]], axis=1)
     picture = render_mesh(VERTICES, FACES, camera, colors)
     grey = render_mesh(VERTICES, FACES, camera)
@@ -35,17 +35,17 @@ def test_up_is_up(up_axis):
     axis = "xyz".index(up_axis)
     vertices = VERTICES.copy()
     vertices[:, axis] *= 3
-    assert frame_camera(vertices[None], up_axis, height=90).pixels == (30, 90)
+    assert frame_camera(vertices[None], up_axis, longest=90).pixels == (30, 90)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-4, 0), (1e6, 0), (1, 1e4)])
 def test_size_and_place_do_not_matter(scale, shift):
     vertices = VERTICES * scale + shift
-    picture = render_mesh(vertices, FACES, frame_camera(vertices[None], height=50))
-    expected = render_mesh(VERTICES, FACES, frame_camera(VERTICES[None], height=50))
+    picture = render_mesh(vertices, FACES, frame_camera(vertices[None], longest=50))
+    expected = render_mesh(VERTICES, FACES, frame_camera(VERTICES[None], longest=50))
     np.testing.assert_allclose(picture, expected, atol=0.02)
 
 
 def test_flat_and_single_points_give_a_picture():
     for vertices in (VERTICES * [1, 0, 1], VERTICES * 0):
-        assert np.isfinite(render_mesh(vertices, FACES, frame_camera(vertices[None], height=20))).all()
+        assert np.isfinite(render_mesh(vertices, FACES, frame_camera(vertices[None], longest=20))).all()

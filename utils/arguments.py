@@ -21,6 +21,8 @@ from utils.processes import join_processes, local_rank, num_processes
 from utils.run_folders import FOLDER_NAME, checkpoint_folder
 from utils.training import TrainingOptions
 
+FILMS = ("mp4", "gif")
+
 
 def positive(text: str) -> int:
     """Parse a whole number of at least 1."""
@@ -90,7 +92,7 @@ def add_frame_rate_argument(group: argparse._ArgumentGroup) -> None:
     """Add what USD says of time."""
     group.add_argument(
         "--frame_rate", type=positive_number, default=30.0, metavar="FPS",
-        help="frames per second, said in USD files (default: 30)",
+        help="frames per second of USD files and films (default: 30)",
     )  # fmt: skip
 
 
@@ -160,13 +162,9 @@ def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
         "-dev", "--device", metavar="DEVICE", help="cuda:0, cpu, ... (default: cuda:0, or cpu where there is none)"
     )
     group.add_argument(
-        "-n_frames",
-        "--num_frames",
-        type=positive,
-        default=60,
-        metavar="N",
+        "-n_frames", "--num_frames", type=positive, default=60, metavar="N",
         help="frames held in memory at once (default: 60)",
-    )
+    )  # fmt: skip
     group.add_argument(
         "-min_batch", "--mini_batch_size", type=positive, default=32729, metavar="N",
         help="vertices, over all frames, per optimisation step (default: 32729)",
@@ -180,12 +178,9 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         "-n_ep", "--num_epochs", type=positive, default=2, metavar="N", help="epochs of the whole run (default: 2)"
     )
     group.add_argument(
-        "--learning_rate",
-        type=positive_number,
-        default=1e-2,
-        metavar="RATE",
+        "--learning_rate", type=positive_number, default=1e-2, metavar="RATE",
         help="highest learning rate (default: 0.01)",
-    )
+    )  # fmt: skip
     group.add_argument(
         "--seed", type=not_negative, default=0, metavar="N", help="of weights and shuffling (default: 0)"
     )
@@ -227,6 +222,12 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
         "--export", nargs="+", choices=EXPORTS, default=["obj"],
         help="formats to write: a file per frame (obj, drc, ply), or one of all frames (npz, usd) (default: obj)",
     )  # fmt: skip
+    group.add_argument(
+        "--video", choices=FILMS, help="also film each sequence: skinned, predicted and, with -tar_avail, target"
+    )
+    group.add_argument(
+        "--turntable", choices=FILMS, help="also film the frame furthest from its scan, turning once around"
+    )
     add_frame_rate_argument(group)
 
 

@@ -50,6 +50,11 @@ def export_predictions(
     return errors
 
 
+def frame_to_show(errors: Errors, windows: MeshWindows) -> int:
+    """Return the frame that skinning gets most wrong; the middle one where there are no errors."""
+    return int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
+
+
 def picture_prediction(
     model: MeshAutoencoder, windows: MeshWindows, errors: Errors, units_in_mm: float, device: torch.device, path: Path
 ) -> None:
@@ -59,11 +64,10 @@ def picture_prediction(
     """
     if rank() > 0:
         return
-    frame = int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
+    frame = frame_to_show(errors, windows)
     one = MeshWindows(windows.sequences, windows.num_condition_frames, windows.entries[frame : frame + 1])
     ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, one, np.array([0]), device)
-    sequence, index = windows.entries[frame]
-    name = windows.sequences[sequence].frame_names[index]
+    name = windows.name(frame)
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
     if not errors:
         panels = {"skinned": (skinned, None), "predicted": (predicted, vertex_errors(skinned, predicted) * units_in_mm)}

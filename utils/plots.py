@@ -84,8 +84,8 @@ def draw_comparison(
     shown = [values for _, values in panels.values() if values is not None]
     # a few far-off vertices must not wash out the rest
     top = max(float(np.percentile(np.concatenate(shown), 99.5)), 1e-6)
-    width = 5.2 * camera.pixels[0] / camera.pixels[1]
-    figure = Figure(figsize=(width * len(panels) + 1.1, 6.0), dpi=100, layout="constrained", facecolor="white")
+    width, height = (max(2.0, 5.2 * pixels / max(camera.pixels)) for pixels in camera.pixels)
+    figure = Figure(figsize=(width * len(panels) + 1.1, height + 0.8), dpi=100, layout="constrained", facecolor="white")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, (vertices, values)) in zip(all_axes, panels.items(), strict=True):
         colors = None if values is None else ERROR_COLORS(np.clip(values / top, 0, 1))[:, :3]

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import UInt8
+from numpy import ndarray
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -96,6 +98,11 @@ class TrainingRun:
         """Add a point to one of TensorBoard's curves."""
         if self.events is not None:
             self.events.add_scalar(name, value, step)
+
+    def add_picture(self, name: str, picture: UInt8[ndarray, "height width 3"], step: int) -> None:
+        """Add a picture to TensorBoard's."""
+        if self.events is not None:
+            self.events.add_image(name, picture, step, dataformats="HWC")
 
     def add_metrics(self, history: list[dict[str, float]], step: int) -> None:
         """Write all epochs' metrics as CSV, and the last epoch's, at optimisation step `step`, as TensorBoard events."""

@@ -19,6 +19,7 @@ from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.checkpoint import farthest_checkpoint, save_checkpoint
 from utils.command_line import Interrupted, stop_signals
+from utils.film import Film
 from utils.linear_fit import fit_linear_part
 from utils.metrics import UNITS_IN_MM
 from utils.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
@@ -37,6 +38,7 @@ from utils.training_blocks import (
 )
 
 LARGEST_GRADIENT = 1.0
+LONGEST_OF_PICTURE = 320  # pixels, in TensorBoard
 POINTS_PER_EPOCH = 25  # of the training curve
 
 Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
@@ -248,6 +250,9 @@ class Trainer:
         self.run.report(message)
         self.run.add_metrics(progress.history, progress.epoch * total_steps)
         if rank() == 0:
+            if len(self.held_out):
+                film = Film(self.model, self.held_out, self.units_in_mm, self.device)
+                self.run.add_picture("held_out", film.still(0, LONGEST_OF_PICTURE), progress.epoch * total_steps)
             plot_loss_curves({self.run.model_type: (progress.curves, progress.history)}, self.run.loss_curve)
 
     def save(self) -> Path:
