@@ -1,11 +1,14 @@
 import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from conftest import tube_frames, tube_triangles
 
+import inference_mesh
+from data.input_error import InputError
 from data.mesh_windows import all_windows
 from utils.film import GAP, TOP, Film, encoder, make_strip, panels_of
 from utils.rendering import cast_rays, frame_camera, paint, render_mesh, turning_cameras
@@ -86,6 +89,13 @@ def test_pictures_come_back_in_order(tmp_path, ending):
     assert len(pictures) == 3
     np.testing.assert_allclose(pictures.mean(axis=(1, 2, 3)), greys, atol=6)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_without_an_encoder_nothing_begins(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    flags = ["-src", "skinned", "-saved_path", "1.pt", "--turntable", "gif"]
+    with pytest.raises(InputError, match=r"imageio_ffmpeg is not installed; pip install -r requirements-pipeline\.txt"):
+        inference_mesh.parse_arguments(flags)
 
 
 def test_what_goes_wrong_leaves_no_film(tmp_path):

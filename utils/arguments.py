@@ -15,6 +15,7 @@ from data.input_error import InputError
 from data.mesh_sequence import MeshSequence
 from models.mesh_autoencoder import ModelSettings
 from utils.checkpoint import find_checkpoint, newest_checkpoint
+from utils.film import check_encoder
 from utils.mesh_writer import EXPORTS
 from utils.metrics import UNITS_IN_MM
 from utils.processes import join_processes, local_rank, num_processes
@@ -131,10 +132,15 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None)
 
 
 def parse_inference_arguments(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
-    """Return the parsed flags; exit with code 2 where scans are announced and no folder is given."""
+    """Return the parsed flags; exit with code 2 where scans are announced and no folder is given.
+
+    Raises `InputError` where a film is wanted and cannot be written.
+    """
     args = parser.parse_args(argv)
     if args.is_target_available and args.target_files_dir is None:
         parser.error("--is_target_available: found without --target_files_dir, expected the folders of scans")
+    if args.video or args.turntable:
+        check_encoder()
     return args
 
 
@@ -193,18 +199,13 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         help="epochs between checkpoints; the last one is always saved (default: 1)",
     )  # fmt: skip
     group.add_argument(
-        "-load_model",
-        "--load_saved_model",
-        action="store_true",
+        "-load_model", "--load_saved_model", action="store_true",
         help="go on from the newest checkpoint of this model type",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "-saved_path",
-        "--model_saved_path",
-        type=Path,
-        metavar="FILE",
+        "-saved_path", "--model_saved_path", type=Path, metavar="FILE",
         help="what to go on from, with --load_saved_model: a checkpoint, or a folder: the newest in it",
-    )
+    )  # fmt: skip
 
 
 def add_inference_arguments(parser: argparse.ArgumentParser) -> None:

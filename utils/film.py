@@ -115,11 +115,18 @@ def panels_of(
     return panels, f"mean error {before.mean():.2f} → {after.mean():.2f} mm"
 
 
+def check_encoder() -> None:
+    """Raise `InputError` where no film can be written: the package is not there."""
+    with optional_packages("writing films"):
+        import imageio_ffmpeg  # noqa: F401
+
+
 @contextmanager
 def encoder(path: Path, frame_rate: float) -> Iterator[Callable[[Picture], None]]:
     """Give a function that adds a picture to the film at `path`, .mp4 or .gif; the film appears whole or not at all."""
-    with optional_packages(f"{path}, a film"):
-        import imageio_ffmpeg
+    check_encoder()
+    import imageio_ffmpeg
+
     sent = 0
     process = None
     # half as large, or it is huge; a palette of its own, or greys are banded
@@ -133,7 +140,8 @@ def encoder(path: Path, frame_rate: float) -> Iterator[Callable[[Picture], None]
         nonlocal process, sent
         if process is None:
             size = picture.shape[1], picture.shape[0]
-            process = imageio_ffmpeg.write_frames(str(partial_path), size, fps=frame_rate, macro_block_size=2, **kind)
+            options = {"fps": frame_rate, "macro_block_size": 2, "ffmpeg_log_level": "error", **kind}
+            process = imageio_ffmpeg.write_frames(str(partial_path), size, **options)
             process.send(None)
         process.send(np.ascontiguousarray(picture))
         sent += 1
