@@ -14,13 +14,19 @@ AT_LEAST = 1 << 28  # bytes: what a library needs for itself
 
 @contextmanager
 def guarded(path: Path, expected: str) -> Iterator[None]:
-    """Raise `InputError`, naming `path` and what was `expected` of it, for whatever is raised inside the block.
+    """Raise `InputError` as `named` does, and where the block asks for much more memory than the file is long.
 
-    So it does where the block asks for much more memory than the file is long (`TIMES_THE_FILE`, and `AT_LEAST`).
+    That is `TIMES_THE_FILE`, and `AT_LEAST`. Not for libraries that start threads: each reserves memory of its own.
     """
+    with named(path, expected), limited_memory(path):
+        yield
+
+
+@contextmanager
+def named(path: Path, expected: str) -> Iterator[None]:
+    """Raise `InputError`, naming `path` and what was `expected` of it, for whatever is raised inside the block."""
     try:
-        with limited_memory(path):
-            yield
+        yield
     except InputError:
         raise
     except OSError as error:

@@ -4,7 +4,11 @@ Needs usd-core, an optional package, which is imported where it is used.
 """
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.guarded_reading import guarded, reason_of
+from data.guarded_reading import named, reason_of
 from data.input_error import InputError, optional_packages
 from data.opened_frames import OpenedFrames
 from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
@@ -46,8 +50,35 @@ def open_usd(path: Path) -> OpenedFrames:
     faces that change, and time codes that are no whole numbers.
     """
     with optional_packages(f"{path}, a USD file"):
-        from pxr import Usd, UsdGeom
-    with guarded(path, USD_FILE):
+        import pxr  # noqa: F401
+    check_survival(path)
+    return open_survived(path)
+
+
+def check_survival(path: Path) -> None:
+    """Raise `InputError` where USD crashes on a file, as it does on some broken ones: another process tries it first."""
+    project = str(Path(__file__).parent.parent)
+    program = (
+        f"import sys; sys.path.insert(0, {project!r}); from data.usd import read_through; read_through(sys.argv[1])"
+    )
+    tried = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True)
+    if tried.returncode < 0:
+        raise InputError(f"{path}: USD crashes on it (signal {-tried.returncode}), expected a whole {USD_FILE}")
+
+
+def read_through(path: str) -> None:
+    """Read a whole file and end the process; whatever is wrong with the file is told by who reads it in earnest."""
+    with suppress(InputError):
+        for _ in open_survived(Path(path)).positions:
+            pass
+    os._exit(0)  # taken apart in the interpreter's order, USD may crash on good files
+
+
+def open_survived(path: Path) -> OpenedFrames:
+    """Do what `open_usd` does, in this process."""
+    from pxr import Usd, UsdGeom
+
+    with named(path, USD_FILE):
         stage = Usd.Stage.Open(str(path))
         prims = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
         prims = prims or [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Points)]
@@ -67,7 +98,7 @@ def open_usd(path: Path) -> OpenedFrames:
     def positions() -> Generator[Float[ndarray, "V 3"], None, None]:
         prim = stage.GetPrimAtPath(prims[0].GetPath())  # prims live as long as their stage
         for time in times:
-            with guarded(path, USD_FILE):
+            with named(path, USD_FILE):
                 here = np.array(points.Get(time) or np.empty((0, 3)), dtype=np.float32)
                 # row vectors, as everywhere in USD
                 to_world = np.array(UsdGeom.XformCache(time).GetLocalToWorldTransform(prim))

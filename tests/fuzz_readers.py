@@ -2,9 +2,10 @@
 
     python tests/fuzz_readers.py [KIND ...] -max_total_time=3600 CORPUS
 
-The kinds: obj drc ply npy npz txt usda usdc pt; all of them where none is named. Flags are libFuzzer's. CORPUS, a folder, holds
-what was found to reach new code, and is gone on with; it begins with small files that can be read. A reader may read a file or
-raise `InputError`, and nothing else; it may not take more memory than data/guarded_reading.py says, nor longer than libFuzzer's
+The kinds: obj drc ply npy npz txt usda usdc pt; all but usdc where none is named: USD itself crashes on some binary files, so
+that data/usd.py lets another process try them first, which this does not. Flags are libFuzzer's. CORPUS, a folder, holds what
+was found to reach new code, and is gone on with; it begins with small files that can be read. A reader may read a file or raise
+`InputError`, and nothing else; it may not take more memory than data/guarded_reading.py says, nor longer than libFuzzer's
 -timeout. What broke that is left as crash-* or timeout-*.
 """
 
@@ -26,7 +27,7 @@ with atheris.instrument_imports(
     from data.input_error import InputError
     from data.mesh_formats import MESHES, POINTS, SEQUENCES, write_frames, write_sequence
     from data.polygons import Polygons
-    from data.usd import Scene
+    from data.usd import Scene, open_survived
     from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
     from utils.checkpoint import build_model, load_checkpoint
 
@@ -62,7 +63,7 @@ def read(path: Path) -> None:
         known = POINTS[path.suffix](path)
         polygons, frames = known.polygons, [known.positions_of(path)]
     if path.suffix in SEQUENCES:
-        opened = SEQUENCES[path.suffix](path)
+        opened = open_survived(path) if path.suffix.startswith(".usd") else SEQUENCES[path.suffix](path)
         polygons, frames = opened.polygons, list(opened.positions)
     for vertices in frames:
         assert vertices.shape[1] == 3
@@ -73,7 +74,7 @@ def read(path: Path) -> None:
 
 def main() -> None:
     """Fuzz the kinds that the command line names."""
-    kinds = tuple(each for each in sys.argv[1:] if each in KINDS) or KINDS
+    kinds = tuple(each for each in sys.argv[1:] if each in KINDS) or tuple(each for each in KINDS if each != "usdc")
     folder = Path(tempfile.mkdtemp())
 
     def try_one(content: bytes) -> None:
