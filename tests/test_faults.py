@@ -163,6 +163,7 @@ def reading(many_files, tmp_path):
         yield process, cache
     finally:
         process.kill()
+        process.communicate()
 
 
 def readers(process):
@@ -178,7 +179,7 @@ needs_pool = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor
 def test_stopped_while_it_reads(reading):
     process, cache = reading
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
     assert in_one_line(errors) == "interrupted"
     assert leftovers(cache) == []
@@ -190,7 +191,7 @@ def test_killed_while_it_reads(reading):
     wait_for(lambda: len(readers(process)) == 2, process)
     left = readers(process)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{number}").exists() for number in left) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -203,7 +204,7 @@ def test_a_reader_is_killed(reading):
     process, cache = reading
     wait_for(lambda: readers(process), process)
     os.kill(readers(process)[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "processes ended, killed or out of memory" in in_one_line(errors)
     assert leftovers(cache) == []

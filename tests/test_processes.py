@@ -120,7 +120,7 @@ def test_a_process_that_dies_ends_the_run_with_a_message(folder):
 
 def test_a_stop_saves_before_any_process_ends(folder):
     with training(folder, "stopped", "1.pt") as (run, workers):
-        time.sleep(0.3)  # into the next epoch
+        time.sleep(1.0)  # into the next epoch
         for worker in workers:  # as a cluster's scheduler does it: to all of them, and torchrun passes its own on
             subprocess.run(["kill", f"-{signal.SIGTERM}", worker], check=True)
         run.send_signal(signal.SIGTERM)
