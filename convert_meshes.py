@@ -35,6 +35,8 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    if not args.target.name:  # "."
+        args.target = args.target.resolve()
     if args.target.is_file() or (args.target.is_dir() and any(args.target.iterdir())):
         raise InputError(f"{args.target}: is there already, expected a new file or folder")
     ending = args.target.suffix.lower()

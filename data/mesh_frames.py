@@ -5,9 +5,8 @@ What was parsed is kept (`data.mesh_cache`); positions are memory-mapped, so tha
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +58,8 @@ def list_frames(folder: Path, endings: Collection[str] = tuple(MESHES)) -> dict[
         if not numbers:
             raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001{path.suffix}")
         number = int(numbers[-1])
+        if number >= 2**63:
+            raise InputError(f"{path}: found {number} as its frame number, expected less than {2**63}")
         if number in frames:
             raise InputError(f"{path}: frame {number} is there twice, also as {frames[number].name}")
         frames[number] = path
@@ -117,17 +118,35 @@ def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
         yield
 
 
+def write_vertices(path: Path, opened: OpenedFrames) -> None:
+    """Write the positions of all frames as one array (T, V, 3), in double precision where any of them needs it."""
+    shape = len(opened.frame_numbers), opened.num_vertices, 3
+    kind, written = "<f4", 0
+    with closing(opened.positions), ExitStack() as files:
+        # written, not memory-mapped: a full disk is then an error and not a crash
+        file = files.enter_context(open(path, "wb"))
+        np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+        for vertices in opened.positions:
+            if vertices.dtype == np.float64 and kind == "<f4":
+                kind, near = "<f8", path.with_name("near.npy")
+                header = file.tell() - 12 * shape[1] * written
+                file.close()
+                before = files.enter_context(open(path.rename(near), "rb"))
+                before.seek(header)
+                file = files.enter_context(open(path, "wb"))
+                np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+                for _ in range(written):
+                    file.write(np.frombuffer(before.read(12 * shape[1]), "<f4").astype(kind).tobytes())
+                before.close()
+                near.unlink()
+            file.write(vertices.astype(kind).tobytes())
+            written += 1
+
+
 def write_entry(entry: Path, opened: OpenedFrames) -> None:
     """Read all frames and keep them in a new folder of the cache."""
     entry.mkdir()
-    shape = len(opened.frame_numbers), opened.num_vertices, 3
-    first = next(opened.positions)
-    kind = first.dtype.newbyteorder("<")  # that of the first frame for all
-    # written, not memory-mapped: a full disk is then an error and not a crash
-    with closing(opened.positions), open(entry / "vertices.npy", "wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": kind.str, "fortran_order": False, "shape": shape})
-        for vertices in chain([first], opened.positions):
-            file.write(vertices.astype(kind).tobytes())
+    write_vertices(entry / "vertices.npy", opened)
     polygons = opened.polygons
     np.savez(
         entry / "topology.npz",

@@ -1,7 +1,6 @@
 """Sequences of paired meshes: skinned and scanned frames of one topology, with joints or without, checked when paired."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,20 +32,16 @@ class MeshSequence:
     joints: Float[ndarray, "T J 3"] | None = None
     fingerprints: dict[str, str] = field(default_factory=dict)
 
-    @cached_property
-    def origin(self) -> Float64[ndarray, "3"]:
-        """Where the model sees the origin, file units: amid the first frame of meshes that are far from the files' origin."""
+    def origin(self, frame: int | np.integer) -> Float64[ndarray, "3"]:
+        """Return where the model sees the origin at a frame, file units: amid a mesh that is far from the files' origin."""
         if self.skinned.dtype == np.float32:
             return np.zeros(3)
-        return self.skinned[0].mean(axis=0)
+        return self.skinned[frame].mean(axis=0)
 
-    def seen(self, positions: Float[ndarray, "*B 3"]) -> Float32[ndarray, "*B 3"]:
-        """Return some of its positions relative to `origin`, in single precision."""
-        return (
-            (positions - self.origin).astype(np.float32)
-            if self.origin.any()
-            else positions.astype(np.float32, copy=False)
-        )
+    def seen(self, positions: Float[ndarray, "*B 3"], frame: int | np.integer) -> Float32[ndarray, "*B 3"]:
+        """Return some of its positions relative to the origin at a frame, in single precision."""
+        origin = self.origin(frame)
+        return (positions - origin if origin.any() else positions).astype(np.float32, copy=False)
 
 
 def describe_sequences(sequences: list[MeshSequence]) -> list[str]:

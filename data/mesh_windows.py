@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Float64, Int
 from numpy import ndarray
 
 from data.input_error import InputError
@@ -31,6 +31,11 @@ class MeshWindows:
         sequence, frame = self.entries[index]
         return self.sequences[sequence].frame_names[frame]
 
+    def origin(self, index: int) -> Float64[ndarray, "3"]:
+        """Return what a frame's positions are relative to, file units."""
+        sequence, frame = self.entries[index]
+        return self.sequences[sequence].origin(frame)
+
     def has_scan(self, index: int) -> bool:
         """Say whether a frame has a scan."""
         return self.sequences[self.entries[index, 0]].scan is not None
@@ -38,13 +43,13 @@ class MeshWindows:
     def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
         """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
 
-        They, and all that follows, are relative to their sequence's `origin`.
+        They, and all that follows, are relative to the origin of the current frame.
         """
         sequence, frame = self.entries[indices].T
         frames = window_frames(frame, self.num_condition_frames)
         windows = []
         for s, window in zip(sequence, frames, strict=True):
-            windows.append(self.sequences[s].seen(self.sequences[s].skinned[window]))
+            windows.append(self.sequences[s].seen(self.sequences[s].skinned[window], window[-1]))
         return np.stack(windows)
 
     def joints(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N J 3"] | None:
@@ -55,7 +60,7 @@ class MeshWindows:
             joints = self.sequences[s].joints
             if joints is None:
                 return None
-            windows.append(self.sequences[s].seen(joints[window]))
+            windows.append(self.sequences[s].seen(joints[window], window[-1]))
         return np.stack(windows)
 
     def history(
@@ -71,9 +76,9 @@ class MeshWindows:
         for s, last in zip(sequence, frame, strict=True):
             skinned, seen = self.sequences[s].skinned, self.sequences[s].seen
             frames = np.arange(last + 1 - num_frames, last + 1)
-            path = seen(skinned[np.ix_(np.maximum(frames, 0), vertices)])
+            path = seen(skinned[np.ix_(np.maximum(frames, 0), vertices)], last)
             if last > 0:
-                first, second = seen(skinned[:2, vertices])
+                first, second = seen(skinned[:2, vertices], last)
                 path += np.minimum(frames, 0).astype(np.float32)[:, None, None] * (second - first)
             paths.append(path)
         return np.stack(paths)
@@ -85,7 +90,7 @@ class MeshWindows:
             scan = self.sequences[s].scan
             if scan is None:
                 raise ValueError(f"{self.sequences[s].name} has no scans")
-            scans.append(self.sequences[s].seen(scan[frame]))
+            scans.append(self.sequences[s].seen(scan[frame], frame))
         return np.stack(scans)
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 OLD = 24 * 3600  # seconds: nothing takes so long to write
@@ -22,8 +22,9 @@ def remove(path: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and folders of runs that were killed: those not touched for a day."""
     for partial in folder.glob(".*.partial"):
-        if time.time() - partial.stat().st_mtime > OLD:
-            remove(partial)
+        with suppress(FileNotFoundError):  # somebody's that is whole by now
+            if time.time() - partial.stat().st_mtime > OLD:
+                remove(partial)
 
 
 @contextmanager

@@ -99,6 +99,11 @@ def test_a_part_that_is_missing_or_something_else(stored, tmp_path, name):
         ("progress", {"recent": {"reconstruction": torch.zeros(5)}}, "a progress that no training run writes"),
         ("optimizer", {"state": torch.zeros(1).expand(10**12)}, "not stored in full"),
         ("model", {"embedding": torch.eye(3).to_sparse()}, "not stored in full"),
+        ("model", {"embedding": torch.zeros(3, device="meta")}, "not stored in full"),
+        ("record", {"commit": torch.zeros(1)}, "a record that no training run writes"),
+        ("options", {"units": torch.zeros(1)}, "an? options that no training run writes"),
+        ("progress", {"history": [{}]}, "a progress that no training run writes"),
+        ("progress", {"more": 1}, "a progress that no training run writes"),
     ],
 )
 def test_parts_that_no_run_writes(stored, tmp_path, name, value, message):
@@ -107,6 +112,16 @@ def test_parts_that_no_run_writes(stored, tmp_path, name, value, message):
     torch.save(stored | {name: value}, tmp_path / "changed.pt")
     with pytest.raises(InputError, match=message):
         load_checkpoint(tmp_path / "changed.pt")
+
+
+def test_a_list_that_holds_itself(stored, tmp_path):
+    endless = []
+    endless.append(endless)
+    torch.save(stored | {"record": {"commit": endless}}, tmp_path / "changed.pt")
+    with pytest.raises(InputError, match="a record that no training run writes"):
+        load_checkpoint(tmp_path / "changed.pt")
+    torch.save(stored | {"optimizer": {"state": endless}}, tmp_path / "changed.pt")
+    load_checkpoint(tmp_path / "changed.pt")  # the optimizer refuses it
 
 
 def outside(name, index):

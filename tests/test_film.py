@@ -109,7 +109,10 @@ def test_what_goes_wrong_leaves_no_film(tmp_path):
 
 
 def test_a_disk_that_loses_a_part(tmp_path, monkeypatch):
-    monkeypatch.setattr(imageio_ffmpeg, "count_frames_and_secs", lambda path: (0, 0.0))
+    def fail(path):
+        raise RuntimeError("FFMPEG call failed")
+
+    monkeypatch.setattr(imageio_ffmpeg, "count_frames_and_secs", fail)
     with (
         pytest.raises(OSError, match=r"did not write all frames.*film\.mp4"),
         encoder(tmp_path / "film.mp4", 25.0) as add,

@@ -13,6 +13,7 @@ from data.input_error import InputError
 from data.mesh_cache import cache_folder
 from data.mesh_frames import list_frames, load_frames
 from data.mesh_sequence import describe_sequences, load_sequences
+from data.mesh_windows import all_windows
 from data.obj import read_obj, write_obj
 
 
@@ -130,6 +131,30 @@ def test_a_file_rewritten_with_its_old_time_is_read_again(tmp_path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert load_frames(source).vertices[1, 0, 0] >= 9
+
+
+@pytest.mark.parametrize("far_frames", [[2, 3], [0, 1], [3], [0, 1, 2, 3]])
+def test_frames_far_from_the_origin_and_near_it(tmp_path, far_frames):
+    frames = tube_frames(4)
+    frames[far_frames] += [1e4, 0, -1e4]
+    for number, vertices in enumerate(frames, 1):
+        lines = ["v {:.15g} {:.15g} {:.15g}".format(*row) for row in vertices]
+        lines += ["f {} {} {} {}".format(*row) for row in tube_quads() + 1]
+        path = tmp_path / "far" / f"tube.{number}.obj"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines))
+    sequences, _ = load_sequences([tmp_path / "far"], None)
+    np.testing.assert_allclose(sequences[0].skinned, frames, rtol=0, atol=1e-7)
+    windows = all_windows(sequences, 1)
+    for frame in range(4):
+        seen = windows.skinned(np.array([frame]))[0, 0] + windows.origin(frame)
+        np.testing.assert_allclose(seen, frames[frame], rtol=0, atol=1e-7)
+
+
+def test_a_frame_number_that_is_too_long(tmp_path):
+    (tmp_path / "scan_20240131123456789012.obj").write_text("v 0 0 0\n")
+    with pytest.raises(InputError, match="expected less than 9223372036854775808"):
+        load_frames(tmp_path)
 
 
 def test_one_run_at_a_time_reads_into_an_entry(tmp_path, capsys):

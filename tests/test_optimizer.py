@@ -33,6 +33,12 @@ def test_moments_come_back_and_nothing_else_does(make_model):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_before_the_first_step_there_are_no_moments(make_model):
+    optimizer = make_optimizer(make_model(), 0.1)
+    restore_optimizer(optimizer, copy.deepcopy(optimizer.state_dict()))
+    assert not optimizer.state
+
+
 @pytest.mark.parametrize("harm", ["missing", "short", "nan", "text", "strange"])
 def test_moments_of_another_model_are_refused(make_model, harm):
     model = make_model(num_condition_frames=3)

@@ -67,6 +67,16 @@ def test_training_beats_the_skinned_mesh(make_trainer, monkeypatch):
     assert last["losses/training_reconstruction_mm"] < trainer.progress.history[0]["losses/training_reconstruction_mm"]
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 0), (0, 2)])
+def test_going_on_with_more_or_fewer_frames_held_out(make_trainer, before, after):
+    first = make_trainer(num_inference_meshes=before, num_epochs=1)
+    first.fit()
+    second = make_trainer(checkpoint=first.run.checkpoint(1), num_inference_meshes=after, num_epochs=2)
+    second.fit()
+    assert len((second.run.logs / "metrics.csv").read_text().splitlines()) == 3
+    assert second.run.checkpoint(2).exists()
+
+
 def test_going_on_equals_never_having_stopped(make_trainer):
     whole = make_trainer()
     whole.fit()

@@ -4,6 +4,7 @@ Reading it never runs code (`torch.load` with `weights_only`); what is checked h
 file is long, and that its parts are what its own settings say.
 """
 
+import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -49,9 +50,12 @@ def reason_of(error: Exception) -> str:
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
     """Yield all tensors in dicts and lists."""
-    waiting = [value]
+    waiting, seen = [value], set()
     while waiting:
         value = waiting.pop()
+        if id(value) in seen:  # a list may hold itself
+            continue
+        seen.add(id(value))
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, dict):
@@ -70,11 +74,18 @@ def check_contents(checkpoint: dict[str, Any], path: Path) -> None:
     for name, pattern in (("model_type", FOLDER_NAME), ("timestamp", TIMESTAMP)):
         if not pattern.fullmatch(checkpoint[name]):
             raise InputError(f"{path}: found {checkpoint[name]!r} as its {name}, expected a folder's name")
+    for name in ("record", "options"):
+        try:
+            json.dumps(checkpoint[name])
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: found a {name} that no training run writes ({error})") from None
     progress = checkpoint["progress"]
     points = [point for curve in progress["curves"].values() if isinstance(curve, list) for point in curve]
     numbers = [progress[name] for name in ("epoch", "step", "recent_steps")]
     if (
         min(numbers) < 0
+        or set(progress) != set(PROGRESS)
+        or not all(isinstance(row, dict) and "epoch" in row for row in progress["history"])
         or not all(isinstance(curve, list) for curve in progress["curves"].values())
         or not all(isinstance(point, list) and list(map(type, point)) == [float, float] for point in points)
         or not all(isinstance(row, dict) and set(map(type, row.values())) <= {float} for row in progress["history"])
@@ -83,7 +94,9 @@ def check_contents(checkpoint: dict[str, Any], path: Path) -> None:
         raise InputError(f"{path}: found a progress that no training run writes")
     for tensor in tensors_in(checkpoint):
         if (
-            tensor.layout != torch.strided
+            tensor.device.type != "cpu"
+            or tensor.requires_grad
+            or tensor.layout != torch.strided
             or tensor.is_quantized
             or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
         ):

@@ -23,7 +23,7 @@ from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from data.input_error import optional_packages
+from data.input_error import InputError, optional_packages
 from data.mesh_windows import MeshWindows
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
@@ -118,7 +118,11 @@ def panels_of(
 def check_encoder() -> None:
     """Raise `InputError` where no film can be written: the package is not there."""
     with optional_packages("writing films"):
-        import imageio_ffmpeg  # noqa: F401
+        import imageio_ffmpeg
+    try:
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise InputError(f"writing films: {error}") from None
 
 
 @contextmanager
@@ -152,7 +156,11 @@ def encoder(path: Path, frame_rate: float) -> Iterator[Callable[[Picture], None]
         finally:
             if process is not None:
                 process.close()
-        if imageio_ffmpeg.count_frames_and_secs(str(partial_path))[0] != sent:
+        try:
+            written = imageio_ffmpeg.count_frames_and_secs(str(partial_path))[0]
+        except RuntimeError:
+            written = 0
+        if written != sent:
             raise OSError(errno.EIO, "the encoder did not write all frames; is the disk full?", str(path))
 
 
@@ -181,6 +189,11 @@ class Film:
         """Return what to show of one of the windows' frames, and what to say of it."""
         scan = self.windows.scan(np.array([frame]))[0] if self.windows.has_scan(frame) else None
         panels, errors = panels_of(skinned, predicted, scan, self.units_in_mm)
+        # far from the origin, each frame is relative to one of its own: all are shown relative to that of the first
+        moved = self.windows.origin(frame) - self.windows.origin(0)
+        if moved.any():
+            shifted = {id(vertices): vertices + moved for vertices, _ in panels.values()}
+            panels = {name: (shifted[id(vertices)], values) for name, (vertices, values) in panels.items()}
         return panels, f"{self.windows.name(frame)}     {errors}"
 
     def strip(self, panels: list[Panels], camera: Camera) -> Strip:

@@ -68,7 +68,7 @@ class MeshWriter:
                 )
         self.writers: dict[tuple[int, str], WriteFrame] = {}
         self.waiting = folder / f".predictions.{os.environ.get('MASTER_PORT', os.getpid())}.partial"
-        self.kind = "<f8" if any(each.origin.any() for each in windows.sequences) else "<f4"
+        self.kind = "<f8" if any(each.skinned.dtype == np.float64 for each in windows.sequences) else "<f4"
         self.lock = threading.Lock()
 
     def __enter__(self) -> "MeshWriter":
@@ -79,14 +79,15 @@ class MeshWriter:
         return self
 
     def write(self, index: int, vertices: Float[ndarray, "V 3"]) -> None:
-        """Write one frame, given relative to its sequence's origin, or keep it for the files of all frames.
+        """Write one frame, given relative to its origin, or keep it for the files of all frames.
 
         Called from several threads.
         """
         number, frame = self.windows.entries[index]
         sequence = self.windows.sequences[number]
-        if sequence.origin.any():
-            vertices = vertices + sequence.origin
+        origin = sequence.origin(frame)
+        if origin.any():
+            vertices = vertices + origin
         for ending in self.endings:
             if ending in MESHES:
                 folder = self.folder if ending == ".obj" else self.folder / ending[1:]

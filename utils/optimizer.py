@@ -27,7 +27,7 @@ def restore_optimizer(optimizer: torch.optim.AdamW, stored: dict[str, Any]) -> N
             moments = state.get(index)
             if isinstance(moments, dict) and all(isinstance(each, Tensor) for each in moments.values()):
                 found.append({name: tuple(each.shape) for name, each in moments.items() if torch.isfinite(each).all()})
-    if found != shapes:
+    if found != shapes and state != {}:  # nothing, before the first step
         raise InputError(
             f"the checkpoint: found an optimizer's state of {len(found)} parameters, expected one of {len(shapes)}"
         )

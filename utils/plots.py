@@ -44,9 +44,10 @@ def plot_loss_curves(runs: dict[str, tuple[Curves, History]], path: Path) -> Non
         prefix = "" if len(runs) == 1 else f"{name}: "
         for (loss, curve), color, style in zip(curves.items(), colors, ("-", ":"), strict=False):
             axes.plot(*zip(*curve, strict=True), style, color=color, linewidth=1.5, label=f"{prefix}training, {loss}")
-        if "losses/held_out_mm" in history[-1]:
+        measured = [row for row in history if "losses/held_out_mm" in row]
+        if measured:
             epochs, held_out, skinned = zip(
-                *((row["epoch"], row["losses/held_out_mm"], row["losses/held_out_skinned_mm"]) for row in history),
+                *((row["epoch"], row["losses/held_out_mm"], row["losses/held_out_skinned_mm"]) for row in measured),
                 strict=True,
             )
             label = f"{prefix}held out: {held_out[-1]:.3g} mm"

@@ -112,7 +112,7 @@ class TrainingRun:
             write_beside(self.logs / "metrics.csv") as partial,
             open(partial, "w", newline="", encoding="utf-8") as file,
         ):
-            table = csv.DictWriter(file, fieldnames=list(history[-1]))
+            table = csv.DictWriter(file, fieldnames=list(dict.fromkeys(name for row in history for name in row)))
             table.writeheader()
             table.writerows(history)
         for name, value in history[-1].items():

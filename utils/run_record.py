@@ -61,5 +61,6 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
 
 def other_data(stored: dict[str, Any], present: dict[str, Any]) -> list[str]:
     """Return the names of the present data that are not, by their fingerprints, among those of a stored record."""
-    known = [each.get("fingerprints") for each in stored.get("data", []) if isinstance(each, dict)]
+    data = stored.get("data")
+    known = [each.get("fingerprints") for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
     return [each["name"] for each in present["data"] if each["fingerprints"] not in known]

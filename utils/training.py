@@ -179,6 +179,10 @@ class Trainer:
         blocks, progress = self.plan(), self.progress
         starts = np.cumsum([0, *(block.num_steps for block in blocks)])
         total_steps = int(starts[-1])
+        if progress.step >= total_steps:
+            raise InputError(
+                f"the checkpoint: found {progress.step} steps of an epoch, expected fewer than {total_steps}"
+            )
         first = int(np.searchsorted(starts, progress.step, side="right")) - 1
         read = partial(read_block, self.model, self.training, self.sampling, device=self.device)
         reads = (partial(read, block) for block in blocks[first:])
