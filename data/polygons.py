@@ -79,7 +79,7 @@ def in_needed_precision(positions: Float[ndarray, "*B V 3"]) -> Float[ndarray, "
     axes = tuple(range(positions.ndim - 1))
     lowest, highest = (each.astype(np.float64) for each in (positions.min(axis=axes), positions.max(axis=axes)))
     farthest, extent = np.maximum(-lowest, highest).max(), (highest - lowest).max()
-    far = farthest * np.finfo(np.float32).eps / 2 > LARGEST_ROUNDING * extent
+    far = farthest * np.finfo(np.float32).eps / 2 > LARGEST_ROUNDING * extent > 0
     return positions.astype(np.float64 if far else np.float32, copy=False)
 
 
