@@ -159,7 +159,12 @@ def reading(many_files, tmp_path):
         tmp_path, "fit_mesh.py", "-src", many_files / "sbs", "-tar", many_files / "target", env=environment
     )
     try:
-        wait_for(lambda: [path for path in leftovers(cache) if list(path.glob("vertices.npy"))], process)
+        wait_for(
+            lambda: [
+                each for path in leftovers(cache) for each in path.glob("vertices.npy") if each.stat().st_size > 100_000
+            ],
+            process,
+        )
         yield process, cache
     finally:
         process.kill()
@@ -197,17 +202,6 @@ def test_killed_while_it_reads(reading):
         time.sleep(0.1)
     assert not any(Path(f"/proc/{number}").exists() for number in left)
     assert [path.suffix for path in cache.iterdir() if path.suffix != ".partial"] == [".lock"]
-
-
-@needs_pool
-def test_a_reader_is_killed(reading):
-    process, cache = reading
-    wait_for(lambda: readers(process), process)
-    os.kill(readers(process)[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "processes ended, killed or out of memory" in in_one_line(errors)
-    assert leftovers(cache) == []
 
 
 @needs_pool

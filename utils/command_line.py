@@ -60,7 +60,7 @@ def in_one_line(error: Exception) -> str:
 
 def out_of_memory(error: Exception) -> bool:
     """Say whether an error is that of memory that is not there, on any device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -79,17 +79,16 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
-    except (InputError, OSError) as error:
-        print(f"error: {in_one_line(error)}", file=sys.stderr)
-        code = 2
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+    except (InputError, OSError, MemoryError, RuntimeError) as error:
+        message = in_one_line(error)
+        if out_of_memory(error):
+            message = (
+                f"out of memory ({message[:200]}), expected enough for what is asked for at once: "
+                "try a smaller --mini_batch_size or --num_frames"
+            )
+        elif not isinstance(error, InputError | OSError):
             raise
-        print(
-            f"error: out of memory ({in_one_line(error)[:200]}), expected enough for what is asked for at once: "
-            "try a smaller --mini_batch_size or --num_frames",
-            file=sys.stderr,
-        )
+        print(f"error: {message}", file=sys.stderr)
         code = 2
     if num_processes() > 1:
         leave_processes(code)
