@@ -5,7 +5,8 @@
 
 FROM is a folder of .obj, .drc or .ply files, of joints also .npy or .txt, or a file of all frames: .npz, .npy, .usd, .usda or
 .usdc. So is TO: a name with one of the latter endings is a file, any other a folder for the format of --export. Positions keep
-every bit and faces their order. OBJ, NPZ and USD keep texture coordinates; Draco knows triangles only, .npy files no faces.
+every bit of a float32 and faces their order. OBJ, NPZ and USD keep texture coordinates; Draco knows triangles only, .npy files
+no faces.
 """
 
 from pathlib import Path

@@ -11,7 +11,8 @@ from numpy import ndarray
 from data.guarded_reading import guarded
 from data.input_error import InputError
 from data.opened_frames import OpenedFrames
-from data.polygons import Polygons, checked_polygons, checked_positions
+from data.polygons import Polygons, checked_polygons
+from data.positions import checked_positions
 from data.safe_write import write_beside
 
 NUMBERS, ARRAYS = "array of numbers", "archive of arrays of numbers"

@@ -9,7 +9,8 @@ from numpy import ndarray
 
 from data.guarded_reading import guarded
 from data.input_error import InputError
-from data.polygons import Polygons, checked_polygons, checked_positions
+from data.polygons import Polygons, checked_polygons
+from data.positions import checked_positions
 from data.safe_write import write_beside
 
 MAGIC = b"DRACO"

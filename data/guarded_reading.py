@@ -14,16 +14,16 @@ AT_LEAST = 1 << 28  # bytes: what a library needs for itself
 
 @contextmanager
 def guarded(path: Path, expected: str) -> Iterator[None]:
-    """Raise `InputError` as `named` does, and where the block asks for much more memory than the file is long.
+    """Raise `InputError` as `refusing` does, and where the block asks for much more memory than the file is long.
 
     That is `TIMES_THE_FILE`, and `AT_LEAST`. Not for libraries that start threads: each reserves memory of its own.
     """
-    with named(path, expected), limited_memory(path):
+    with refusing(path, expected), limited_memory(path):
         yield
 
 
 @contextmanager
-def named(path: Path, expected: str) -> Iterator[None]:
+def refusing(path: Path, expected: str) -> Iterator[None]:
     """Raise `InputError`, naming `path` and what was `expected` of it, for whatever is raised inside the block."""
     try:
         yield

@@ -5,9 +5,11 @@ What was parsed is kept (`data.mesh_cache`); positions are memory-mapped, so tha
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -96,10 +98,10 @@ def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFra
         polygons = Polygons(stored["sizes"], stored["corners"], stored["texture"], stored["texture_corners"])
         numbers = stored["frame_numbers"].tolist()
     vertices = np.load(entry / "vertices.npy", mmap_mode="r")
+    names = [file.stem for file in files]
     if ending:
-        names = [f"{path.stem}.{number:05d}" for number in numbers]
-        return MeshFrames(path, numbers, [path] * len(numbers), names, vertices, polygons, fingerprint(entry))
-    return MeshFrames(path, numbers, files, [file.stem for file in files], vertices, polygons, fingerprint(entry))
+        files, names = [path] * len(numbers), [f"{path.stem}.{number:05d}" for number in numbers]
+    return MeshFrames(path, numbers, files, names, vertices, polygons, fingerprint(entry))
 
 
 @contextmanager
@@ -108,39 +110,42 @@ def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{entry}.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         tqdm.write(f"{path}: another run is reading it, waiting for that one to end")
-        lock.acquire()
-    with lock:
-        lock.release()  # the context holds it once more
+        held = lock.acquire()
+    with held:
         remove_leftovers(entry.parent)
         yield
+
+
+def begin_array(file: BinaryIO, kind: str, shape: tuple[int, ...]) -> int:
+    """Write the head of an .npy file of an array; return how long it is."""
+    # written, not memory-mapped: a full disk is then an error and not a crash
+    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+    return file.tell()
 
 
 def write_vertices(path: Path, opened: OpenedFrames) -> None:
     """Write the positions of all frames as one array (T, V, 3), in double precision where any of them needs it."""
     shape = len(opened.frame_numbers), opened.num_vertices, 3
-    kind, written = "<f4", 0
-    with closing(opened.positions), ExitStack() as files:
-        # written, not memory-mapped: a full disk is then an error and not a crash
-        file = files.enter_context(open(path, "wb"))
-        np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
-        for vertices in opened.positions:
-            if vertices.dtype == np.float64 and kind == "<f4":
-                kind, near = "<f8", path.with_name("near.npy")
-                header = file.tell() - 12 * shape[1] * written
-                file.close()
-                before = files.enter_context(open(path.rename(near), "rb"))
-                before.seek(header)
-                file = files.enter_context(open(path, "wb"))
-                np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
-                for _ in range(written):
-                    file.write(np.frombuffer(before.read(12 * shape[1]), "<f4").astype(kind).tobytes())
-                before.close()
-                near.unlink()
-            file.write(vertices.astype(kind).tobytes())
-            written += 1
+    with closing(opened.positions):
+        with open(path, "wb") as file:
+            head = begin_array(file, "<f4", shape)
+            for num_near, vertices in enumerate(opened.positions):
+                if vertices.dtype == np.float64:
+                    break
+                file.write(vertices.astype("<f4").tobytes())
+            else:
+                return
+        near = path.rename(path.with_name("near.npy"))
+        with open(path, "wb") as file, open(near, "rb") as before:
+            begin_array(file, "<f8", shape)
+            before.seek(head)
+            earlier = (np.fromfile(before, "<f4", vertices.size) for _ in range(num_near))
+            for frame in chain(earlier, [vertices], opened.positions):
+                file.write(frame.astype("<f8").tobytes())
+        near.unlink()
 
 
 def write_entry(entry: Path, opened: OpenedFrames) -> None:

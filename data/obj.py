@@ -14,7 +14,8 @@ from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from data.input_error import InputError
-from data.polygons import LARGEST_COORDINATE, KnownTopology, Polygons, in_needed_precision
+from data.polygons import KnownTopology, Polygons
+from data.positions import LARGEST_COORDINATE, in_needed_precision
 from data.safe_write import write_beside
 
 # A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;

@@ -10,7 +10,8 @@ from trimesh.exchange.ply import load_ply
 
 from data.guarded_reading import guarded
 from data.input_error import InputError
-from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
+from data.polygons import Polygons, checked_polygons
+from data.positions import checked_positions, in_needed_precision
 from data.safe_write import write_beside
 
 

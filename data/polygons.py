@@ -10,9 +10,6 @@ from numpy import ndarray
 
 from data.input_error import InputError
 
-LARGEST_COORDINATE = float(np.finfo(np.float32).max)
-LARGEST_ROUNDING = 1e-6  # of the extent, by single precision
-
 
 @dataclass
 class Polygons:
@@ -69,33 +66,6 @@ def checked_polygons(polygons: Polygons, num_vertices: int, path: Path) -> Polyg
     textured = polygons.texture_corners
     fits = len(textured) == len(polygons.corners) and ((textured >= 0) & (textured < len(polygons.texture))).all()
     return polygons if fits else Polygons(polygons.sizes, polygons.corners)
-
-
-def in_needed_precision(positions: Float[ndarray, "*B V 3"]) -> Float[ndarray, "*B V 3"]:
-    """Return positions in single precision where that holds them to a millionth of their extent, else in double.
-
-    Far from the origin it does not: at 10 km, single precision knows steps of a millimetre only.
-    """
-    axes = tuple(range(positions.ndim - 1))
-    lowest, highest = (each.astype(np.float64) for each in (positions.min(axis=axes), positions.max(axis=axes)))
-    farthest, extent = np.maximum(-lowest, highest).max(), (highest - lowest).max()
-    far = farthest * np.finfo(np.float32).eps / 2 > LARGEST_ROUNDING * extent > 0
-    return positions.astype(np.float64 if far else np.float32, copy=False)
-
-
-def checked_positions(positions: ndarray, path: Path) -> Float[ndarray, "V 3"]:
-    """Return an array as positions (V, 3); raise `InputError`, naming `path`, for another shape, and what is not finite."""
-    if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions) or positions.dtype.kind not in "fiu":
-        raise InputError(
-            f"{path}: found an array of shape {positions.shape} ({positions.dtype}), expected numbers (V, 3)"
-        )
-    if positions.dtype != np.float32:
-        positions = positions.astype(np.float64)
-    good = np.abs(positions) <= LARGEST_COORDINATE  # no NaN is
-    if not good.all():
-        vertex = int(np.flatnonzero(~good.all(axis=1))[0])
-        raise InputError(f"{path}: vertex {vertex} is {positions[vertex].tolist()}, expected three finite numbers")
-    return in_needed_precision(positions)
 
 
 Reader = Callable[[Path], tuple[Float[ndarray, "V 3"], Polygons]]

@@ -17,10 +17,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.guarded_reading import named, reason_of
+from data.guarded_reading import reason_of, refusing
 from data.input_error import InputError, optional_packages
 from data.opened_frames import OpenedFrames
-from data.polygons import Polygons, checked_polygons, checked_positions, in_needed_precision
+from data.polygons import Polygons, checked_polygons
+from data.positions import checked_positions, in_needed_precision
 from data.safe_write import write_beside
 
 USD_FILE = "USD file"
@@ -80,7 +81,7 @@ def open_survived(path: Path) -> OpenedFrames:
     """Do what `open_usd` does, in this process."""
     from pxr import Usd, UsdGeom
 
-    with named(path, USD_FILE):
+    with refusing(path, USD_FILE):
         stage = Usd.Stage.Open(str(path))
         prims = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
         prims = prims or [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Points)]
@@ -100,7 +101,7 @@ def open_survived(path: Path) -> OpenedFrames:
     def positions() -> Generator[Float[ndarray, "V 3"], None, None]:
         prim = stage.GetPrimAtPath(prims[0].GetPath())  # prims live as long as their stage
         for time in times:
-            with named(path, USD_FILE):
+            with refusing(path, USD_FILE):
                 here = np.array(points.Get(time) or np.empty((0, 3)), dtype=np.float32)
                 # row vectors, as everywhere in USD
                 to_world = np.array(UsdGeom.XformCache(time).GetLocalToWorldTransform(prim))
@@ -162,17 +163,19 @@ def read_polygons(prim: Any, path: Path) -> Polygons:
 def write_usd(
     path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons, scene: Scene
 ) -> None:
-    """Write positions (T, V, 3) as time samples of one mesh, or of points where there are no faces, with every bit.
+    """Write positions (T, V, 3) as time samples of one mesh, or of points where there are no faces, with every bit
+    of a float32.
 
-    Positions far from the origin are written relative to a translation. Text where the name ends in .usda, else binary.
-    The file appears whole or not at all; `OSError` where the disk does not take it, `InputError` as `check_usable`.
+    Positions far from the origin are written relative to a translation, the first frame's. Text where the name ends in .usda,
+    else binary. The file appears whole or not at all; `OSError` where the disk does not take it, `InputError` as
+    `check_usable`.
     """
     check_usable(scene)
     from pxr import Gf, Sdf, Tf, Usd, UsdGeom, Vt
 
     with write_beside(path) as partial:
-        kind = Sdf.FileFormat.FindById("usda" if path.suffix == ".usda" else "usdc")
-        stage = Usd.Stage.Open(Sdf.Layer.New(kind, str(partial)))
+        layer = Sdf.Layer.New(Sdf.FileFormat.FindById("usda" if path.suffix == ".usda" else "usdc"), str(partial))
+        stage = Usd.Stage.Open(layer)
         UsdGeom.SetStageUpAxis(stage, scene.up_axis.upper())
         UsdGeom.SetStageMetersPerUnit(stage, scene.metres_per_unit)
         stage.SetFramesPerSecond(scene.frame_rate)
@@ -189,8 +192,8 @@ def write_usd(
             shape.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(polygons.corners.astype(np.int32)))
             shape.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
         if len(polygons.texture):
-            kind = Sdf.ValueTypeNames.TexCoord2fArray
-            st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", kind, UsdGeom.Tokens.faceVarying)
+            coordinates = Sdf.ValueTypeNames.TexCoord2fArray
+            st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", coordinates, UsdGeom.Tokens.faceVarying)
             st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
             st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
         points, extent = shape.CreatePointsAttr(), shape.CreateExtentAttr()
@@ -203,6 +206,6 @@ def write_usd(
             box = np.stack([positions.min(axis=0), positions.max(axis=0)])
             extent.Set(Vt.Vec3fArray.FromNumpy(box), number)
         try:
-            stage.GetRootLayer().Save()
+            layer.Save()
         except Tf.ErrorException as error:
             raise OSError(errno.EIO, reason_of(error), str(path)) from None
