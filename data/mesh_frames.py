@@ -132,7 +132,7 @@ def write_vertices(path: Path, opened: OpenedFrames) -> None:
     with closing(opened.positions):
         with open(path, "wb") as file:
             head = begin_array(file, "<f4", shape)
-            for num_near, vertices in enumerate(opened.positions):
+            for num_near, vertices in enumerate(opened.positions):  # noqa: B007 (used after the loop)
                 if vertices.dtype == np.float64:
                     break
                 file.write(vertices.astype("<f4").tobytes())
