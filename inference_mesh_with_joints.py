@@ -69,11 +69,7 @@ def main(argv=None):
 
     # film
     film = Film(model, windows, units_in_mm, device, args.frame_rate)
-    if args.video:
-        for name, indices in writer.clips.items():
-            film.sequence(indices, folder / f"{name}.{args.video}")
-    if args.turntable:
-        film.turntable(frame_to_show(errors, windows), folder / f"turntable.{args.turntable}")
+    film.make(folder, writer.clips, frame_to_show(errors, windows), args.video, args.turntable)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
-from multiprocessing import get_context, parent_process
+from itertools import cycle, islice
+from multiprocessing import get_context, resource_tracker
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -14,50 +16,104 @@ from tqdm import tqdm
 from data.input_error import InputError
 
 FILES_WORTH_A_POOL = 64  # below, starting the processes takes longer than the work
+ITEMS_AHEAD = 2  # per process: one to work on, one to go on with
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-function_of_this_process: Callable[[Any], Any]
+
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM until the end of the block; processes started in it are spared Ctrl-C for good.
+
+    A process that is interrupted while it starts, or whose main process is, prints a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept: list[int] = []
+    both = signal.SIGINT, signal.SIGTERM
+    handlers = [signal.signal(number, lambda number, _: kept.append(number)) for number in both]
+    posix = hasattr(signal, "pthread_sigmask")
+    if posix:
+        resource_tracker.ensure_running()  # or the first process started would start it, and let Ctrl-C in again
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        if posix:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        for number, handler in zip(both, handlers, strict=True):
+            signal.signal(number, handler)
+        for caught in kept:
+            signal.raise_signal(caught)
 
 
-def end_with_the_main_process() -> None:
-    """End this process as soon as the main one is gone: killed, that one cannot tell."""
-    main = parent_process()
-    assert main is not None
-    main.join()
-    os._exit(1)
+def work(connection: Connection) -> None:
+    """Send back what a function, the first thing to come, returns or raises for every item that comes after it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the main process, which ends this one
+    with suppress(EOFError, ConnectionError):
+        function = connection.recv()
+        while True:
+            item = connection.recv()
+            try:
+                result = function(item)
+            except Exception as error:
+                result = error
+            connection.send(result)
 
 
-def start_process(function: Callable[[Item], Result]) -> None:
-    """Keep the function, which is sent once and not with every item; leave Ctrl-C to the main process, which ends this one."""
-    global function_of_this_process
-    function_of_this_process = function
-    threading.Thread(target=end_with_the_main_process, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def share_out(items: Iterable[Any], num_items: int, workers: list[Connection]) -> Generator[Any, None, None]:
+    """Yield what the workers send back for every item, in order: they take turns.
 
-
-def call(item: Any) -> Any:
-    """Call the function of this process."""
-    return function_of_this_process(item)
+    Items or results have to be small, file names say: two ends that both send and do not receive wait for ever.
+    """
+    waiting = iter(items)
+    for item, worker in zip(islice(waiting, ITEMS_AHEAD * len(workers)), cycle(workers), strict=False):
+        worker.send(item)
+    for worker in islice(cycle(workers), num_items):
+        result = worker.recv()
+        if isinstance(result, Exception):
+            raise result
+        for item in islice(waiting, 1):
+            worker.send(item)
+        yield result
 
 
 def map_in_processes(
     function: Callable[[Item], Result], items: Iterable[Item], num_items: int, description: str
 ) -> Generator[Result, None, None]:
-    """Yield what `function` returns for every item, in order, in parallel where there are many, with a progress bar."""
+    """Yield what `function` returns for every item, in order, in parallel where there are many, with a progress bar.
+
+    Every process has a connection of its own: one that is killed, even in the middle of a sentence, is found at once.
+    """
     progress = partial(tqdm, total=num_items, desc=description, unit="file")
-    workers = min(os.cpu_count() or 1, num_items // FILES_WORTH_A_POOL)
-    if workers < 2:
+    num_workers = min(os.cpu_count() or 1, num_items // FILES_WORTH_A_POOL)
+    if num_workers < 2:
         yield from progress(map(function, items))
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=start_process, initargs=(function,)) as pool:
-        try:
-            yield from progress(pool.map(call, items, chunksize=8))
-        except BrokenExecutor:
-            raise InputError(
-                f"{description}: one of {workers} processes ended, killed or out of memory, expected all to go on to the end"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    context = get_context("spawn")
+    processes, workers = [], []
+    try:
+        with signals_kept():
+            for _ in range(num_workers):
+                ours, theirs = context.Pipe()
+                with closing(theirs):
+                    process = context.Process(target=work, args=(theirs,), daemon=True)
+                    process.start()
+                processes.append(process)
+                workers.append(ours)
+        for worker in workers:
+            worker.send(function)  # not an argument of theirs: a large one, to a process that died, would wait for ever
+        yield from progress(share_out(items, num_items, workers))
+    except (EOFError, ConnectionError):
+        raise InputError(
+            f"{description}: one of {num_workers} processes ended, killed or out of memory, "
+            "expected all to go on to the end"
+        ) from None
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+        for worker in workers:
+            worker.close()

@@ -65,8 +65,7 @@ def picture_prediction(
     if rank() > 0:
         return
     frame = frame_to_show(errors, windows)
-    one = MeshWindows(windows.sequences, windows.num_condition_frames, windows.entries[frame : frame + 1])
-    ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, one, np.array([0]), device)
+    ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, windows, np.array([frame]), device)
     name = windows.name(frame)
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
     if not errors:
@@ -77,7 +76,7 @@ def picture_prediction(
     panels = {
         "skinned": (skinned, None),
         "predicted": (predicted, None),
-        "target": (one.scan(np.array([0]))[0], None),
+        "target": (windows.scan(np.array([frame]))[0], None),
         f"skinned error\nmean {skinned_mm.mean():.2f} mm": (skinned, skinned_mm),
         f"predicted error\nmean {predicted_mm.mean():.2f} mm": (predicted, predicted_mm),
     }

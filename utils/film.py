@@ -28,7 +28,7 @@ from data.mesh_windows import MeshWindows
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import vertex_errors
-from utils.plots import ERROR_COLORS, INK
+from utils.plots import ERROR_COLORS, INK, error_colors
 from utils.prediction import map_predictions
 from utils.processes import rank
 from utils.rendering import Camera, cast_rays, frame_camera, paint, turning_cameras
@@ -61,7 +61,7 @@ class Strip:
         for number, (vertices, values) in enumerate(panels.values()):
             if id(vertices) not in seen:
                 seen[id(vertices)] = cast_rays(vertices, self.faces, camera)
-            colors = None if values is None else ERROR_COLORS(np.clip(values / self.highest, 0, 1))[:, :3]
+            colors = None if values is None else error_colors(values, self.highest)
             mesh = Image.fromarray(np.round(255 * paint(seen[id(vertices)], camera, colors)).astype(np.uint8))
             picture.paste(mesh, (GAP + number * (self.camera.pixels[0] + GAP), TOP), mesh)
         font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 17)
@@ -177,7 +177,7 @@ def end_of_scale(panels: list[Panels]) -> float:
 
 @dataclass
 class Film:
-    """Films of a model's predictions for windows of meshes; the first process of several makes them alone."""
+    """Films of a model's predictions for windows of meshes."""
 
     model: MeshAutoencoder
     windows: MeshWindows
@@ -196,6 +196,11 @@ class Film:
             panels = {name: (shifted[id(vertices)], values) for name, (vertices, values) in panels.items()}
         return panels, f"{self.windows.name(frame)}     {errors}"
 
+    def see_one(self, frame: int) -> tuple[Panels, str]:
+        """Predict one of the windows' frames; return what to show of it, and what to say of it."""
+        (seen,) = map_predictions(self.see, self.model, self.windows, np.array([frame]), self.device)
+        return seen
+
     def strip(self, panels: list[Panels], camera: Camera) -> Strip:
         """Return the row that frames like the given ones fit into."""
         return make_strip(
@@ -204,8 +209,6 @@ class Film:
 
     def sequence(self, indices: list[int], path: Path) -> None:
         """Film some of the windows' frames, one after the other, under a camera that stands still."""
-        if rank() > 0:
-            return
         frames = np.array(indices)
         see = partial(map_predictions, model=self.model, windows=self.windows, device=self.device)
         some = frames[np.linspace(0, len(frames) - 1, min(len(frames), FRAMES_TO_LOOK_AT)).astype(int)]
@@ -222,18 +225,31 @@ class Film:
 
         Camera and colours depend on the skinned mesh and its scan alone: pictures of the same frame can be compared.
         """
-        ((panels, caption),) = map_predictions(self.see, self.model, self.windows, np.array([frame]), self.device)
+        panels, caption = self.see_one(frame)
         camera = frame_camera(panels["skinned"][0][None], self.model.settings.up_axis, longest=longest)
         return self.strip([panels], camera).draw(panels, caption)
 
     def turntable(self, frame: int, path: Path) -> None:
         """Film one of the windows' frames while it turns once around."""
-        if rank() > 0:
-            return
-        ((panels, caption),) = map_predictions(self.see, self.model, self.windows, np.array([frame]), self.device)
+        panels, caption = self.see_one(frame)
         vertices = np.stack([vertices for vertices, _ in panels.values()])
         cameras = turning_cameras(vertices, self.model.settings.up_axis, LONGEST, TURNTABLE_STEPS)
         strip = self.strip([panels], cameras[0])
         with encoder(path, self.frame_rate) as add:
             for camera in tqdm(cameras, desc="filming", unit="frame"):
                 add(strip.draw(panels, caption, camera))
+
+    def make(
+        self, folder: Path, clips: dict[str, list[int]], worst: int, video: str | None, turntable: str | None
+    ) -> None:
+        """Film all clips, given as their frames by name, and the worst frame turning, each where its kind of file is given.
+
+        The first process of several does it alone.
+        """
+        if rank() > 0:
+            return
+        if video:
+            for name, indices in clips.items():
+                self.sequence(indices, folder / f"{name}.{video}")
+        if turntable:
+            self.turntable(worst, folder / f"turntable.{turntable}")

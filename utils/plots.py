@@ -23,6 +23,11 @@ Curves = dict[str, list[list[float]]]
 History = list[dict[str, float]]
 
 
+def error_colors(values: Float[ndarray, " V"], highest: float) -> Float[ndarray, "V 3"]:
+    """Return colours, 0 to 1, of values between none and `highest`, the end of the colour bar."""
+    return ERROR_COLORS(np.clip(values / highest, 0, 1))[:, :3]
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     FigureCanvasAgg(figure)
@@ -89,7 +94,7 @@ def draw_comparison(
     figure = Figure(figsize=(width * len(panels) + 1.1, height + 0.8), dpi=100, layout="constrained", facecolor="white")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, (vertices, values)) in zip(all_axes, panels.items(), strict=True):
-        colors = None if values is None else ERROR_COLORS(np.clip(values / top, 0, 1))[:, :3]
+        colors = None if values is None else error_colors(values, top)
         axes.imshow(render_mesh(vertices, faces, camera, colors), interpolation="antialiased")
         axes.set_title(name, fontsize=11, color=INK)
         axes.set_axis_off()
