@@ -1,10 +1,11 @@
 """Pictures for people: the loss curve, and meshes side by side with their errors."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -16,8 +17,11 @@ from data.safe_write import write_beside
 from utils.rendering import frame_camera, render_mesh
 
 ERROR_COLORS = colormaps["YlOrRd"]  # light to dark: reads the same without colour vision
-INK, FAINT = "#333333", "#bbbbbb"
+INK, MIDDLE, FAINT = "#333333", "#777777", "#bbbbbb"  # the middle one is legible on white and on black
 RUN_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee")  # Tol's bright: told apart by everybody
+
+CURVE_AXES = (0.13, 0.2, 0.84, 0.62)  # left, bottom, width, height: where in their picture curves over time are
+MESH_COLORS = {"skinned": "#777777", "predicted": "#4477aa", "target": "#228833"}
 
 Curves = dict[str, list[list[float]]]
 History = list[dict[str, float]]
@@ -33,6 +37,54 @@ def save_figure(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure)
     with write_beside(path) as partial:
         figure.savefig(partial, format="png")
+
+
+def as_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG, its text as text."""
+    FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "skin2scan"}):
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+    return content.getvalue()
+
+
+def draw_curves(
+    frame_numbers: Int[ndarray, " T"], curves: dict[tuple[str, str], Float[ndarray, " T"]], unit: str
+) -> bytes:
+    """Return curves over time as SVG, on a log scale, by mesh and what it is of them; NaN where there is no value yet."""
+    figure = Figure(figsize=(5.2, 2.0), dpi=72)
+    axes = figure.add_axes(CURVE_AXES)
+    for (mesh, what), values in curves.items():
+        style = ":" if what == "worst" else "-"
+        axes.plot(frame_numbers, values, style, color=MESH_COLORS[mesh], linewidth=1.3, label=f"{mesh}, {what}")
+    measured = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in curves.values()])
+    if len(measured):
+        axes.set_yscale("log")
+        axes.set_ylim(0.8 * measured.min(), 1.25 * measured.max())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FormatStrFormatter("%.3g"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(frame_numbers[0], max(frame_numbers[-1], frame_numbers[0] + 1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("frame", color=MIDDLE, labelpad=1)
+    axes.set_ylabel(unit, color=MIDDLE)
+    axes.tick_params(colors=MIDDLE, labelsize=8)
+    axes.spines[:].set_color(MIDDLE)
+    axes.grid(True, color=MIDDLE, alpha=0.3, linewidth=0.4)
+    figure.legend(
+        loc="upper center", ncols=4, frameon=False, fontsize=7.5, labelcolor=MIDDLE, handlelength=1.4, columnspacing=1.2
+    )
+    return as_svg(figure)
+
+
+def draw_color_bar(highest: float, label: str) -> bytes:
+    """Return a colour bar from nothing to `highest` as SVG."""
+    figure = Figure(figsize=(5.2, 0.62), dpi=72)
+    scale = ScalarMappable(Normalize(0, highest), ERROR_COLORS)
+    bar = figure.colorbar(scale, cax=figure.add_axes((0.05, 0.68, 0.9, 0.28)), orientation="horizontal", extend="max")
+    bar.set_label(label, color=MIDDLE, fontsize=9, labelpad=1)
+    bar.ax.tick_params(colors=MIDDLE, labelsize=8)
+    return as_svg(figure)
 
 
 def plot_loss_curves(runs: dict[str, tuple[Curves, History]], path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Look at skinned meshes, predictions and scans in a browser: side by side or overlaid, with heat maps and errors over time.
+
+    python view_meshes.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -saved_path saved_model/without_joints
+    python view_meshes.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -pred inference_meshes/demo/...
+
+Predictions come from a folder, or from a checkpoint while one looks. The page is for this machine alone; from another one:
+ssh -L 8080:localhost:8080 machine
+"""
+
+from pathlib import Path
+
+from data.mesh_sequence import load_sequences
+from utils import arguments
+from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+from utils.clip import Clip, LivePredictions
+from utils.command_line import run
+from utils.metrics import UNITS_IN_MM
+from utils.viewer import Viewer
+from utils.viewer_server import open_server
+
+
+def parse_arguments(argv):
+    parser = arguments.make_parser(__doc__)
+    arguments.add_data_arguments(parser, target_required=False)
+    group = parser.add_argument_group("viewer")
+    predictions = group.add_mutually_exclusive_group()
+    predictions.add_argument(
+        "-pred", "--predicted_files_dir", type=Path, nargs="+", metavar="DIR",
+        help="folders or files of predicted meshes, one per source",
+    )  # fmt: skip
+    predictions.add_argument(
+        "-saved_path", "--model_saved_path", type=Path, metavar="FILE",
+        help="the checkpoint (.pt) to predict with, or a folder: the newest in it",
+    )  # fmt: skip
+    group.add_argument(
+        "-src_joint", "--joint_files_dir", type=Path, nargs="+", metavar="DIR",
+        help="folders or files of joints, one per source",
+    )  # fmt: skip
+    group.add_argument("--up_axis", choices=("x", "y", "z"), default="y", help="axis that points up (default: y)")
+    group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
+    group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
+    group.add_argument(
+        "--port", type=arguments.positive, default=8080, help="port, or the next free one (default: 8080)"
+    )
+    arguments.add_frame_rate_argument(group)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+
+    # meshes
+    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    if args.predicted_files_dir:
+        predicted = [each.scan for each in load_sequences(args.source_files_dir, args.predicted_files_dir)[0]]
+    elif args.model_saved_path:
+        device = arguments.choose_device(args.device)
+        path = find_checkpoint(args.model_saved_path)
+        model = build_model(load_checkpoint(path), path).to(device)
+        check_topology(model, sequences[0], faces, path)
+        predicted = [LivePredictions(model, each, device) for each in sequences]
+    else:
+        predicted = [None for _ in sequences]
+    units_in_mm = UNITS_IN_MM[args.units]
+    clips = [Clip(sequence, each, units_in_mm) for sequence, each in zip(sequences, predicted, strict=True)]
+
+    # view
+    server = open_server(args.host, args.port)
+    Viewer(server, clips, faces, args.up_axis, args.frame_rate).run()
+
+
+if __name__ == "__main__":
+    run(main)
