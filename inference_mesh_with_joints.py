@@ -18,6 +18,7 @@ from utils.film import Film
 from utils.mesh_writer import MeshWriter
 from utils.metrics import UNITS_IN_MM, error_table
 from utils.processes import first_alone
+from utils.report import write_report
 from utils.run_folders import inference_folder
 from utils.run_record import describe_run
 
@@ -67,9 +68,11 @@ def main(argv=None):
     picture_prediction(model, windows, errors, units_in_mm, device, folder / "comparison.png")
     print(f"picture in {folder / 'comparison.png'}")
 
-    # film
+    # film and report
     film = Film(model, windows, units_in_mm, device, args.frame_rate)
     film.make(folder, writer.clips, frame_to_show(errors, windows), args.video, args.turntable)
+    if args.report:
+        write_report(folder / "report.html", film, errors, writer.clips, record)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import fit_mesh_smoothened
 import fit_mesh_with_joints
 import inference_mesh
 import inference_mesh_with_joints
+import view_meshes
 from data.input_error import InputError
 from data.mesh_frames import load_frames
 from data.obj import read_obj
@@ -39,6 +40,7 @@ SCRIPTS = (
     inference_mesh_with_joints,
     convert_meshes,
     export_onnx,
+    view_meshes,
 )
 
 

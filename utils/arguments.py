@@ -19,6 +19,7 @@ from utils.film import check_encoder
 from utils.mesh_writer import EXPORTS
 from utils.metrics import UNITS_IN_MM
 from utils.processes import join_processes, local_rank, num_processes
+from utils.report import check_report
 from utils.run_folders import FOLDER_NAME, checkpoint_folder
 from utils.training import TrainingOptions
 
@@ -141,6 +142,8 @@ def parse_inference_arguments(parser: argparse.ArgumentParser, argv: list[str] |
         parser.error("--is_target_available: found without --target_files_dir, expected the folders of scans")
     if args.video or args.turntable:
         check_encoder()
+    if args.report:
+        check_report()
     return args
 
 
@@ -228,6 +231,11 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--turntable", choices=FILMS, help="also film the frame furthest from its scan, turning once around"
+    )
+    group.add_argument(
+        "--report",
+        action="store_true",
+        help="also write report.html: numbers, curves, pictures and a playback in one file",
     )
     add_frame_rate_argument(group)
 

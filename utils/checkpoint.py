@@ -70,12 +70,15 @@ def build_model(checkpoint: dict[str, Any], path: Path) -> MeshAutoencoder:
 
 
 def check_topology(model: MeshAutoencoder, sequence: MeshSequence, faces: Int[ndarray, "F 3"], path: Path) -> None:
-    """Raise `InputError` where meshes are not of the topology that the checkpoint at `path` was trained on."""
+    """Raise `InputError` where meshes or joints are not of the topology that the checkpoint at `path` was trained on."""
     expected, found = len(model.surface.vertices), sequence.skinned.shape[1]
     if found != expected:
         raise InputError(f"{sequence.files[0]}: {found} vertices, expected {expected} as in {path}")
     if not np.array_equal(model.surface.faces.cpu().numpy(), faces):
         raise InputError(f"{sequence.files[0]}: other faces than the meshes that {path} was trained on")
+    joints = 0 if sequence.joints is None else sequence.joints.shape[1]
+    if model.settings.num_joints not in (0, joints):
+        raise InputError(f"{sequence.name}: found {joints} joints, expected {model.settings.num_joints} as in {path}")
 
 
 def farthest_checkpoint(run_folder: Path) -> Path | None:

@@ -42,7 +42,8 @@ class LivePredictions:
     def predict(self, frames: Int64[ndarray, " K"]) -> None:
         """Predict those of the frames that have not been predicted yet, several at the same time."""
         missing = frames[~self.there[frames]]
-        deque(map_predictions(self.keep, self.model, self.windows, missing, self.device), maxlen=0)
+        if len(missing):
+            deque(map_predictions(self.keep, self.model, self.windows, missing, self.device), maxlen=0)
 
     def __getitem__(self, frame: int) -> Float[ndarray, "V 3"]:
         self.predict(np.array([frame]))
@@ -110,15 +111,15 @@ class Clip:
         colorings: list[Colored] = ["error"] if "target" in there else []
         return colorings + (["correction"] if "predicted" in there else [])
 
-    def some_frames(self) -> Int64[ndarray, " K"]:
+    def some_frames(self) -> list[int]:
         """Return frames all over the clip, few enough to be looked at before it is shown."""
-        return np.unique(np.linspace(0, self.length - 1, min(self.length, FRAMES_TO_LOOK_AT)).astype(int))
+        return sorted({*np.linspace(0, self.length - 1, min(self.length, FRAMES_TO_LOOK_AT)).astype(int).tolist()})
 
     def highest(self, colored: Colored) -> float:
         """Return the end of a colour scale (mm) that fits frames all over the clip: a few far-off vertices lie beyond it."""
         frames = self.some_frames()
         if isinstance(self.predicted, LivePredictions):
-            self.predicted.predict(frames)
+            self.predicted.predict(np.array(frames))
         values = [next(iter(self.values(colored, self.meshes(frame)).values()), np.zeros(1)) for frame in frames]
         return max(float(np.percentile(np.concatenate(values), 99.5)), 1e-6)
 

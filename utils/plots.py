@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -48,6 +49,15 @@ def as_svg(figure: Figure) -> bytes:
     return content.getvalue()
 
 
+def label_axes(axes: Axes, across: str, up: str) -> None:
+    """Label axes in a colour that is legible on white and on black."""
+    axes.set_xlabel(across, color=MIDDLE, labelpad=1)
+    axes.set_ylabel(up, color=MIDDLE)
+    axes.tick_params(colors=MIDDLE, which="both", labelsize=8)
+    axes.spines[:].set_color(MIDDLE)
+    axes.grid(True, color=MIDDLE, alpha=0.3, linewidth=0.4)
+
+
 def draw_curves(
     frame_numbers: Int[ndarray, " T"], curves: dict[tuple[str, str], Float[ndarray, " T"]], unit: str
 ) -> bytes:
@@ -66,14 +76,30 @@ def draw_curves(
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(frame_numbers[0], max(frame_numbers[-1], frame_numbers[0] + 1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("frame", color=MIDDLE, labelpad=1)
-    axes.set_ylabel(unit, color=MIDDLE)
-    axes.tick_params(colors=MIDDLE, labelsize=8)
-    axes.spines[:].set_color(MIDDLE)
-    axes.grid(True, color=MIDDLE, alpha=0.3, linewidth=0.4)
+    label_axes(axes, "frame", unit)
     figure.legend(
         loc="upper center", ncols=4, frameon=False, fontsize=7.5, labelcolor=MIDDLE, handlelength=1.4, columnspacing=1.2
     )
+    return as_svg(figure)
+
+
+def draw_histogram(values: dict[str, Float[ndarray, "T V"]], unit: str) -> bytes:
+    """Return as SVG how many of the values of all frames are how large, on a log scale, by mesh; the smallest are told."""
+    figure = Figure(figsize=(5.2, 2.0), dpi=72)
+    axes = figure.add_axes(CURVE_AXES)
+    largest = max(float(each.max()) for each in values.values())
+    edges = np.geomspace(1e-3 * max(largest, 1e-9), max(largest, 1e-9), 80)
+    for mesh, each in values.items():
+        counts = np.histogram(each, edges)[0]
+        below = f"{mesh} ({100 * (each < edges[0]).mean():.0f} % below {edges[0]:.1g} mm)"
+        axes.stairs(100 * counts / each.size, edges, color=MESH_COLORS[mesh], fill=True, alpha=0.25)
+        axes.stairs(100 * counts / each.size, edges, color=MESH_COLORS[mesh], linewidth=1.3, label=below)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%.3g"))
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    label_axes(axes, unit, "vertices (%)")
+    figure.legend(loc="upper center", ncols=4, frameon=False, fontsize=7.5, labelcolor=MIDDLE, handlelength=1.4)
     return as_svg(figure)
 
 

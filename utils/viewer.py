@@ -20,6 +20,7 @@ SPEEDS = {"¼×": 0.25, "½×": 0.5, "1×": 1.0, "2×": 2.0}
 STEPS = {"−10": -10, "−1": -1, "+1": 1, "+10": 10}
 MEANINGS = {"error": "distance to the scan (mm)", "correction": "distance to the skinned mesh (mm)"}
 PANEL_WIDTH = 420  # pixels
+ASPECT = 1.2  # of the window beside the panel
 DRAWN_AGAIN = 1.0  # seconds between pictures of curves that are still being measured
 TICK = 1 / 120  # seconds between looks at what has changed
 PREDICTED_AT_ONCE = 8
@@ -54,7 +55,11 @@ class Viewer:
         self.changed, self.measured = Event(), Event()
         self.names = list(self.clip.meshes(0))
         self.highest = {coloring: self.clip.highest(coloring) for coloring in self.clip.colorings()}
-        self.stage = Stage(server, self.clip, faces, up_axis)
+        frames = self.clip.some_frames()
+        skinned = np.stack([self.clip.meshes(frame)["skinned"] for frame in frames])
+        joints = [joints for frame in frames if (joints := self.clip.joints(frame)) is not None]
+        names = [*self.names, "blend"]
+        self.stage = Stage(server, names, skinned, np.stack(joints) if joints else None, faces, up_axis, ASPECT)
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         server.gui.set_panel_label("skin2scan")
         server.gui.main_panel.dock_right()

@@ -9,7 +9,6 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from utils.clip import Clip
 from utils.colored_mesh import ColoredMesh
 from utils.plots import error_colors
 from utils.rendering import camera_axes
@@ -33,8 +32,9 @@ def find_bones(joints: Float[ndarray, "K J 3"]) -> Int[ndarray, "B 2"]:
     """Return the pairs of joints that a bone goes between: the tree of joints whose distances are short and change least."""
     distances = np.linalg.norm(joints[:, :, None] - joints[:, None], axis=-1)
     weights = distances.mean(axis=0) + 10 * distances.std(axis=0)
-    smallest = 1e-9 * max(float(weights.max()), 1e-9)  # the tree takes a weight of zero for no edge
-    tree = minimum_spanning_tree(weights + smallest).tocoo()
+    tree = minimum_spanning_tree(
+        1 + 1e6 * weights / max(float(weights.max()), 1e-30)
+    ).tocoo()  # a zero would be no edge
     return np.stack([tree.row, tree.col], axis=1)
 
 
@@ -52,25 +52,35 @@ class Look:
 class Stage:
     """A scene of a viser server with a place for each mesh; all are as large as two units, whatever their own are."""
 
-    def __init__(self, server: Any, clip: Clip, faces: Int[ndarray, "F 3"], up_axis: str):
+    def __init__(
+        self,
+        server: Any,
+        names: list[str],
+        skinned: Float32[ndarray, "K V 3"],
+        joints: Float32[ndarray, "K J 3"] | None,
+        faces: Int[ndarray, "F 3"],
+        up_axis: str,
+        aspect: float,
+    ):
+        """Make room for meshes of these names, and set up a camera that sees them, as some frames say where they will be.
+
+        `aspect` is that of the window, width by height.
+        """
         self.faces = faces
         self.right, self.up, towards = camera_axes(up_axis, 0.0)
-        frames = clip.some_frames()
-        points = np.stack([clip.meshes(frame)["skinned"] for frame in frames])
-        low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+        low, high = skinned.min(axis=(0, 1)), skinned.max(axis=(0, 1))
         self.zoom = 2 / max(float((high - low).max()), 1e-30)
         self.middle = 0.5 * (low + high) * self.zoom
         width, self.height = (float(np.abs(axis) @ (high - low)) * self.zoom for axis in (self.right, self.up))
         self.spacing = 1.15 * width + 0.1
-        self.names = [*clip.meshes(0), "blend"]
-        self.bones = None if clip.sequence.joints is None else find_bones(clip.sequence.joints[frames])
+        self.bones = None if joints is None else find_bones(joints)
         self.seen: dict[str, tuple[Vertices, ndarray]] = {}  # what is shown, and where its place is
 
         scene = server.scene
         scene.set_up_direction(tuple(self.up))
         scene.configure_default_lights(cast_shadow=False)
-        columns = self.spacing * (len(self.names) - 1)
-        distance = 0.62 * max(self.height, 0.75 * columns) / np.tan(FIELD_OF_VIEW / 2)
+        columns = self.spacing * min(len(names), 3)  # one more is a step back
+        distance = 0.55 * max(1.3 * self.height, columns / aspect) / np.tan(FIELD_OF_VIEW / 2)
         server.initial_camera.fov, server.initial_camera.up = FIELD_OF_VIEW, tuple(self.up)
         server.initial_camera.look_at = (0.0, 0.0, 0.0)
         server.initial_camera.position = tuple(distance * (towards + 0.12 * self.up))
@@ -78,15 +88,15 @@ class Stage:
             "/floor", columns + 2, 4.0, plane=PLANES[up_axis], position=tuple(-0.5 * self.height * self.up),
             cell_color=(228, 228, 228), section_color=(208, 208, 208),
         )  # fmt: skip
-        self.glb = {smooth: ColoredMesh(faces, points.shape[1], smooth) for smooth in (True, False)}
+        self.glb = {smooth: ColoredMesh(faces, skinned.shape[1], smooth) for smooth in (True, False)}
         self.places: dict[str, Any] = {}
         self.plain: dict[str, Any] = {}
         self.colored: dict[str, Any] = {}
         self.edges: dict[str, Any] = {}
         self.marks: dict[str, Any] = {}
         self.labels: dict[str, Any] = {}
-        for name in self.names:
-            self.add_place(scene, name, points[0])
+        for name in names:
+            self.add_place(scene, name, skinned[0])
         if self.bones is not None:
             none = np.zeros((len(self.bones), 2, 3), np.float32)
             self.bone_lines = scene.add_line_segments("/skeleton/bones", none, BONE, line_width=2.0)
