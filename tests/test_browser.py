@@ -56,7 +56,7 @@ def server(tubes):
         list(map(str, command)), cwd=tubes, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     for line in process.stdout:
-        if f"http://127.0.0.1:{port}" in line:
+        if f":{port}" in line:
             break
     else:
         pytest.fail(process.stderr.read())
