@@ -12,8 +12,10 @@ import onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1])
 about = session.get_modelmeta().custom_metadata_map
 arrays = dict(np.load(sys.argv[2]))
-skinned, anchors = arrays["vertices"], json.loads(about["anchors"])
-points = {"window": skinned} | ({"joints": np.load(sys.argv[4])["vertices"]} if len(sys.argv) > 4 else {})
+anchors, origin = json.loads(about["anchors"]), arrays["vertices"][0].mean(axis=0)  # the model wants what is near zero
+points = {"window": arrays["vertices"]} | ({"joints": np.load(sys.argv[4])["vertices"]} if len(sys.argv) > 4 else {})
+points = {name: (each - origin).astype(np.float32) for name, each in points.items()}
+skinned = points["window"]
 before = np.arange(1 - int(about["history"]), 0, dtype=np.float32)[:, None, None]
 # before it starts, a sequence moves as in its first two frames
 start = skinned[0, anchors] + before * (skinned[min(1, len(skinned) - 1)] - skinned[0])[anchors]
@@ -25,4 +27,4 @@ for frame in range(len(skinned)):
     inputs = {name: each[window] for name, each in points.items()} | {"anchor_history": history}
     inputs = {each.name: inputs[each.name][None] for each in session.get_inputs()}
     predicted.append(session.run(None, inputs)[0][0])
-np.savez(sys.argv[3], **arrays | {"vertices": np.stack(predicted)})
+np.savez(sys.argv[3], **arrays | {"vertices": (np.stack(predicted) + origin).astype(arrays["vertices"].dtype)})

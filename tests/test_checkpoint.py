@@ -95,6 +95,7 @@ def test_a_part_that_is_missing_or_something_else(stored, tmp_path, name):
         ("progress", {"epoch": 1}, "found nothing as its step"),
         ("progress", {"epoch": -1}, "a progress that no training run writes"),
         ("progress", {"curves": {"reconstruction": [["a", 1.0]]}}, "a progress that no training run writes"),
+        ("progress", {"curves": {"reconstruction": []}}, "a progress that no training run writes"),
         ("progress", {"history": [1]}, "a progress that no training run writes"),
         ("progress", {"recent": {"reconstruction": torch.zeros(5)}}, "a progress that no training run writes"),
         ("optimizer", {"state": torch.zeros(1).expand(10**12)}, "not stored in full"),

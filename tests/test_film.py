@@ -81,7 +81,7 @@ def test_without_scans_the_correction_is_in_colour():
 def test_pictures_come_back_in_order(tmp_path, ending):
     path = tmp_path / "new" / f"film{ending}"
     greys = [20, 120, 220]
-    with encoder(path, 25.0) as add:
+    with encoder(path, 25.0, (96, 64)) as add:
         for grey in greys:
             add(np.full((64, 96, 3), grey, np.uint8))
         assert not path.exists()
@@ -103,7 +103,7 @@ def test_what_goes_wrong_leaves_no_film(tmp_path):
         add(np.zeros((64, 96, 3), np.uint8))
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), encoder(tmp_path / "film.mp4", 25.0) as add:
+    with pytest.raises(KeyboardInterrupt), encoder(tmp_path / "film.mp4", 25.0, (96, 64)) as add:
         fail_after_one(add)
     assert list(tmp_path.iterdir()) == []
 
@@ -115,7 +115,7 @@ def test_a_disk_that_loses_a_part(tmp_path, monkeypatch):
     monkeypatch.setattr(imageio_ffmpeg, "count_frames_and_secs", fail)
     with (
         pytest.raises(OSError, match=r"did not write all frames.*film\.mp4"),
-        encoder(tmp_path / "film.mp4", 25.0) as add,
+        encoder(tmp_path / "film.mp4", 25.0, (96, 64)) as add,
     ):
         add(np.zeros((64, 96, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []

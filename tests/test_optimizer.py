@@ -16,13 +16,20 @@ def test_the_rate_rises_and_falls():
     assert all(0 < scheduled_learning_rate(step, 2, 0.1) <= 0.1 for step in range(2))
 
 
-def test_moments_come_back_and_nothing_else_does(make_model):
+@pytest.fixture
+def stepped(make_model):
+    """A model and its optimizer, after one step."""
     torch.manual_seed(0)
     model = make_model(num_condition_frames=3)
     optimizer = make_optimizer(model, 0.1)
     for parameter in model.parameters():
         parameter.grad = torch.randn_like(parameter)
     optimizer.step()
+    return model, optimizer
+
+
+def test_moments_come_back_and_nothing_else_does(stepped):
+    model, optimizer = stepped
     stored = copy.deepcopy(optimizer.state_dict())
     for group in stored["param_groups"]:
         group |= {"lr": "fast", "betas": None}
@@ -39,13 +46,9 @@ def test_before_the_first_step_there_are_no_moments(make_model):
     assert not optimizer.state
 
 
-@pytest.mark.parametrize("harm", ["missing", "short", "nan", "text", "strange"])
-def test_moments_of_another_model_are_refused(make_model, harm):
-    model = make_model(num_condition_frames=3)
-    optimizer = make_optimizer(model, 0.1)
-    for parameter in model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
+@pytest.mark.parametrize("harm", ["missing", "short", "nan", "negative", "before", "complex", "text", "strange"])
+def test_moments_of_another_model_are_refused(stepped, harm):
+    _, optimizer = stepped
     stored = copy.deepcopy(optimizer.state_dict())
     moments = stored["state"][0]
     if harm == "missing":
@@ -54,6 +57,12 @@ def test_moments_of_another_model_are_refused(make_model, harm):
         moments["exp_avg"] = moments["exp_avg"][:1]
     elif harm == "nan":
         moments["exp_avg_sq"][0] = torch.nan
+    elif harm == "negative":
+        moments["exp_avg_sq"][0] = -1
+    elif harm == "before":
+        moments["step"] -= 2
+    elif harm == "complex":
+        moments["exp_avg"] = moments["exp_avg"].to(torch.complex64)
     elif harm == "text":
         moments["step"] = "1"
     else:

@@ -15,7 +15,7 @@ from data.input_error import InputError
 from data.mesh_sequence import MeshSequence
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.checkpoint_checks import check_archive, check_contents, checked_model, reason_of
+from utils.checkpoint_checks import check_archive, check_contents, checked_model, why_not_loaded
 from utils.run_folders import runs_by_age
 
 FORMAT = "skin2scan checkpoint 4"
@@ -53,7 +53,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, by how the file is broken
-        raise InputError(f"{path}: not a whole checkpoint that is safe to load ({reason_of(error)})") from None
+        raise InputError(f"{path}: not a whole checkpoint that is safe to load ({why_not_loaded(error)})") from None
     found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
     if found != FORMAT:
         raise InputError(f"{path}: found {found!r}, expected {FORMAT!r}")

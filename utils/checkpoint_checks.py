@@ -7,7 +7,7 @@ file is long, and that its parts are what its own settings say.
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def check_archive(path: Path) -> None:
         raise InputError(f"{path}: found {stored} bytes packed into {size}, expected them as they are")
 
 
-def reason_of(error: Exception) -> str:
+def why_not_loaded(error: Exception) -> str:
     """Return in a few words why torch did not load a file; its own advice is to load it unsafely."""
     blocked = re.search(r"GLOBAL (\S+)", str(error))
     if blocked:
@@ -64,13 +64,32 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             waiting += value
 
 
+def check_kinds(parts: dict[str, Any], kinds: Mapping[str, type], path: Path) -> None:
+    """Raise `InputError` where a part is missing or of another kind."""
+    for name, kind in kinds.items():
+        if not isinstance(parts.get(name), kind):
+            found = type(parts[name]).__name__ if name in parts else "nothing"
+            raise InputError(f"{path}: found {found} as its {name}, expected a {kind.__name__}")
+
+
+def is_progress(progress: dict[str, Any]) -> bool:
+    """Say whether a training run could have written this, given that its parts are of the right kinds."""
+    curves, history, recent = progress["curves"].values(), progress["history"], progress["recent"].values()
+    return (
+        set(progress) == set(PROGRESS)
+        and min(progress["epoch"], progress["step"], progress["recent_steps"]) >= 0
+        and all(isinstance(curve, list) and curve for curve in curves)
+        and all(
+            isinstance(point, list) and list(map(type, point)) == [float, float] for each in curves for point in each
+        )
+        and all(isinstance(row, dict) and "epoch" in row and {*map(type, row.values())} == {float} for row in history)
+        and all(isinstance(each, Tensor) and each.numel() == 1 for each in recent)
+    )
+
+
 def check_contents(checkpoint: dict[str, Any], path: Path) -> None:
     """Raise `InputError`, naming `path`, where a part is missing or of another kind, or a name could lead out of a folder."""
-    for parts, kinds in ((checkpoint, CONTENTS), (checkpoint.get("progress", {}), PROGRESS)):
-        for name, kind in kinds.items():
-            if not isinstance(parts.get(name) if isinstance(parts, dict) else None, kind):
-                found = type(parts[name]).__name__ if isinstance(parts, dict) and name in parts else "nothing"
-                raise InputError(f"{path}: found {found} as its {name}, expected a {kind.__name__}")
+    check_kinds(checkpoint, CONTENTS, path)
     for name, pattern in (("model_type", FOLDER_NAME), ("timestamp", TIMESTAMP)):
         if not pattern.fullmatch(checkpoint[name]):
             raise InputError(f"{path}: found {checkpoint[name]!r} as its {name}, expected a folder's name")
@@ -79,18 +98,8 @@ def check_contents(checkpoint: dict[str, Any], path: Path) -> None:
             json.dumps(checkpoint[name])
         except (TypeError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: found a {name} that no training run writes ({error})") from None
-    progress = checkpoint["progress"]
-    points = [point for curve in progress["curves"].values() if isinstance(curve, list) for point in curve]
-    numbers = [progress[name] for name in ("epoch", "step", "recent_steps")]
-    if (
-        min(numbers) < 0
-        or set(progress) != set(PROGRESS)
-        or not all(isinstance(row, dict) and "epoch" in row for row in progress["history"])
-        or not all(isinstance(curve, list) for curve in progress["curves"].values())
-        or not all(isinstance(point, list) and list(map(type, point)) == [float, float] for point in points)
-        or not all(isinstance(row, dict) and set(map(type, row.values())) <= {float} for row in progress["history"])
-        or not all(isinstance(each, Tensor) and each.numel() == 1 for each in progress["recent"].values())
-    ):
+    check_kinds(checkpoint["progress"], PROGRESS, path)
+    if not is_progress(checkpoint["progress"]):
         raise InputError(f"{path}: found a progress that no training run writes")
     for tensor in tensors_in(checkpoint):
         if (

@@ -53,6 +53,11 @@ class Strip:
     highest: float  # mm: the end of the colour scale
     background: Picture
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.background.shape[1], self.background.shape[0]
+
     def draw(self, panels: Panels, caption: str, camera: Camera | None = None) -> Picture:
         """Return the picture (height, width, 3) of some meshes, in a line of their own below it the caption."""
         picture = Image.fromarray(self.background)
@@ -126,13 +131,16 @@ def check_encoder() -> None:
 
 
 @contextmanager
-def encoder(path: Path, frame_rate: float) -> Iterator[Callable[[Picture], None]]:
-    """Give a function that adds a picture to the film at `path`, .mp4 or .gif; the film appears whole or not at all."""
+def encoder(path: Path, frame_rate: float, size: tuple[int, int]) -> Iterator[Callable[[Picture], None]]:
+    """Give a function that adds a picture of `size`, width and height, to the film at `path`, .mp4 or .gif.
+
+    The film appears whole or not at all. The encoder's process starts with the block, which no other thread may be busy at:
+    OpenBLAS, NumPy's, waits for ever in a thread that multiplies matrices while the process forks.
+    """
     check_encoder()
     import imageio_ffmpeg
 
     sent = 0
-    process = None
     # half as large, or it is huge; a palette of its own, or greys are banded
     gif = ["-vf", "scale=iw/2:-1:flags=lanczos,split[a][b];[a]palettegen[p];[b][p]paletteuse", "-f", "gif"]
     mp4 = ["-crf", "20", "-movflags", "+faststart", "-f", "mp4"]
@@ -141,21 +149,18 @@ def encoder(path: Path, frame_rate: float) -> Iterator[Callable[[Picture], None]
         kind = {"codec": "libx264", "pix_fmt_out": "yuv420p", "output_params": mp4, "quality": None}
 
     def add(picture: Picture) -> None:
-        nonlocal process, sent
-        if process is None:
-            size = picture.shape[1], picture.shape[0]
-            options = {"fps": frame_rate, "macro_block_size": 2, "ffmpeg_log_level": "error", **kind}
-            process = imageio_ffmpeg.write_frames(str(partial_path), size, **options)
-            process.send(None)
+        nonlocal sent
         process.send(np.ascontiguousarray(picture))
         sent += 1
 
     with write_beside(path) as partial_path:
+        options = {"fps": frame_rate, "macro_block_size": 2, "ffmpeg_log_level": "error", **kind}
+        process = imageio_ffmpeg.write_frames(str(partial_path), size, **options)
         try:
+            process.send(None)
             yield add
         finally:
-            if process is not None:
-                process.close()
+            process.close()
         try:
             written = imageio_ffmpeg.count_frames_and_secs(str(partial_path))[0]
         except RuntimeError:
@@ -215,7 +220,10 @@ class Film:
         shown = [panels for panels, _ in see(self.see, frames=some)]
         skinned = np.stack([panels["skinned"][0] for panels in shown])
         strip = self.strip(shown, frame_camera(skinned, self.model.settings.up_axis, longest=LONGEST))
-        with encoder(path, self.frame_rate) as add, tqdm(total=len(frames), desc="filming", unit="frame") as bar:
+        with (
+            encoder(path, self.frame_rate, strip.size) as add,
+            tqdm(total=len(frames), desc="filming", unit="frame") as bar,
+        ):
             for picture in see(lambda *frame: strip.draw(*self.see(*frame)), frames=frames):
                 add(picture)
                 bar.update()
@@ -235,7 +243,7 @@ class Film:
         vertices = np.stack([vertices for vertices, _ in panels.values()])
         cameras = turning_cameras(vertices, self.model.settings.up_axis, LONGEST, TURNTABLE_STEPS)
         strip = self.strip([panels], cameras[0])
-        with encoder(path, self.frame_rate) as add:
+        with encoder(path, self.frame_rate, strip.size) as add:
             for camera in tqdm(cameras, desc="filming", unit="frame"):
                 add(strip.draw(panels, caption, camera))
 

@@ -16,6 +16,13 @@ def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> floa
     return highest * min(1.0, (step + 1) / warm_up) * (1 - step / total_steps)
 
 
+def is_moment(name: str, moment: Tensor) -> bool:
+    """Say whether an optimizer can go on from one of its moments: finite, and not negative where it is a sum of squares."""
+    if not moment.is_floating_point() or not torch.isfinite(moment).all():
+        return False
+    return name == "exp_avg" or bool((moment >= 0).all())
+
+
 def restore_optimizer(optimizer: torch.optim.AdamW, stored: dict[str, Any]) -> None:
     """Take the moments of all parameters from a stored state, and nothing else; raise `InputError` where they do not fit."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -26,7 +33,8 @@ def restore_optimizer(optimizer: torch.optim.AdamW, stored: dict[str, Any]) -> N
         for index in range(len(parameters)):
             moments = state.get(index)
             if isinstance(moments, dict) and all(isinstance(each, Tensor) for each in moments.values()):
-                found.append({name: tuple(each.shape) for name, each in moments.items() if torch.isfinite(each).all()})
+                right = {name: tuple(each.shape) for name, each in moments.items() if is_moment(name, each)}
+                found.append(right)
     if found != shapes and state != {}:  # nothing, before the first step
         raise InputError(
             f"the checkpoint: found an optimizer's state of {len(found)} parameters, expected one of {len(shapes)}"

@@ -1,6 +1,7 @@
 """What a checkpoint or an export was made by and from, so that its numbers can be had again."""
 
 import argparse
+import json
 import platform
 import subprocess
 from pathlib import Path
@@ -30,13 +31,6 @@ def project_commit() -> str:
         return "unknown"
 
 
-def plain(value: Any) -> Any:
-    """Return a flag's value as JSON and a checkpoint can hold it."""
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
 def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dict[str, Any]:
     """Return all flags, defaults among them, the data with a fingerprint each, the project's commit and versions."""
     return {
@@ -47,7 +41,7 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
             "numpy": np.__version__,
             "platform": platform.platform(),
         },
-        "flags": {name: plain(value) for name, value in vars(args).items()},
+        "flags": json.loads(json.dumps(vars(args), default=str)),
         "data": [
             {
                 "name": each.name,

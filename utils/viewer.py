@@ -53,6 +53,7 @@ class Viewer:
         self.frame, self.playing = 0, False
         self.vertex: int | None = None
         self.changed, self.measured = Event(), Event()
+        self.failure: Exception | None = None
         self.names = list(self.clip.meshes(0))
         self.highest = {coloring: self.clip.highest(coloring) for coloring in self.clip.colorings()}
         frames = self.clip.some_frames()
@@ -165,11 +166,16 @@ class Viewer:
     # pictures
 
     def run(self) -> None:
-        """Draw whenever something changes, and measure all frames meanwhile, until interrupted."""
+        """Draw whenever something changes, and measure all frames meanwhile, until interrupted.
+
+        Raises what goes wrong in measuring: predictions that cannot be kept, say.
+        """
         Thread(target=self.measure, daemon=True).start()
         exact, drawn, last = 0.0, 0.0, time.perf_counter()
         while True:
             now = time.perf_counter()
+            if self.failure is not None:
+                raise self.failure
             if self.playing:
                 exact = exact if int(exact) == self.frame else float(self.frame)
                 exact = (exact + (now - last) * self.frame_rate * SPEEDS[self.speed.value]) % self.clip.length
@@ -186,13 +192,16 @@ class Viewer:
             time.sleep(max(0.0, TICK - (time.perf_counter() - now)))
 
     def measure(self) -> None:
-        """Measure all frames of all clips."""
-        for clip in self.clips:
-            for frame in range(clip.length):
-                if isinstance(clip.predicted, LivePredictions) and frame % PREDICTED_AT_ONCE == 0:
-                    clip.predicted.predict(np.arange(frame, min(frame + PREDICTED_AT_ONCE, clip.length)))
-                clip.measure(frame)
-                self.measured.set()
+        """Measure all frames of all clips; keep the error, if there is one, for `run`."""
+        try:
+            for clip in self.clips:
+                for frame in range(clip.length):
+                    if isinstance(clip.predicted, LivePredictions) and frame % PREDICTED_AT_ONCE == 0:
+                        clip.predicted.predict(np.arange(frame, min(frame + PREDICTED_AT_ONCE, clip.length)))
+                    clip.measure(frame)
+                    self.measured.set()
+        except Exception as error:
+            self.failure = error
 
     def draw(self) -> None:
         """Show the frame as the panel says."""

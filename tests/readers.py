@@ -1,0 +1,62 @@
+"""A small good file of every kind, and every kind's reader: what is harmed, and what has to stand it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from conftest import save_untrained, tube_frames, tube_surface_with_joints, tube_triangles
+
+from data.input_error import InputError
+from data.mesh_formats import MESHES, POINTS, SEQUENCES, write_frames, write_sequence
+from data.polygons import Polygons
+from data.usd import Scene, open_survived
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from utils.checkpoint import build_model, load_checkpoint
+
+KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "usda", "usdc", "pt")
+
+
+def good_file(folder: Path, kind: str) -> bytes:
+    """Write a small file of a kind, and return what is in it."""
+    vertices, polygons = tube_frames(2)[:, :8].astype(np.float32), Polygons.from_rows(tube_triangles()[:4] % 8)
+    path = folder / f"1.{kind}"
+    if kind == "pt":
+        save_untrained(path, MeshAutoencoder(ModelSettings(), tube_surface_with_joints(0)))
+    elif kind == "txt":
+        np.savetxt(path, vertices[0])
+    elif f".{kind}" in MESHES:
+        path = folder / kind / path.name
+        write_frames(path.parent, path.suffix, [path.stem], vertices[:1], polygons)
+    else:
+        write_sequence(path, [1, 2], vertices, polygons, Scene())
+    return path.read_bytes()
+
+
+def read_or_refuse(path: Path, survives: tuple[str, ...]) -> None:
+    """Read a file by its ending: what is read has to be sound, and a refusal to name the file.
+
+    USD files of the endings in `survives` are read in this process, without another one that tries them first.
+    """
+    for kinds in (POINTS, SEQUENCES, {".pt": None}):
+        if path.suffix in kinds:
+            try:
+                if path.suffix == ".pt":
+                    build_model(load_checkpoint(path), path)
+                elif kinds is POINTS:
+                    known = POINTS[path.suffix](path)
+                    check(known.polygons, [known.positions_of(path)])
+                else:
+                    opened = (open_survived if path.suffix in survives else SEQUENCES[path.suffix])(path)
+                    check(opened.polygons, opened.positions)
+            except InputError as refusal:
+                if str(path) not in str(refusal):
+                    raise AssertionError(f"{refusal} does not name the file") from None
+
+
+def check(polygons: Polygons, frames: Iterable[np.ndarray]) -> None:
+    """What was read is sound."""
+    for vertices in frames:
+        assert vertices.shape[1] == 3
+        assert np.isfinite(vertices).all()
+        assert ((polygons.corners >= 0) & (polygons.corners < len(vertices))).all()
+    polygons.triangles()
