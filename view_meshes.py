@@ -9,14 +9,15 @@ ssh -L 8080:localhost:8080 machine
 
 from pathlib import Path
 
-from data.mesh_sequence import load_sequences
+from data.input_error import InputError
+from data.mesh_sequence import load_predictions, load_sequences
 from utils import arguments
 from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.clip import Clip, LivePredictions
 from utils.command_line import run
 from utils.metrics import UNITS_IN_MM
 from utils.viewer import Viewer
-from utils.viewer_server import open_server
+from utils.viewer_server import check_viewer, free_port, open_server
 
 
 def parse_arguments(argv):
@@ -26,7 +27,7 @@ def parse_arguments(argv):
     predictions = group.add_mutually_exclusive_group()
     predictions.add_argument(
         "-pred", "--predicted_files_dir", type=Path, nargs="+", metavar="DIR",
-        help="folders or files of predicted meshes, one per source",
+        help="folders or files of predicted meshes, one per source, or one for all",
     )  # fmt: skip
     predictions.add_argument(
         "-saved_path", "--model_saved_path", type=Path, metavar="FILE",
@@ -36,14 +37,19 @@ def parse_arguments(argv):
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", metavar="DIR",
         help="folders or files of joints, one per source",
     )  # fmt: skip
-    group.add_argument("--up_axis", choices=("x", "y", "z"), default="y", help="axis that points up (default: y)")
+    group.add_argument(
+        "--up_axis", choices=("x", "y", "z"), help="axis that points up (default: y, or as in the checkpoint)"
+    )
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     group.add_argument(
         "--port", type=arguments.positive, default=8080, help="port, or the next free one (default: 8080)"
     )
     arguments.add_frame_rate_argument(group)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_viewer()
+    args.port = free_port(args.host, args.port)
+    return args
 
 
 def main(argv=None):
@@ -51,22 +57,27 @@ def main(argv=None):
 
     # meshes
     sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    predicted, up_axis = [None for _ in sequences], args.up_axis or "y"
     if args.predicted_files_dir:
-        predicted = [each.scan for each in load_sequences(args.source_files_dir, args.predicted_files_dir)[0]]
+        predicted = load_predictions(args.predicted_files_dir, sequences)
     elif args.model_saved_path:
         device = arguments.choose_device(args.device)
         path = find_checkpoint(args.model_saved_path)
         model = build_model(load_checkpoint(path), path).to(device)
         check_topology(model, sequences[0], faces, path)
+        up_axis = model.settings.up_axis
+        if args.up_axis not in (None, up_axis):
+            raise InputError(f"--up_axis: found {args.up_axis}, expected {up_axis} as in the checkpoint")
         predicted = [LivePredictions(model, each, device) for each in sequences]
-    else:
-        predicted = [None for _ in sequences]
     units_in_mm = UNITS_IN_MM[args.units]
     clips = [Clip(sequence, each, units_in_mm) for sequence, each in zip(sequences, predicted, strict=True)]
 
     # view
     server = open_server(args.host, args.port)
-    Viewer(server, clips, faces, args.up_axis, args.frame_rate).run()
+    try:
+        Viewer(server, clips, faces, up_axis, args.frame_rate).run()
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -143,6 +143,34 @@ def check_one_per_source(flag: str, folders: list[Path], source_dirs: list[Path]
         raise InputError(f"{flag}: found {len(folders)} folders, expected one per source folder, {len(source_dirs)}")
 
 
+def load_predictions(paths: list[Path], sequences: list[MeshSequence]) -> list[Float[ndarray, "T V 3"]]:
+    """Return the positions of predicted meshes for the frames of each sequence; other frames may be there too.
+
+    One folder or file per source, or one for all. Raises `InputError` for another number of them, a frame without prediction,
+    and meshes of another topology.
+    """
+    sources = list(dict.fromkeys(sequence.name for sequence in sequences))
+    if len(paths) != 1:
+        check_one_per_source("--predicted_files_dir", paths, [Path(source) for source in sources])
+    loaded = [load_frames(path) for path in paths]
+    predicted = []
+    for sequence in sequences:
+        frames = loaded[sources.index(sequence.name) % len(loaded)]
+        missing = sorted({*sequence.frame_numbers.tolist()} - {*frames.frame_numbers})
+        if missing:
+            raise InputError(
+                f"{frames.path}: {len(missing)} frames of {sequence.name} are missing, the first is {missing[0]}"
+            )
+        expected, found = sequence.skinned.shape[1], frames.vertices.shape[1]
+        if found != expected:
+            raise InputError(f"{frames.files[0]}: {found} vertices, expected {expected} as in {sequence.files[0]}")
+        if len(frames.polygons.sizes) and not frames.polygons.are_like(sequence.polygons):
+            raise InputError(f"{frames.files[0]}: other faces than {sequence.files[0]}, expected the same topology")
+        first = frames.frame_numbers.index(sequence.frame_numbers[0])
+        predicted.append(frames.vertices[first : first + len(sequence.frame_numbers)])
+    return predicted
+
+
 def load_sequences(
     source_dirs: list[Path], target_dirs: list[Path] | None, joint_dirs: list[Path] | None = None
 ) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:

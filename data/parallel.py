@@ -63,6 +63,14 @@ def work(connection: Connection) -> None:
             connection.send(result)
 
 
+def send(worker: Connection, item: Any) -> None:
+    """Send an item; raise `EOFError` where nobody is there to take it."""
+    try:
+        worker.send(item)
+    except OSError:
+        raise EOFError from None
+
+
 def share_out(items: Iterable[Any], num_items: int, workers: list[Connection]) -> Generator[Any, None, None]:
     """Yield what the workers send back for every item, in order: they take turns.
 
@@ -70,13 +78,16 @@ def share_out(items: Iterable[Any], num_items: int, workers: list[Connection]) -
     """
     waiting = iter(items)
     for item, worker in zip(islice(waiting, ITEMS_AHEAD * len(workers)), cycle(workers), strict=False):
-        worker.send(item)
+        send(worker, item)
     for worker in islice(cycle(workers), num_items):
-        result = worker.recv()
+        try:
+            result = worker.recv()
+        except OSError:  # in the middle of a result
+            raise EOFError from None
         if isinstance(result, Exception):
             raise result
         for item in islice(waiting, 1):
-            worker.send(item)
+            send(worker, item)
         yield result
 
 
@@ -104,9 +115,11 @@ def map_in_processes(
                 processes.append(process)
                 workers.append(ours)
         for worker in workers:
-            worker.send(function)  # not an argument of theirs: a large one, to a process that died, would wait for ever
+            send(
+                worker, function
+            )  # not an argument of theirs: a large one, to a process that died, would wait for ever
         yield from progress(share_out(items, num_items, workers))
-    except (EOFError, ConnectionError):
+    except EOFError:
         raise InputError(
             f"{description}: one of {num_workers} processes ended, killed or out of memory, "
             "expected all to go on to the end"

@@ -4,7 +4,7 @@ import torch
 from conftest import tube_joints
 
 from data.mesh_windows import all_windows
-from utils.clip import Clip, LivePredictions
+from utils.clip import Clip, LivePredictions, end_of_scale
 from utils.prediction import map_predictions
 from utils.viewer_stage import find_bones
 
@@ -30,9 +30,12 @@ def test_what_meshes_are_coloured_by(make_tube_sequence):
     moved = sequence.skinned + np.float32([0, 0.002, 0])
     clip = Clip(sequence, moved, 1000.0)
     assert clip.colorings() == ["error", "correction"]
-    assert set(clip.values("error", clip.meshes(1))) == {"skinned", "predicted"}
-    assert set(clip.values("correction", clip.meshes(1))) == {"predicted", "target"}
-    assert clip.highest("correction") == pytest.approx(2, rel=1e-3)
+    assert set(clip.values("error", 1)) == {"skinned", "predicted"}
+    assert set(clip.values("correction", 1)) == {"predicted", "target"}
+    assert end_of_scale([clip], "correction") == pytest.approx(2, rel=1e-3)
+    further = Clip(sequence, moved + np.float32([0, 0.005, 0]), 1000.0)
+    assert end_of_scale([clip, further], "correction") == pytest.approx(7, rel=1e-3)
+    assert end_of_scale([Clip(sequence, sequence.skinned, 1000.0)], "correction") == 0.001
     sequence.scan = None
     clip = Clip(sequence, moved, 1000.0)
     assert clip.colorings() == ["correction"]
@@ -43,11 +46,14 @@ def test_what_meshes_are_coloured_by(make_tube_sequence):
 
 def test_a_clip_far_away_keeps_its_differences(make_tube_sequence):
     sequence = make_tube_sequence(3)
-    sequence.skinned = sequence.skinned.astype(np.float64) + 1e6
-    sequence.scan = sequence.skinned + [0, 0, 1e-3]
+    sequence.skinned = sequence.skinned.astype(np.float64)
+    sequence.skinned[1:] += 1e4  # its first frame is where the others are not
+    sequence.scan = sequence.skinned + [0, 0, 1e-4]
     clip = Clip(sequence, None, 1000.0)
-    clip.measure(1)
-    assert clip.mean["skinned"][1] == pytest.approx(1, rel=1e-3)
+    for frame in range(3):
+        clip.measure(frame)
+    np.testing.assert_allclose(clip.mean["skinned"], 0.1, rtol=1e-3)
+    np.testing.assert_allclose(clip.over_time(3)["skinned"], 0.1, rtol=1e-3)
 
 
 def test_predictions_are_made_when_asked_for_and_once(make_model, make_tube_sequence):

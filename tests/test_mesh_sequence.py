@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from data import mesh_cache, mesh_formats, mesh_frames, parallel
 from data.input_error import InputError
 from data.mesh_cache import cache_folder
 from data.mesh_frames import list_frames, load_frames
-from data.mesh_sequence import describe_sequences, load_sequences
+from data.mesh_sequence import describe_sequences, load_predictions, load_sequences
 from data.mesh_windows import all_windows
 from data.obj import read_obj, write_obj
 
@@ -242,3 +243,20 @@ def test_no_faces(tmp_path):
     (tmp_path / "joints.1.obj").write_text("v 0 0 0\n")
     with pytest.raises(InputError, match="no faces"):
         load_sequences([tmp_path], None)
+
+
+def test_predictions_of_some_of_the_frames(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=6)
+    for number in (1, 4):
+        (source / f"tube_sbs.{number:05d}.obj").unlink()
+    sequences, _ = load_sequences([source], None)
+    predicted = load_predictions([target], sequences)
+    expected = load_frames(target).vertices
+    assert [len(each) for each in predicted] == [2, 2]  # a gap between them
+    np.testing.assert_array_equal(predicted[0], expected[1:3])
+    np.testing.assert_array_equal(predicted[1], expected[4:6])
+    write_obj(target / "tube_target.00001.obj", np.zeros((4, 3)), np.array([[0, 1, 2, 3]]))
+    for number in range(2, 7):
+        shutil.copy(target / "tube_target.00001.obj", target / f"tube_target.{number:05d}.obj")
+    with pytest.raises(InputError, match="4 vertices, expected 72"):
+        load_predictions([target], sequences)

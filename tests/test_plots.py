@@ -1,3 +1,4 @@
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from data.input_error import InputError
 from plot_loss_curves import main
-from utils.plots import RUN_COLORS, draw_comparison, plot_loss_curves
+from utils.plots import RUN_COLORS, draw_comparison, draw_curves, plot_loss_curves
 from utils.training import Progress
 
 
@@ -41,7 +42,8 @@ def write_run(tmp_path, make_model):
             {"epoch": float(epoch), "losses/held_out_mm": error, "losses/held_out_skinned_mm": 2.0}
             for epoch, error in enumerate(held_out, 1)
         ]
-        curves = {"reconstruction": [[float(epoch), error / 2] for epoch, error in enumerate(held_out, 1)]}
+        points = [[float(epoch), error / 2] for epoch, error in enumerate(held_out, 1)]
+        curves = {"reconstruction": points} if points else {}
         path = tmp_path / "saved_model" / model_type / "2026-01-31_12-00-00" / "2.pt"
         progress = asdict(Progress(curves=curves, history=history))
         save_untrained(path, make_model(), model_type=model_type, timestamp=path.parent.name, progress=progress)
@@ -75,3 +77,12 @@ def test_errors_are_shown_in_colour(tmp_path):
     left, right = dark_red[:, : picture.shape[1] // 3], dark_red[:, picture.shape[1] // 3 :]
     assert left.sum() == 0
     assert right.sum() > 500
+
+
+def test_curves_stop_at_gaps_and_go_on_in_order():
+    numbers = np.array([11, 12, 1, 2, 3])
+    curves = {("skinned", "mean"): np.array([1.0, 2.0, 4.0, np.nan, 8.0])}
+    picture = draw_curves(numbers, curves, "error (mm)").decode()
+    (line,) = re.findall(r'<path d="([^"]*)" clip-path[^>]*stroke-width: 1.3', picture)
+    assert line.count("M") == 3  # frame 1, frame 3, frames 11 and 12
+    assert line.count("L") == 1

@@ -15,7 +15,8 @@ from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from utils import report
 from utils.film import Film
 from utils.metrics import VERTEX_ERROR, MeshErrors
-from utils.report import decimate, region_rows, write_report
+from utils.report import decimate, record_frames, region_rows, write_report
+from utils.viewer_stage import Stage
 
 
 @pytest.fixture
@@ -41,13 +42,28 @@ def test_decimated_vertices_are_some_of_all(monkeypatch):
     fewer = trimesh.Trimesh(ball.vertices[kept], faces, process=False)
     assert fewer.is_watertight
     assert fewer.volume == pytest.approx(ball.volume, rel=0.05)
-    kept, faces = decimate(*fewer_triangles())
+    kept, faces = decimate(np.eye(3), np.array([[0, 1, 2]]))
     assert len(kept) == 3
     assert len(faces) == 1
 
 
-def fewer_triangles():
-    return np.eye(3), np.array([[0, 1, 2]])
+def test_vertices_that_no_face_uses_are_left_out(monkeypatch):
+    monkeypatch.setattr(report, "MOST_TRIANGLES", 400)
+    ball = trimesh.creation.icosphere(4)
+    kept, faces = decimate(np.concatenate([[[9.0, 9, 9]], ball.vertices]), ball.faces + 1)
+    assert 0 not in kept
+    fewer = trimesh.Trimesh(ball.vertices[kept - 1], faces, process=False)
+    assert fewer.volume == pytest.approx(ball.volume, rel=0.05)
+
+
+def test_the_playback_tells_means_of_all_vertices(film, monkeypatch):
+    monkeypatch.setattr(report, "MOST_TRIANGLES", 40)
+    told = []
+    show = Stage.show
+    monkeypatch.setattr(Stage, "show", lambda self, *each: told.append(each[2]["skinned"]) or show(self, *each))
+    record_frames(film, [2, 4], 10.0, 1.0)
+    errors = errors_of(film)[VERTEX_ERROR][0]
+    assert told == [f"skinned: {errors[frame].mean():.2f} mm" for frame in (2, 4)]
 
 
 def test_regions_are_those_of_the_nearest_joints(film):

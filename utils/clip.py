@@ -18,7 +18,9 @@ from utils.metrics import vertex_errors
 from utils.prediction import map_predictions
 
 Colored = Literal["error", "correction"]
+REFERENCE: dict[Colored, str] = {"error": "target", "correction": "skinned"}  # what the distances are from
 FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
+LOWEST_SCALE = 0.001  # mm
 
 
 class LivePredictions:
@@ -53,6 +55,9 @@ class LivePredictions:
             return np.frombuffer(self.file.read(size), self.kind).reshape(self.shape)
 
 
+Positions = Float[ndarray, "T V 3"] | LivePredictions
+
+
 @dataclass
 class Clip:
     """A sequence with the predictions of its frames, and what has been measured of them so far: NaN where nothing has been.
@@ -61,7 +66,7 @@ class Clip:
     """
 
     sequence: MeshSequence
-    predicted: Float[ndarray, "T V 3"] | LivePredictions | None
+    predicted: Positions | None
     units_in_mm: float
     mean: dict[str, Float[ndarray, " T"]] = field(init=False, default_factory=dict)
     worst: dict[str, Float[ndarray, " T"]] = field(init=False, default_factory=dict)
@@ -83,61 +88,71 @@ class Clip:
 
     def meshes(self, frame: int) -> dict[str, Float32[ndarray, "V 3"]]:
         """Return what there is of a frame by name, skinned, predicted and target, relative to the clip's centre, file units."""
-        positions = {"skinned": self.sequence.skinned, "predicted": self.predicted, "target": self.sequence.scan}
-        return {name: self.centred(each[frame]) for name, each in positions.items() if each is not None}
+        return {name: self.centred(each[frame]) for name, each in self.stored().items()}
 
     def joints(self, frame: int) -> Float32[ndarray, "J 3"] | None:
         """Return the joints of a frame, relative to the clip's centre, file units."""
         return None if self.sequence.joints is None else self.centred(self.sequence.joints[frame])
 
     def centred(self, positions: Float[ndarray, "*B 3"]) -> Float32[ndarray, "*B 3"]:
-        """Return positions relative to the clip's centre, where single precision is enough."""
+        """Return positions relative to the clip's centre, to be looked at: single precision is enough for that."""
         return (positions - self.centre).astype(np.float32)
 
-    def values(self, colored: Colored, meshes: dict[str, Float32[ndarray, "V 3"]]) -> dict[str, Float32[ndarray, " V"]]:
+    def stored(self) -> dict[str, Positions]:
+        """Return what there is of skinned, predicted and target, as it is stored, file units."""
+        positions = {"skinned": self.sequence.skinned, "predicted": self.predicted, "target": self.sequence.scan}
+        return {name: each for name, each in positions.items() if each is not None}
+
+    def values(self, colored: Colored, frame: int) -> dict[str, Float32[ndarray, " V"]]:
         """Return how far vertices are (V,), mm, from the scan (error) or from the skinned mesh (correction), by mesh."""
-        reference = meshes.get("target" if colored == "error" else "skinned")
+        stored = self.stored()
+        reference = stored.pop(REFERENCE[colored], None)
         if reference is None:
             return {}
+        there = reference[frame]
         return {
-            name: self.units_in_mm * vertex_errors(vertices, reference)
-            for name, vertices in meshes.items()
-            if vertices is not reference
+            name: (self.units_in_mm * vertex_errors(each[frame], there)).astype(np.float32)
+            for name, each in stored.items()
         }
 
     def colorings(self) -> list[Colored]:
         """Return what meshes can be coloured by."""
-        there = {*self.meshes(0)}
+        there = self.stored()
         colorings: list[Colored] = ["error"] if "target" in there else []
         return colorings + (["correction"] if "predicted" in there else [])
 
-    def some_frames(self) -> list[int]:
-        """Return frames all over the clip, few enough to be looked at before it is shown."""
-        return sorted({*np.linspace(0, self.length - 1, min(self.length, FRAMES_TO_LOOK_AT)).astype(int).tolist()})
-
-    def highest(self, colored: Colored) -> float:
-        """Return the end of a colour scale (mm) that fits frames all over the clip: a few far-off vertices lie beyond it."""
-        frames = self.some_frames()
-        if isinstance(self.predicted, LivePredictions):
-            self.predicted.predict(np.array(frames))
-        values = [next(iter(self.values(colored, self.meshes(frame)).values()), np.zeros(1)) for frame in frames]
-        return max(float(np.percentile(np.concatenate(values), 99.5)), 1e-6)
+    def some_frames(self, count: int) -> list[int]:
+        """Return at most so many frames, from all over the clip."""
+        return sorted({*np.linspace(0, self.length - 1, min(self.length, count)).astype(int).tolist()})
 
     def measure(self, frame: int) -> None:
         """Measure one frame."""
-        for name, values in self.values(self.measured, self.meshes(frame)).items():
+        for name, values in self.values(self.measured, frame).items():
             self.mean[name][frame], self.worst[name][frame] = values.mean(), values.max()
             self.worst_vertex[name][frame] = values.argmax()
 
     def over_time(self, vertex: int) -> dict[str, Float[ndarray, " T"]]:
         """Return what is measured of one vertex (T,), mm, by mesh; NaN for frames that were not measured yet."""
-        curves = {name: np.full(self.length, np.nan) for name in self.mean}
-        reference = self.sequence.scan if self.sequence.scan is not None else self.sequence.skinned
-        positions = {"skinned": self.sequence.skinned, "predicted": self.predicted}
+        curves, stored = {name: np.full(self.length, np.nan) for name in self.mean}, self.stored()
+        reference = stored[REFERENCE[self.measured]]
         for name, curve in curves.items():
-            each = positions[name]
-            assert each is not None
             for frame in np.flatnonzero(np.isfinite(self.mean[name])).tolist():
-                difference = each[frame][vertex] - reference[frame][vertex]
+                difference = stored[name][frame][vertex] - reference[frame][vertex]
                 curve[frame] = self.units_in_mm * np.linalg.norm(difference)
         return curves
+
+
+def end_of_scale(clips: list[Clip], colored: Colored) -> float:
+    """Return the end of a colour scale (mm) that fits frames from all over the clips: a few far-off vertices lie beyond it.
+
+    For errors, those of the skinned mesh say where it is, and nothing is predicted for it.
+    """
+    values = []
+    for clip in clips:
+        frames = clip.some_frames(max(2, FRAMES_TO_LOOK_AT // len(clips)))
+        shown = clip.stored()["target" if colored == "error" else "predicted"]
+        if isinstance(shown, LivePredictions):
+            shown.predict(np.array(frames))
+        skinned = clip.sequence.skinned
+        values += [clip.units_in_mm * vertex_errors(skinned[frame], shown[frame]) for frame in frames]
+    return max(float(np.percentile(np.concatenate(values), 99.5)), LOWEST_SCALE)

@@ -22,6 +22,7 @@ INK, MIDDLE, FAINT = "#333333", "#777777", "#bbbbbb"  # the middle one is legibl
 RUN_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee")  # Tol's bright: told apart by everybody
 
 CURVE_AXES = (0.13, 0.2, 0.84, 0.62)  # left, bottom, width, height: where in their picture curves over time are
+FEW = 30  # points, each of which gets a dot
 MESH_COLORS = {"skinned": "#777777", "predicted": "#4477aa", "target": "#228833"}
 
 Curves = dict[str, list[list[float]]]
@@ -64,17 +65,25 @@ def draw_curves(
     """Return curves over time as SVG, on a log scale, by mesh and what it is of them; NaN where there is no value yet."""
     figure = Figure(figsize=(5.2, 2.0), dpi=72)
     axes = figure.add_axes(CURVE_AXES)
+    order = frame_numbers.argsort()
+    gaps = np.flatnonzero(np.diff(frame_numbers[order]) > 1) + 1
+    numbers = np.insert(frame_numbers[order].astype(float), gaps, np.nan)  # where no line is drawn
+    marker = "." if len(numbers) < FEW else None
     for (mesh, what), values in curves.items():
-        style = ":" if what == "worst" else "-"
-        axes.plot(frame_numbers, values, style, color=MESH_COLORS[mesh], linewidth=1.3, label=f"{mesh}, {what}")
+        line, color = ":" if what == "worst" else "-", MESH_COLORS[mesh]
+        drawn = np.insert(values[order].astype(float), gaps, np.nan)
+        axes.plot(numbers, drawn, line, color=color, linewidth=1.3, marker=marker, ms=4, label=f"{mesh}, {what}")
     measured = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in curves.values()])
     if len(measured):
         axes.set_yscale("log")
         axes.set_ylim(0.8 * measured.min(), 1.25 * measured.max())
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        narrow = measured.max() < 10 * measured.min()
+        axes.yaxis.set_major_locator(
+            LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if narrow else (1.0, 2.0, 5.0))
+        )
         axes.yaxis.set_major_formatter(FormatStrFormatter("%.3g"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(frame_numbers[0], max(frame_numbers[-1], frame_numbers[0] + 1))
+    axes.set_xlim(frame_numbers.min(), max(frame_numbers.max(), frame_numbers.min() + 1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "frame", unit)
     figure.legend(

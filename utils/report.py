@@ -24,8 +24,8 @@ from utils.plots import draw_color_bar, draw_curves, draw_histogram, error_color
 from utils.prediction import map_predictions
 from utils.processes import rank
 from utils.rendering import camera_axes, frame_camera, render_mesh
-from utils.viewer_server import open_server
-from utils.viewer_stage import Look, Stage
+from utils.viewer_server import free_port, open_server
+from utils.viewer_stage import Look, Stage, name_with_mean
 
 TEMPLATE = Path(__file__).with_name("report.html")
 MOST_TRIANGLES, MOST_FRAMES, LARGEST = 6000, 120, 13_000_000  # of the playback: what fits into a file of 15 MB
@@ -135,12 +135,12 @@ def decimate(
         return np.arange(len(vertices)), faces
     import fast_simplification
 
-    points = np.ascontiguousarray(vertices, dtype=np.float32)
-    faces = np.ascontiguousarray(faces, dtype=np.int32)
+    points, faces = np.array(vertices, dtype=np.float32), np.array(faces, dtype=np.int32)
     _, _, collapses = fast_simplification.simplify(points, faces, target_count=MOST_TRIANGLES, return_collapses=True)
     placed, fewer, merged = fast_simplification.replay_simplification(points, faces, collapses)
     # of the vertices that were merged into one, the nearest stands for it in all frames
     order = np.lexsort((np.linalg.norm(placed[merged] - points, axis=1), merged))
+    order = order[merged[order] >= 0]  # what no face needs is in none
     return order[np.unique(merged[order], return_index=True)[1]], fewer
 
 
@@ -166,7 +166,7 @@ def record_frames(film: Film, indices: list[int], frame_rate: float, highest: fl
     skinned = np.stack([panels["skinned"][0][kept] for panels in seen])
     centre = skinned[0].mean(axis=0)
     with redirect_stdout(io.StringIO()):
-        server = open_server("127.0.0.1", 8080)
+        server = open_server("127.0.0.1", free_port("127.0.0.1", 8080))
     try:
         skinned = (skinned - centre).astype(np.float32)
         stage = Stage(server, names, skinned, None, faces, film.model.settings.up_axis, ASPECT)
@@ -176,8 +176,14 @@ def record_frames(film: Film, indices: list[int], frame_rate: float, highest: fl
         for panels in seen:
             meshes = {name: np.round((panels[name][0][kept] - centre) * grain) / grain for name in names}
             colored = {name: panels[panel][1] for name, panel in values_of.items() if panel in panels}
-            values = {name: each[kept] for name, each in colored.items() if each is not None}
-            stage.show({name: mesh.astype(np.float32) for name, mesh in meshes.items()}, values, None, look)
+            values = {name: each for name, each in colored.items() if each is not None}
+            stage.show(
+                {name: mesh.astype(np.float32) for name, mesh in meshes.items()},
+                {name: each[kept] for name, each in values.items()},
+                {name: name_with_mean(name, values) for name in names},
+                None,
+                look,
+            )
             recording.insert_sleep(1 / frame_rate)
         page: str = recording.as_html().replace("darkMode:false", f"darkMode:{DARK}")
     finally:

@@ -11,9 +11,9 @@ from jaxtyping import Float32, Int
 from numpy import ndarray
 from PIL import Image
 
-from utils.clip import Clip, LivePredictions
+from utils.clip import FRAMES_TO_LOOK_AT, LOWEST_SCALE, Clip, LivePredictions, end_of_scale
 from utils.plots import CURVE_AXES, draw_color_bar, draw_curves
-from utils.viewer_stage import Look, Stage
+from utils.viewer_stage import Look, Stage, name_with_mean
 
 BLEND_ENDS = ("skinned", "predicted", "target")
 SPEEDS = {"¼×": 0.25, "½×": 0.5, "1×": 1.0, "2×": 2.0}
@@ -22,6 +22,7 @@ MEANINGS = {"error": "distance to the scan (mm)", "correction": "distance to the
 PANEL_WIDTH = 420  # pixels
 ASPECT = 1.2  # of the window beside the panel
 DRAWN_AGAIN = 1.0  # seconds between pictures of curves that are still being measured
+LONGEST_WAIT = 10.0  # seconds, for a page to draw a picture
 TICK = 1 / 120  # seconds between looks at what has changed
 PREDICTED_AT_ONCE = 8
 
@@ -42,6 +43,26 @@ def html_picture(svg: bytes, attributes: str = "") -> str:
     return f'<img src="data:image/svg+xml;base64,{content}" style="width: 100%; display: block" {attributes}>'
 
 
+def mark_in_curves(share: float) -> str:
+    """Return a line, as HTML, that stands in the picture of curves above it, at a share of their width."""
+    left = 100 * (CURVE_AXES[0] + CURVE_AXES[2] * share)
+    return (
+        '<div style="position: relative; height: 0; pointer-events: none"><div style="position: absolute; '
+        f'bottom: 31px; left: {left:.3f}%; height: 96px; border-left: 1.5px solid crimson"></div></div>'
+    )
+
+
+def as_text(name: str) -> str:
+    """Return a file's name, whose bytes need not be text, as text that can be sent."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def describe(number: int, clip: Clip) -> str:
+    """Return a line that tells a sequence from others."""
+    first, last = clip.sequence.frame_numbers[[0, -1]]
+    return f"{number}: {as_text(clip.sequence.name)}, frames {first} to {last}"
+
+
 class Viewer:
     """What everyone who has the page open sees.
 
@@ -54,13 +75,15 @@ class Viewer:
         self.vertex: int | None = None
         self.changed, self.measured = Event(), Event()
         self.failure: Exception | None = None
-        self.names = list(self.clip.meshes(0))
-        self.highest = {coloring: self.clip.highest(coloring) for coloring in self.clip.colorings()}
-        frames = self.clip.some_frames()
-        skinned = np.stack([self.clip.meshes(frame)["skinned"] for frame in frames])
-        joints = [joints for frame in frames if (joints := self.clip.joints(frame)) is not None]
+        self.names = list(self.clip.stored())
+        self.highest = {coloring: end_of_scale(clips, coloring) for coloring in self.clip.colorings()}
+        count = max(2, FRAMES_TO_LOOK_AT // len(clips))
+        skinned = [clip.centred(clip.sequence.skinned[frame]) for clip in clips for frame in clip.some_frames(count)]
+        joints = [joints for frame in self.clip.some_frames(count) if (joints := self.clip.joints(frame)) is not None]
         names = [*self.names, "blend"]
-        self.stage = Stage(server, names, skinned, np.stack(joints) if joints else None, faces, up_axis, ASPECT)
+        self.stage = Stage(
+            server, names, np.stack(skinned), np.stack(joints) if joints else None, faces, up_axis, ASPECT
+        )
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         server.gui.set_panel_label("skin2scan")
         server.gui.main_panel.dock_right()
@@ -75,7 +98,7 @@ class Viewer:
     def add_timeline(self, gui: Any) -> None:
         """Add what moves through time: a slider, curves that can be clicked, buttons."""
         if len(self.clips) > 1:
-            names = [f"{number}: {clip.sequence.name}" for number, clip in enumerate(self.clips, 1)]
+            names = [describe(number, clip) for number, clip in enumerate(self.clips, 1)]
             chosen = gui.add_dropdown("sequence", names)
             chosen.on_update(lambda _: self.choose_clip(self.clips[names.index(chosen.value)]))
         first, last = (int(number) for number in self.clip.sequence.frame_numbers[[0, -1]])
@@ -122,8 +145,8 @@ class Viewer:
         self.playing, self.frame = playing, min(max(frame, 0), self.clip.length - 1)
         self.changed.set()
 
-    def jump(self, event: Any) -> None:
-        """Go to the frame that someone chose on the timeline."""
+    async def jump(self, event: Any) -> None:
+        """Go to the frame that someone chose on the timeline; at once, before another one is written there."""
         if event.client is not None:  # not what this program wrote there
             self.go_on(self.playing, int(self.timeline.value - self.clip.sequence.frame_numbers[0]))
 
@@ -157,10 +180,14 @@ class Viewer:
 
     def save_picture(self, client: Any) -> None:
         """Send someone what they see, as a file."""
-        picture = client.get_render(client.camera.image_height, client.camera.image_width, transport_format="png")
+        size = client.camera.image_height, client.camera.image_width
+        try:
+            picture = client.get_render(*size, transport_format="png", timeout=LONGEST_WAIT)
+        except (TimeoutError, RuntimeError):  # a page that is hidden draws nothing, one that was closed never will
+            return
         content = io.BytesIO()
         Image.fromarray(picture).save(content, "png")
-        name = f"{self.clip.sequence.frame_names[self.frame]}.png"
+        name = f"{as_text(self.clip.sequence.frame_names[self.frame])}.png"
         client.send_file_download(name, content.getvalue(), save_immediately=True)
 
     # pictures
@@ -205,12 +232,14 @@ class Viewer:
 
     def draw(self) -> None:
         """Show the frame as the panel says."""
-        clip, frame, coloring = self.clip, self.frame, self.coloring.value
+        clip, coloring = self.clip, self.coloring.value
+        frame = min(self.frame, clip.length - 1)  # another clip may just have been chosen
         meshes = clip.meshes(frame)
-        values = clip.values(coloring, meshes) if coloring in self.highest else {}
+        values = clip.values(coloring, frame) if coloring in self.highest else {}
         meshes["blend"] = self.blended(meshes)
         shown = {name: vertices for name, vertices in meshes.items() if self.shown[name].value}
-        highest = self.highest.get(coloring, 1.0) if self.automatic.value else self.scale.value
+        highest = self.highest.get(coloring, 1.0) if self.automatic.value else max(self.scale.value, LOWEST_SCALE)
+        labels = {name: name_with_mean(name, values) for name in shown}
         look = Look(
             side_by_side=not self.overlaid.value,
             smooth=not self.flat.value,
@@ -219,7 +248,7 @@ class Viewer:
             vertex=self.vertex,
         )
         with self.server.atomic():
-            self.stage.show(shown, values, clip.joints(frame) if self.joints.value else None, look)
+            self.stage.show(shown, values, labels, clip.joints(frame) if self.joints.value else None, look)
             self.timeline.value = int(clip.sequence.frame_numbers[frame])
             self.play.label = "Pause" if self.playing else "Play"
             self.scale.disabled = self.automatic.value
@@ -229,11 +258,8 @@ class Viewer:
                 self.color_bar_shows = coloring, highest
                 meaning = MEANINGS.get(coloring)
                 self.color_bar.content = html_picture(draw_color_bar(highest, meaning)) if meaning else ""
-            across = 100 * (CURVE_AXES[0] + CURVE_AXES[2] * frame / max(clip.length - 1, 1))
-            self.mark.content = (
-                '<div style="position: relative; height: 0; pointer-events: none"><div style="position: absolute; '
-                f'bottom: 31px; left: {across:.3f}%; height: 96px; border-left: 1.5px solid crimson"></div></div>'
-            )
+            if clip.mean:
+                self.mark.content = mark_in_curves(frame / max(clip.length - 1, 1))
 
     def blended(self, meshes: dict[str, Float32[ndarray, "V 3"]]) -> Float32[ndarray, "V 3"]:
         """Return the mesh that the slider asks for, between skinned, predicted and target."""

@@ -2,39 +2,66 @@
 
 import socket
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from data.input_error import InputError, optional_packages
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+def is_address(name: str, loopback: bool) -> bool:
+    """Say whether a name is an address in numbers, one of this machine's own circle where `loopback`."""
+    try:
+        return ip_address(name).is_loopback or not loopback
+    except ValueError:
+        return False
 
 
 def is_foreign(origin: str | None, asked: str, host: str) -> bool:
     """Say whether another site's page asks: its origin is not what it asks for, or it calls this machine by a strange name.
 
     A browser tells the origin of the page that asks; `asked` is the name and port that it asks for, `host` what is listened on.
+    A stranger's name that leads here would make the stranger's page one of ours.
     """
-    if host in LOOPBACK and urlsplit(f"//{asked}").hostname not in LOOPBACK:
-        return True  # a stranger's name that leads to this machine
+    name, loopback = urlsplit(f"//{asked}").hostname or "", host == "localhost" or is_address(host, loopback=True)
+    known = {"localhost"} if loopback else {"localhost", host, socket.gethostname().lower(), socket.getfqdn().lower()}
+    if name not in known and not is_address(name, loopback):
+        return True
     return origin is not None and origin != f"http://{asked}"
 
 
-def open_server(host: str, port: int) -> Any:
-    """Return a viser server that listens on `host` and the first free port from `port` on, and refuses other sites' pages.
-
-    Raises `InputError` where viser is not installed, for a host that is none of this machine's, and for ports there are not.
-    """
-    if port > 65535:
-        raise InputError(f"--port: found {port}, expected a port from 1 to 65535")
-    with optional_packages("the viewer"):
-        import viser
-        import websockets.asyncio.server as websocket_server
+def free_port(host: str, first: int) -> int:
+    """Return the first free port from `first` on; raise `InputError` where there is none, or `host` is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        socket.create_server((host, 0), family=family).close()
     except OSError as error:
         raise InputError(f"--host: found {host} ({error.strerror}), expected an address of this machine") from None
+    for port in range(first, 65536):
+        try:
+            socket.create_server((host, port), family=family).close()
+        except OSError:
+            continue
+        return port
+    raise InputError(f"--port: found {first}, expected a port below 65536, and a free one from there on")
+
+
+def check_viewer() -> None:
+    """Raise `InputError` where viser is not installed."""
+    with optional_packages("the viewer"):
+        import viser  # noqa: F401
+
+
+def open_server(host: str, port: int) -> Any:
+    """Return a viser server that listens on `host` and a port that is free, and refuses other sites' pages.
+
+    Raises `InputError` where viser is not installed.
+    """
+    check_viewer()
+    import viser
+    import websockets.asyncio.server as websocket_server
+
     listen = websocket_server.serve
 
     def serve(*arguments: Any, process_request: Any, **options: Any) -> Any:
@@ -47,4 +74,9 @@ def open_server(host: str, port: int) -> Any:
 
     # viser hands on no check of origins
     with patch.object(websocket_server, "serve", serve):
-        return viser.ViserServer(host=host, port=port, verbose=False)
+        server = viser.ViserServer(host=host, port=port, verbose=False)
+    # nor can its tunnel for all the world be turned off, which any page may ask for
+    handlers = server._websock_server
+    for message in [each for each in handlers._incoming_handlers if each.__name__.startswith("ShareUrl")]:
+        handlers.unregister_handler(message)
+    return server

@@ -38,6 +38,11 @@ def find_bones(joints: Float[ndarray, "K J 3"]) -> Int[ndarray, "B 2"]:
     return np.stack([tree.row, tree.col], axis=1)
 
 
+def name_with_mean(name: str, values: dict[str, Values]) -> str:
+    """Return the name of a mesh, with the mean of its values (mm) where it has some."""
+    return f"{name}: {values[name].mean():.2f} mm" if name in values else name
+
+
 @dataclass
 class Look:
     """How a frame is shown: side by side or overlaid, smooth or flat, with edges or without; what a vertex' mark is on."""
@@ -120,7 +125,12 @@ class Stage:
         self.labels[name] = scene.add_label(f"/{name}/label", name, position=tuple(above), anchor="bottom-center")
 
     def show(
-        self, meshes: dict[str, Vertices], values: dict[str, Values], joints: Float32[ndarray, "J 3"] | None, look: Look
+        self,
+        meshes: dict[str, Vertices],
+        values: dict[str, Values],
+        labels: dict[str, str],
+        joints: Float32[ndarray, "J 3"] | None,
+        look: Look,
     ) -> None:
         """Show these meshes and no others, those with values (mm) as heat maps; with joints, the skinned mesh is of glass."""
         seen = {}
@@ -131,12 +141,10 @@ class Stage:
             position = across * self.right - self.middle
             self.places[name].position = position
             self.labels[name].visible = look.side_by_side or column == 0
-            mean = f": {values[name].mean():.2f} mm" if name in values else ""
-            self.labels[name].text = name + mean if look.side_by_side else " + ".join(meshes)
+            self.labels[name].text = labels[name] if look.side_by_side else " + ".join(meshes)
             seen[name] = vertices * np.float32(self.zoom), position
-            self.show_mesh(
-                name, seen[name][0], None if joints is not None and name == "skinned" else values.get(name), look
-            )
+            glass = joints is not None and name == "skinned"
+            self.show_mesh(name, seen[name][0], None if glass else values.get(name), look)
         if self.bones is not None:
             self.show_skeleton(joints if "skinned" in seen else None, seen)
         self.seen = seen
