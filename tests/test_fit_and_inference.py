@@ -229,7 +229,7 @@ def test_variant_with_joints(short, refused, tmp_path, capsys):
     refused(inference_mesh, *data[:4], "-saved_path", checkpoint, words=["expects 5 joints, found none"])
     for path in joints.iterdir():
         path.write_text(path.read_text() + "v 0 0 0\n")
-    refused(inference_mesh_with_joints, *data, "-saved_path", checkpoint, words=["num_joints", "found 6", "expected 5"])
+    refused(inference_mesh_with_joints, *data, "-saved_path", checkpoint, words=["found 6 joints", "expected 5"])
 
 
 @pytest.mark.parametrize("mini_batch_size", [10, 200])  # less than a mesh of 72 vertices, and more
