@@ -10,7 +10,7 @@ from conftest import save_untrained, tube_surface_with_joints, write_tube
 import view_meshes
 from data.input_error import InputError
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
-from utils.viewer_server import free_port, is_foreign
+from utils.viewer_server import free_port, is_foreign, open_server
 
 MACHINE = socket.gethostname().lower()
 
@@ -80,3 +80,11 @@ def test_what_does_not_fit_together(tmp_path):
         view_meshes.main(["-src", str(source), "-saved_path", str(tmp_path / "1.pt"), "--up_axis", "y"])
     with pytest.raises(SystemExit):
         view_meshes.parse_arguments(["-src", "skinned", "-pred", "predicted", "-saved_path", "1.pt"])
+
+
+def test_no_page_gets_a_tunnel():
+    server = open_server("127.0.0.1", free_port("127.0.0.1", 8080))
+    try:
+        assert not [each for each in server._websock_server._incoming_handlers if "Share" in each.__name__]
+    finally:
+        server.stop()
