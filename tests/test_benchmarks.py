@@ -1,6 +1,7 @@
 """The benchmarks' own parts, and their real command lines at tiny size."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -87,6 +88,15 @@ def test_formats(tmp_path):
     assert len(rows) == 7
     assert all(row.endswith("| yes |") for row in rows)
     assert "ONNX Runtime" in done.stdout
+
+
+def test_viewer(tmp_path):
+    done = run_script(tmp_path, "benchmarks/viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
+    assert done.returncode == 0, done.stderr
+    played = re.findall(r"colour (\w+): drawn in [\d.]+ ms, [\d.]+ MB; (\d+) of 30 frames a second arrive", done.stdout)
+    assert [coloring for coloring, _ in played] == ["none", "error", "correction"]
+    assert all(int(arrived) > 0 for _, arrived in played)
+    assert "opened, from the cache: " in done.stdout
 
 
 def test_a_ball_is_a_closed_surface_that_faces_outwards():
