@@ -3,8 +3,7 @@
     python view_meshes.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -saved_path saved_model/without_joints
     python view_meshes.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -pred inference_meshes/demo/...
 
-Predictions come from a folder, or from a checkpoint while one looks. The page is for this machine alone; from another one:
-ssh -L 8080:localhost:8080 machine
+Predictions come from a folder, or from a checkpoint while one looks. The page is for this machine alone; `ssh -L` leads to it.
 """
 
 from pathlib import Path
@@ -42,9 +41,7 @@ def parse_arguments(argv):
     )
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
-    group.add_argument(
-        "--port", type=arguments.positive, default=8080, help="port, or the next free one (default: 8080)"
-    )
+    group.add_argument("--port", type=arguments.positive, default=8080, help="first port to try (default: 8080)")
     arguments.add_frame_rate_argument(group)
     args = parser.parse_args(argv)
     check_viewer()
@@ -69,8 +66,7 @@ def main(argv=None):
         if args.up_axis not in (None, up_axis):
             raise InputError(f"--up_axis: found {args.up_axis}, expected {up_axis} as in the checkpoint")
         predicted = [LivePredictions(model, each, device) for each in sequences]
-    units_in_mm = UNITS_IN_MM[args.units]
-    clips = [Clip(sequence, each, units_in_mm) for sequence, each in zip(sequences, predicted, strict=True)]
+    clips = [Clip(*each, UNITS_IN_MM[args.units]) for each in zip(sequences, predicted, strict=True)]
 
     # view
     server = open_server(args.host, args.port)

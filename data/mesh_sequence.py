@@ -76,14 +76,19 @@ def check_pair(source: MeshFrames, target: MeshFrames) -> None:
 
 def check_topology(first: MeshFrames, other: MeshFrames) -> None:
     """Raise `InputError` where two folders differ in vertex count or, where both have some, in faces."""
-    expected, found = first.vertices.shape[1], other.vertices.shape[1]
-    if found != expected:
-        raise InputError(f"{other.files[0]}: {found} vertices, expected {expected} as in {first.files[0]}")
-    if len(first.polygons.sizes) and len(other.polygons.sizes) and not other.polygons.are_like(first.polygons):
+    check_like(first.files[0], first.vertices.shape[1], first.polygons, other)
+
+
+def check_like(first: Path, num_vertices: int, polygons: Polygons, other: MeshFrames) -> None:
+    """Raise `InputError` where meshes are not of the topology of the one in the file `first`."""
+    found = other.vertices.shape[1]
+    if found != num_vertices:
+        raise InputError(f"{other.files[0]}: {found} vertices, expected {num_vertices} as in {first}")
+    if len(polygons.sizes) and len(other.polygons.sizes) and not other.polygons.are_like(polygons):
         hint = ""
-        if ".drc" in (first.files[0].suffix.lower(), other.files[0].suffix.lower()):
+        if ".drc" in (first.suffix.lower(), other.files[0].suffix.lower()):
             hint = "; Draco keeps the order of vertices only where asked to (in DracoPy: preserve_order=True)"
-        raise InputError(f"{other.files[0]}: other faces than {first.files[0]}, expected the same topology{hint}")
+        raise InputError(f"{other.files[0]}: other faces than {first}, expected the same topology{hint}")
 
 
 def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
@@ -161,11 +166,7 @@ def load_predictions(paths: list[Path], sequences: list[MeshSequence]) -> list[F
             raise InputError(
                 f"{frames.path}: {len(missing)} frames of {sequence.name} are missing, the first is {missing[0]}"
             )
-        expected, found = sequence.skinned.shape[1], frames.vertices.shape[1]
-        if found != expected:
-            raise InputError(f"{frames.files[0]}: {found} vertices, expected {expected} as in {sequence.files[0]}")
-        if len(frames.polygons.sizes) and not frames.polygons.are_like(sequence.polygons):
-            raise InputError(f"{frames.files[0]}: other faces than {sequence.files[0]}, expected the same topology")
+        check_like(sequence.files[0], sequence.skinned.shape[1], sequence.polygons, frames)
         first = frames.frame_numbers.index(sequence.frame_numbers[0])
         predicted.append(frames.vertices[first : first + len(sequence.frame_numbers)])
     return predicted

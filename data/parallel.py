@@ -114,10 +114,8 @@ def map_in_processes(
                     process.start()
                 processes.append(process)
                 workers.append(ours)
-        for worker in workers:
-            send(
-                worker, function
-            )  # not an argument of theirs: a large one, to a process that died, would wait for ever
+        for worker in workers:  # not an argument of theirs: a large one, to a process that died, would wait for ever
+            send(worker, function)
         yield from progress(share_out(items, num_items, workers))
     except EOFError:
         raise InputError(

@@ -4,7 +4,7 @@ import torch
 from conftest import tube_joints
 
 from data.mesh_windows import all_windows
-from utils.clip import Clip, LivePredictions, end_of_scale
+from utils.clip import Clip, LivePredictions, highest_value
 from utils.prediction import map_predictions
 from utils.viewer_stage import find_bones
 
@@ -32,10 +32,10 @@ def test_what_meshes_are_coloured_by(make_tube_sequence):
     assert clip.colorings() == ["error", "correction"]
     assert set(clip.values("error", 1)) == {"skinned", "predicted"}
     assert set(clip.values("correction", 1)) == {"predicted", "target"}
-    assert end_of_scale([clip], "correction") == pytest.approx(2, rel=1e-3)
+    assert highest_value([clip], "correction") == pytest.approx(2, rel=1e-3)
     further = Clip(sequence, moved + np.float32([0, 0.005, 0]), 1000.0)
-    assert end_of_scale([clip, further], "correction") == pytest.approx(7, rel=1e-3)
-    assert end_of_scale([Clip(sequence, sequence.skinned, 1000.0)], "correction") == 0.001
+    assert highest_value([clip, further], "correction") == pytest.approx(7, rel=1e-3)
+    assert highest_value([Clip(sequence, sequence.skinned, 1000.0)], "correction") == 0.001
     sequence.scan = None
     clip = Clip(sequence, moved, 1000.0)
     assert clip.colorings() == ["correction"]

@@ -1,6 +1,7 @@
 """A sequence as it is looked at: its meshes frame by frame, how far apart they are, and how that changes over time."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from threading import Lock
@@ -15,11 +16,11 @@ from data.mesh_sequence import MeshSequence
 from data.mesh_windows import MeshWindows, all_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import vertex_errors
-from utils.prediction import map_predictions
+from utils.plots import end_of_scale
+from utils.prediction import FRAMES_TO_LOOK_AT, map_predictions, spread
 
 Colored = Literal["error", "correction"]
 REFERENCE: dict[Colored, str] = {"error": "target", "correction": "skinned"}  # what the distances are from
-FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
 LOWEST_SCALE = 0.001  # mm
 
 
@@ -75,11 +76,9 @@ class Clip:
     def __post_init__(self) -> None:
         self.length = len(self.sequence.frame_numbers)
         self.centre = self.sequence.skinned[0].mean(axis=0, dtype=np.float64)
-        measured = {"error": ("skinned", "predicted"), "correction": ("predicted",)}[self.measured]
-        for name in measured:
-            if name == "skinned" or self.predicted is not None:
-                self.mean[name], self.worst[name] = np.full(self.length, np.nan), np.full(self.length, np.nan)
-                self.worst_vertex[name] = np.zeros(self.length, dtype=np.int64)
+        for name in [name for name in self.stored() if name != REFERENCE[self.measured]]:
+            self.mean[name], self.worst[name] = np.full(self.length, np.nan), np.full(self.length, np.nan)
+            self.worst_vertex[name] = np.zeros(self.length, dtype=np.int64)
 
     @property
     def measured(self) -> Colored:
@@ -121,10 +120,6 @@ class Clip:
         colorings: list[Colored] = ["error"] if "target" in there else []
         return colorings + (["correction"] if "predicted" in there else [])
 
-    def some_frames(self, count: int) -> list[int]:
-        """Return at most so many frames, from all over the clip."""
-        return sorted({*np.linspace(0, self.length - 1, min(self.length, count)).astype(int).tolist()})
-
     def measure(self, frame: int) -> None:
         """Measure one frame."""
         for name, values in self.values(self.measured, frame).items():
@@ -142,17 +137,22 @@ class Clip:
         return curves
 
 
-def end_of_scale(clips: list[Clip], colored: Colored) -> float:
-    """Return the end of a colour scale (mm) that fits frames from all over the clips: a few far-off vertices lie beyond it.
+def some_frames(clips: list[Clip]) -> Iterator[tuple[Clip, list[int]]]:
+    """Yield clips, and a few frames from all over each."""
+    for clip in clips:
+        yield clip, spread(clip.length, max(2, FRAMES_TO_LOOK_AT // len(clips))).tolist()
+
+
+def highest_value(clips: list[Clip], colored: Colored) -> float:
+    """Return the end of a colour scale (mm) that fits frames from all over the clips.
 
     For errors, those of the skinned mesh say where it is, and nothing is predicted for it.
     """
     values = []
-    for clip in clips:
-        frames = clip.some_frames(max(2, FRAMES_TO_LOOK_AT // len(clips)))
+    for clip, frames in some_frames(clips):
         shown = clip.stored()["target" if colored == "error" else "predicted"]
         if isinstance(shown, LivePredictions):
             shown.predict(np.array(frames))
         skinned = clip.sequence.skinned
         values += [clip.units_in_mm * vertex_errors(skinned[frame], shown[frame]) for frame in frames]
-    return max(float(np.percentile(np.concatenate(values), 99.5)), LOWEST_SCALE)
+    return max(end_of_scale(values), LOWEST_SCALE)

@@ -28,14 +28,13 @@ from data.mesh_windows import MeshWindows
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.metrics import vertex_errors
-from utils.plots import ERROR_COLORS, INK, error_colors
-from utils.prediction import map_predictions
+from utils.plots import ERROR_COLORS, INK, end_of_scale, error_colors
+from utils.prediction import FRAMES_TO_LOOK_AT, map_predictions, spread
 from utils.processes import rank
 from utils.rendering import Camera, cast_rays, frame_camera, paint, turning_cameras
 
 LONGEST, GAP, TOP, BOTTOM, BAR = 480, 24, 56, 44, 110  # pixels: of a mesh, and of what is around it
 TURNTABLE_STEPS = 120
-FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
 DOTS_PER_INCH = 100
 
 Panels = dict[
@@ -174,10 +173,9 @@ def label_of(panels: Panels) -> str:
     return "correction (mm)" if "correction" in panels else "distance to the scan (mm)"
 
 
-def end_of_scale(panels: list[Panels]) -> float:
+def highest_value(panels: list[Panels]) -> float:
     """Return the end of a colour scale (mm) for the first coloured mesh of each: the skinned one, where there are scans."""
-    values = [next(values for _, values in each.values() if values is not None) for each in panels]
-    return max(float(np.percentile(np.stack(values), 99.5)), 1e-6)
+    return end_of_scale([next(values for _, values in each.values() if values is not None) for each in panels])
 
 
 @dataclass
@@ -209,14 +207,14 @@ class Film:
     def strip(self, panels: list[Panels], camera: Camera) -> Strip:
         """Return the row that frames like the given ones fit into."""
         return make_strip(
-            list(panels[0]), self.model.surface.faces.cpu().numpy(), camera, end_of_scale(panels), label_of(panels[0])
+            list(panels[0]), self.model.surface.faces.cpu().numpy(), camera, highest_value(panels), label_of(panels[0])
         )
 
     def sequence(self, indices: list[int], path: Path) -> None:
         """Film some of the windows' frames, one after the other, under a camera that stands still."""
         frames = np.array(indices)
         see = partial(map_predictions, model=self.model, windows=self.windows, device=self.device)
-        some = frames[np.linspace(0, len(frames) - 1, min(len(frames), FRAMES_TO_LOOK_AT)).astype(int)]
+        some = frames[spread(len(frames), FRAMES_TO_LOOK_AT)]
         shown = [panels for panels, _ in see(self.see, frames=some)]
         skinned = np.stack([panels["skinned"][0] for panels in shown])
         strip = self.strip(shown, frame_camera(skinned, self.model.settings.up_axis, longest=LONGEST))

@@ -1,10 +1,11 @@
 """Pictures for people: the loss curve, and meshes side by side with their errors."""
 
+import base64
 import io
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy import ndarray
+from PIL import Image
 
 from data.safe_write import write_beside
 from utils.rendering import frame_camera, render_mesh
@@ -32,6 +34,23 @@ History = list[dict[str, float]]
 def error_colors(values: Float[ndarray, " V"], highest: float) -> Float[ndarray, "V 3"]:
     """Return colours, 0 to 1, of values between none and `highest`, the end of the colour bar."""
     return ERROR_COLORS(np.clip(values / highest, 0, 1))[:, :3]
+
+
+def end_of_scale(values: list[Float[ndarray, " *B"]]) -> float:
+    """Return the end of a colour scale for values, in their units: a few far-off vertices must not wash out the rest."""
+    return max(float(np.percentile(np.concatenate(values), 99.5)), 1e-6)
+
+
+def as_source(kind: str, content: bytes) -> str:
+    """Return a picture as an address for a page that holds it."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def as_png(picture: UInt8[ndarray, "height width channels"]) -> bytes:
+    """Return a picture as a PNG file in memory."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "png", optimize=True)
+    return content.getvalue()
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -175,8 +194,7 @@ def draw_comparison(
     """Draw meshes (V, 3) in a row under one camera: grey where no values (V,) are given, else coloured by them in mm."""
     camera = frame_camera(np.stack([vertices for vertices, _ in panels.values()]), up_axis)
     shown = [values for _, values in panels.values() if values is not None]
-    # a few far-off vertices must not wash out the rest
-    top = max(float(np.percentile(np.concatenate(shown), 99.5)), 1e-6)
+    top = end_of_scale(shown)
     width, height = (max(2.0, 5.2 * pixels / max(camera.pixels)) for pixels in camera.pixels)
     figure = Figure(figsize=(width * len(panels) + 1.1, height + 0.8), dpi=100, layout="constrained", facecolor="white")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]

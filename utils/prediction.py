@@ -16,7 +16,14 @@ from utils.model_inputs import read_inputs
 from utils.processes import combine, own_share
 from utils.training_blocks import read_meshes, whole_meshes
 
+FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
+
 Result = TypeVar("Result")
+
+
+def spread(length: int, count: int) -> Int[ndarray, " K"]:
+    """Return at most `count` of so many frames, from all over them, the first and the last among them."""
+    return np.linspace(0, length - 1, min(length, count)).astype(int)
 
 
 def map_predictions(

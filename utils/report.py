@@ -1,6 +1,5 @@
 """A report of predictions as one HTML file that needs no server and no network: numbers, curves, pictures, and a playback."""
 
-import base64
 import io
 import json
 import math
@@ -11,16 +10,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Int64
 from numpy import ndarray
-from PIL import Image
 from scipy.spatial import cKDTree
 
 from data.input_error import optional_packages
 from data.mesh_windows import MeshWindows
 from data.safe_write import write_beside
 from utils.export import Errors
-from utils.film import Film, Panels, end_of_scale, label_of
+from utils.film import Film, Panels, highest_value, label_of
 from utils.metrics import VERTEX_ERROR, summarise_errors, vertex_errors
-from utils.plots import draw_color_bar, draw_curves, draw_histogram, error_colors
+from utils.plots import as_png, as_source, draw_color_bar, draw_curves, draw_histogram, error_colors
 from utils.prediction import map_predictions
 from utils.processes import rank
 from utils.rendering import camera_axes, frame_camera, render_mesh
@@ -37,11 +35,6 @@ VIEWS = {"front": 25.0, "back": 205.0}  # degrees about the up axis
 STEPS_PER_UNIT = 4096  # of the playback's positions, whose meshes are two units large: half a millimetre of a body
 
 Values = dict[str, Float[ndarray, "T V"]]
-
-
-def as_source(kind: str, content: bytes) -> str:
-    """Return a picture as an address that holds it."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def check_report() -> None:
@@ -64,8 +57,13 @@ def measure(film: Film, errors: Errors) -> Values:
     return {"predicted": np.stack(list(map_predictions(correction, film.model, film.windows, every, film.device)))}
 
 
+def share_left(before: float, after: float) -> str:
+    """Return how much of an error is left; nothing where there was none."""
+    return f"{100 * after / before:.1f} %" if before > 0 else ""
+
+
 def summary_rows(errors: Errors) -> list[dict[str, str]]:
-    """Return the rows of the first table."""
+    """Return the rows of the first table, their cells in its order."""
     rows = []
     for name, arrays in errors.items():
         before, after = (summarise_errors(each) for each in arrays)
@@ -74,7 +72,7 @@ def summary_rows(errors: Errors) -> list[dict[str, str]]:
                 "name": name,
                 "before": f"{before.mean:.3f}",
                 "after": f"{after.mean:.3f}",
-                "left": f"{100 * after.mean / before.mean:.1f} %" if before.mean > 0 else "",
+                "left": share_left(before.mean, after.mean),
                 "percentile": f"{before.percentile_95:.2f} → {after.percentile_95:.2f}",
                 "largest": f"{before.maximum:.2f} → {after.maximum:.2f}",
             }
@@ -83,7 +81,10 @@ def summary_rows(errors: Errors) -> list[dict[str, str]]:
 
 
 def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict[str, str]]:
-    """Return a row for each joint that has vertices next to it, the worst prediction first; none without joints or scans."""
+    """Return a row for each joint that has vertices next to it, the worst prediction first; none without joints or scans.
+
+    Cells in the order of the table.
+    """
     first = np.array([0])
     joints = windows.joints(first)
     if joints is None or "skinned" not in values:
@@ -97,7 +98,7 @@ def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict
     rows = []
     for joint in sorted(np.unique(nearest), key=lambda joint: -after[nearest == joint].mean()):
         region = nearest == joint
-        skinned, predicted = before[region].mean(), after[region].mean()
+        skinned, predicted = float(before[region].mean()), float(after[region].mean())
         aside = float(joints[joint] @ right - middle) / height
         side = "" if abs(aside) < MIDDLE_OF_THE_BODY else ", left" if aside < 0 else ", right"
         rows.append(
@@ -107,7 +108,7 @@ def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict
                 "vertices": str(region.sum()),
                 "before": f"{skinned:.3f}",
                 "after": f"{predicted:.3f}",
-                "left": f"{100 * predicted / skinned:.1f} %" if skinned > 0 else "",
+                "left": share_left(skinned, predicted),
             }
         )
     return rows
@@ -121,9 +122,8 @@ def picture_frame(film: Film, panels: Panels, highest: float) -> list[dict[str, 
         for name, (vertices, values) in panels.items():
             if values is not None:
                 picture = render_mesh(vertices, faces, camera, error_colors(values, highest))
-                content = io.BytesIO()
-                Image.fromarray(np.round(255 * picture).astype(np.uint8)).save(content, "png", optimize=True)
-                views.append({"name": f"{name}, {view}", "picture": as_source("png", content.getvalue())})
+                content = as_png(np.round(255 * picture).astype(np.uint8))
+                views.append({"name": f"{name}, {view}", "picture": as_source("png", content)})
     return views
 
 
@@ -202,7 +202,7 @@ def write_report(path: Path, film: Film, errors: Errors, clips: dict[str, list[i
     by_frame = values["predicted"].mean(axis=1).argsort()
     chosen = {"best": by_frame[0], "median": by_frame[len(by_frame) // 2], "worst": by_frame[-1]}
     panels = [film.see_one(int(frame)) for frame in chosen.values()]
-    highest = end_of_scale([each for each, _ in panels])
+    highest = highest_value([each for each, _ in panels])
     what = "error (mm)" if errors else "correction (mm)"
     curves = []
     for name, indices in clips.items():

@@ -1,7 +1,5 @@
 """An interactive viewer in the browser: a timeline, errors over time, and a panel that says what the stage shows."""
 
-import base64
-import io
 import time
 from threading import Event, Thread
 from typing import Any
@@ -9,10 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int
 from numpy import ndarray
-from PIL import Image
 
-from utils.clip import FRAMES_TO_LOOK_AT, LOWEST_SCALE, Clip, LivePredictions, end_of_scale
-from utils.plots import CURVE_AXES, draw_color_bar, draw_curves
+from utils.clip import LOWEST_SCALE, Clip, LivePredictions, highest_value, some_frames
+from utils.plots import CURVE_AXES, as_png, as_source, draw_color_bar, draw_curves
 from utils.viewer_stage import Look, Stage, name_with_mean
 
 BLEND_ENDS = ("skinned", "predicted", "target")
@@ -39,8 +36,7 @@ field.dispatchEvent(new Event('input', {{bubbles: true}}));
 
 def html_picture(svg: bytes, attributes: str = "") -> str:
     """Return a picture as wide as the panel, as HTML."""
-    content = base64.b64encode(svg).decode()
-    return f'<img src="data:image/svg+xml;base64,{content}" style="width: 100%; display: block" {attributes}>'
+    return f'<img src="{as_source("svg+xml", svg)}" style="width: 100%; display: block" {attributes}>'
 
 
 def mark_in_curves(share: float) -> str:
@@ -76,14 +72,11 @@ class Viewer:
         self.changed, self.measured = Event(), Event()
         self.failure: Exception | None = None
         self.names = list(self.clip.stored())
-        self.highest = {coloring: end_of_scale(clips, coloring) for coloring in self.clip.colorings()}
-        count = max(2, FRAMES_TO_LOOK_AT // len(clips))
-        skinned = [clip.centred(clip.sequence.skinned[frame]) for clip in clips for frame in clip.some_frames(count)]
-        joints = [joints for frame in self.clip.some_frames(count) if (joints := self.clip.joints(frame)) is not None]
-        names = [*self.names, "blend"]
-        self.stage = Stage(
-            server, names, np.stack(skinned), np.stack(joints) if joints else None, faces, up_axis, ASPECT
-        )
+        self.highest = {coloring: highest_value(clips, coloring) for coloring in self.clip.colorings()}
+        skinned = np.concatenate([clip.centred(clip.sequence.skinned[some]) for clip, some in some_frames(clips)])
+        _, some = next(some_frames(clips))
+        joints = None if (found := self.clip.sequence.joints) is None else self.clip.centred(found[some])
+        self.stage = Stage(server, [*self.names, "blend"], skinned, joints, faces, up_axis, ASPECT)
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         server.gui.set_panel_label("skin2scan")
         server.gui.main_panel.dock_right()
@@ -185,10 +178,8 @@ class Viewer:
             picture = client.get_render(*size, transport_format="png", timeout=LONGEST_WAIT)
         except (TimeoutError, RuntimeError):  # a page that is hidden draws nothing, one that was closed never will
             return
-        content = io.BytesIO()
-        Image.fromarray(picture).save(content, "png")
         name = f"{as_text(self.clip.sequence.frame_names[self.frame])}.png"
-        client.send_file_download(name, content.getvalue(), save_immediately=True)
+        client.send_file_download(name, as_png(picture), save_immediately=True)
 
     # pictures
 

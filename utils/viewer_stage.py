@@ -32,9 +32,8 @@ def find_bones(joints: Float[ndarray, "K J 3"]) -> Int[ndarray, "B 2"]:
     """Return the pairs of joints that a bone goes between: the tree of joints whose distances are short and change least."""
     distances = np.linalg.norm(joints[:, :, None] - joints[:, None], axis=-1)
     weights = distances.mean(axis=0) + 10 * distances.std(axis=0)
-    tree = minimum_spanning_tree(
-        1 + 1e6 * weights / max(float(weights.max()), 1e-30)
-    ).tocoo()  # a zero would be no edge
+    weights = 1 + 1e6 * weights / max(float(weights.max()), 1e-30)  # a zero would be no edge
+    tree = minimum_spanning_tree(weights).tocoo()
     return np.stack([tree.row, tree.col], axis=1)
 
 
@@ -52,6 +51,18 @@ class Look:
     edges: bool
     highest: float  # mm: the end of the colour scale
     vertex: int | None
+
+
+@dataclass
+class Place:
+    """Handles of all that can be shown of one mesh."""
+
+    frame: Any  # what the others are relative to
+    plain: Any
+    colored: Any
+    edges: Any
+    mark: Any
+    label: Any
 
 
 class Stage:
@@ -94,14 +105,7 @@ class Stage:
             cell_color=(228, 228, 228), section_color=(208, 208, 208),
         )  # fmt: skip
         self.glb = {smooth: ColoredMesh(faces, skinned.shape[1], smooth) for smooth in (True, False)}
-        self.places: dict[str, Any] = {}
-        self.plain: dict[str, Any] = {}
-        self.colored: dict[str, Any] = {}
-        self.edges: dict[str, Any] = {}
-        self.marks: dict[str, Any] = {}
-        self.labels: dict[str, Any] = {}
-        for name in names:
-            self.add_place(scene, name, skinned[0])
+        self.places = {name: self.add_place(scene, name, skinned[0]) for name in names}
         if self.bones is not None:
             none = np.zeros((len(self.bones), 2, 3), np.float32)
             self.bone_lines = scene.add_line_segments("/skeleton/bones", none, BONE, line_width=2.0)
@@ -109,20 +113,20 @@ class Stage:
                 "/skeleton/joints", none[:, 0], JOINT, point_size=0.012, point_shape="circle"
             )
 
-    def add_place(self, scene: Any, name: str, vertices: Vertices) -> None:
+    def add_place(self, scene: Any, name: str, vertices: Vertices) -> Place:
         """Add all that can be shown of one mesh."""
-        self.places[name] = scene.add_frame(f"/{name}", show_axes=False)
-        self.plain[name] = scene.add_mesh_simple(
-            f"/{name}/surface", vertices, self.faces, color=COLORS[name], side="double"
-        )
-        self.edges[name] = scene.add_mesh_simple(
-            f"/{name}/edges", vertices, self.faces, color=EDGE, wireframe=True, opacity=0.4, visible=False
-        )
         colored = self.glb[True].glb(vertices, np.ones_like(vertices))
-        self.colored[name] = scene.add_glb(f"/{name}/heat_map", colored, visible=False)
-        self.marks[name] = scene.add_icosphere(f"/{name}/vertex", radius=0.012, color=MARKED, visible=False)
         above = self.middle + (0.5 * self.height + 0.05) * self.up
-        self.labels[name] = scene.add_label(f"/{name}/label", name, position=tuple(above), anchor="bottom-center")
+        return Place(
+            frame=scene.add_frame(f"/{name}", show_axes=False),
+            plain=scene.add_mesh_simple(f"/{name}/surface", vertices, self.faces, color=COLORS[name], side="double"),
+            colored=scene.add_glb(f"/{name}/heat_map", colored, visible=False),
+            edges=scene.add_mesh_simple(
+                f"/{name}/edges", vertices, self.faces, color=EDGE, wireframe=True, opacity=0.4, visible=False
+            ),
+            mark=scene.add_icosphere(f"/{name}/vertex", radius=0.012, color=MARKED, visible=False),
+            label=scene.add_label(f"/{name}/label", name, position=tuple(above), anchor="bottom-center"),
+        )
 
     def show(
         self,
@@ -135,40 +139,41 @@ class Stage:
         """Show these meshes and no others, those with values (mm) as heat maps; with joints, the skinned mesh is of glass."""
         seen = {}
         for name, place in self.places.items():
-            place.visible = name in meshes
+            place.frame.visible = name in meshes
         for column, (name, vertices) in enumerate(meshes.items()):
             across = (column - 0.5 * (len(meshes) - 1)) * self.spacing if look.side_by_side else 0.0
-            position = across * self.right - self.middle
-            self.places[name].position = position
-            self.labels[name].visible = look.side_by_side or column == 0
-            self.labels[name].text = labels[name] if look.side_by_side else " + ".join(meshes)
-            seen[name] = vertices * np.float32(self.zoom), position
+            place, position = self.places[name], across * self.right - self.middle
+            place.frame.position = position
+            place.label.visible = look.side_by_side or column == 0
+            place.label.text = labels[name] if look.side_by_side else " + ".join(meshes)
+            scaled = vertices * np.float32(self.zoom)
             glass = joints is not None and name == "skinned"
-            self.show_mesh(name, seen[name][0], None if glass else values.get(name), look)
+            self.show_mesh(place, scaled, None if glass else values.get(name), look)
+            seen[name] = scaled, position
+        self.seen = seen  # at once: somebody may just be clicking
         if self.bones is not None:
-            self.show_skeleton(joints if "skinned" in seen else None, seen)
-        self.seen = seen
+            self.show_skeleton(joints if "skinned" in meshes else None)
 
-    def show_mesh(self, name: str, vertices: Vertices, values: Values | None, look: Look) -> None:
+    def show_mesh(self, place: Place, vertices: Vertices, values: Values | None, look: Look) -> None:
         """Show one mesh in its place."""
-        plain, colored, edges, mark = self.plain[name], self.colored[name], self.edges[name], self.marks[name]
-        plain.visible, colored.visible = values is None, values is not None
-        edges.visible, mark.visible = look.edges, look.vertex is not None
+        place.plain.visible, place.colored.visible = values is None, values is not None
+        place.edges.visible, place.mark.visible = look.edges, look.vertex is not None
         if values is None:
-            plain.vertices, plain.flat_shading = vertices, not look.smooth
+            place.plain.vertices, place.plain.flat_shading = vertices, not look.smooth
         else:
-            colored.glb_data = self.glb[look.smooth].glb(vertices, error_colors(values, look.highest))
+            place.colored.glb_data = self.glb[look.smooth].glb(vertices, error_colors(values, look.highest))
         if look.edges:
-            edges.vertices = vertices
+            place.edges.vertices = vertices
         if look.vertex is not None:
-            mark.position = vertices[look.vertex]
+            place.mark.position = vertices[look.vertex]
 
-    def show_skeleton(self, joints: Float32[ndarray, "J 3"] | None, seen: dict[str, tuple[Vertices, ndarray]]) -> None:
+    def show_skeleton(self, joints: Float32[ndarray, "J 3"] | None) -> None:
         """Show joints and bones inside the skinned mesh; none where there are no joints."""
-        self.plain["skinned"].opacity = None if joints is None else GLASS
+        self.places["skinned"].plain.opacity = None if joints is None else GLASS
         self.points.visible = self.bone_lines.visible = joints is not None
         if joints is not None:
-            self.points.points = points = (joints * self.zoom + seen["skinned"][1]).astype(np.float32)
+            _, position = self.seen["skinned"]
+            self.points.points = points = (joints * self.zoom + position).astype(np.float32)
             self.bone_lines.points = points[self.bones]
 
     def pick(self, origin: tuple[float, ...], direction: tuple[float, ...]) -> int | None:
