@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from models.rest_surface import RestSurface
 from utils.checkpoint import save_checkpoint
 from utils.training import Progress
 
+ROOT = Path(__file__).parent.parent
 RINGS, AROUND = 9, 8
 
 
@@ -110,17 +112,22 @@ def tube_surface():
     return tube_surface_with_joints(0)
 
 
+def untrained_model(surface, random_output=False, **settings):
+    """An auto-encoder that nothing was fitted to; it answers with the skinned mesh, or where `random_output` with anything."""
+    torch.manual_seed(0)
+    model = MeshAutoencoder(ModelSettings(**settings), surface)
+    if random_output:
+        for parameter in model.decoder.output.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
 @pytest.fixture
 def make_model(tube_surface):
     """A function that returns an auto-encoder of the tube, with weights drawn at random where `random_output`."""
 
     def make(random_output=False, **settings):
-        torch.manual_seed(0)
-        model = MeshAutoencoder(ModelSettings(**settings), tube_surface)
-        if random_output:
-            for parameter in model.decoder.output.parameters():
-                torch.nn.init.normal_(parameter, std=0.1)
-        return model
+        return untrained_model(tube_surface, random_output, **settings)
 
     return make
 
@@ -140,5 +147,39 @@ def save_untrained(path, model, **contents):
 
 def run_script(folder, name, *arguments):
     """Run a script of the project in `folder`, as from a terminal; return the finished process."""
-    command = [sys.executable, Path(__file__).parent.parent / name, *arguments]
+    command = [sys.executable, ROOT / name, *arguments]
     return subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, encoding="utf-8")
+
+
+def script_with(folder, name, *lines):
+    """Write a script that is one of the project's but for some lines run before; return its path."""
+    path = folder / f"changed_{name}"
+    start = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {name[:-3]} as script"]
+    start += ["from utils import command_line, training_blocks", *lines, "command_line.run(script.main)"]
+    path.write_text("\n".join(start))
+    return path
+
+
+def started(folder, script, *arguments, **options):
+    """Start a script in a folder."""
+    command = list(map(str, [sys.executable, ROOT / script, *arguments]))
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_for(condition, process, seconds=60, pause=0.01):
+    """Wait until a condition is there; fail where the process ends before."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(pause)
+
+
+def leftovers(folder):
+    return [path for path in folder.rglob("*") if path.name.endswith(".partial")]
+
+
+def in_one_line(process_or_errors):
+    """The last line that a process wrote to its standard error, which holds no traceback."""
+    assert "Traceback" not in process_or_errors
+    return process_or_errors.strip().splitlines()[-1]

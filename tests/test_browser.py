@@ -12,14 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from conftest import run_script, save_untrained, tube_surface_with_joints, write_tube
+from conftest import run_script, save_untrained, tube_surface_with_joints, untrained_model, write_tube
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
-
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 
 ROOT = Path(__file__).parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -38,10 +35,7 @@ def tubes(tmp_path_factory):
     """A folder with a tube's meshes and joints, and a checkpoint whose predictions are random."""
     folder = tmp_path_factory.mktemp("seen")
     write_tube(folder, num_frames=20, with_joints=True)
-    torch.manual_seed(0)
-    model = MeshAutoencoder(ModelSettings(num_condition_frames=3), tube_surface_with_joints(0))
-    for parameter in model.decoder.output.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
+    model = untrained_model(tube_surface_with_joints(0), random_output=True, num_condition_frames=3)
     save_untrained(folder / "1.pt", model)
     return folder
 

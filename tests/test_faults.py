@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import run_script, tube_frames, write_tube
+from conftest import in_one_line, leftovers, run_script, script_with, started, tube_frames, wait_for, write_tube
 
 from data.obj import write_obj
 from utils.checkpoint import build_model, farthest_checkpoint, find_checkpoint, load_checkpoint
@@ -26,40 +26,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and lim
 ROOT = Path(__file__).parent.parent
 DATA = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj"]
 SHORT = "training_blocks.STEPS_PER_EPOCH = 8"
-
-
-def script_with(folder, name, *lines):
-    """Write a script that is one of the project's but for some lines run before; return its path."""
-    path = folder / f"changed_{name}"
-    start = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {name[:-3]} as script"]
-    start += ["from utils import command_line, training_blocks", *lines, "command_line.run(script.main)"]
-    path.write_text("\n".join(start))
-    return path
-
-
-def started(folder, script, *arguments, **options):
-    """Start a script in a folder."""
-    command = list(map(str, [sys.executable, ROOT / script, *arguments]))
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def wait_for(condition, process, seconds=60, pause=0.01):
-    """Wait until a condition is there; fail where the process ends before."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(pause)
-
-
-def leftovers(folder):
-    return [path for path in folder.rglob("*") if path.name.endswith(".partial")]
-
-
-def in_one_line(process_or_errors):
-    """The last line that a process wrote to its standard error, which holds no traceback."""
-    assert "Traceback" not in process_or_errors
-    return process_or_errors.strip().splitlines()[-1]
 
 
 def weights(folder, model_type="without_joints"):
@@ -134,103 +100,6 @@ def tubes(tmp_path_factory):
     run = run_script(folder, script_with(folder, "fit_mesh.py", SHORT), *DATA, "-n_cond", 3, "-n_ep", 1)
     assert run.returncode == 0, run.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def many_files(tmp_path_factory):
-    """A folder of so many files that they are read by several processes, for a second or more."""
-    folder = tmp_path_factory.mktemp("many")
-    vertices = np.random.default_rng(0).normal(size=(20_000, 3))
-    faces = np.arange(19_998)[:, None] + np.arange(3)
-    for kind in ("sbs", "target"):
-        first = folder / kind / "mesh.00001.obj"
-        write_obj(first, vertices, faces)
-        for number in range(2, 201):
-            os.link(first, first.with_name(f"mesh.{number:05d}.obj"))
-    return folder
-
-
-@pytest.fixture
-def reading(many_files, tmp_path):
-    """A training that is reading its meshes, by several processes, and the cache they go to."""
-    cache = tmp_path / "cache"
-    environment = os.environ | {"SKIN2SCAN_CACHE": str(cache)}
-    process = started(
-        tmp_path, "fit_mesh.py", "-src", many_files / "sbs", "-tar", many_files / "target", env=environment
-    )
-    try:
-        wait_for(
-            lambda: [
-                each for path in leftovers(cache) for each in path.glob("vertices.npy") if each.stat().st_size > 100_000
-            ],
-            process,
-        )
-        yield process, cache
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def readers(process):
-    """The processes that read for another."""
-    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
-    return [int(number) for number in found.stdout.split()]
-
-
-needs_pool = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: files are read one after the other")
-
-
-@needs_pool
-def test_stopped_while_it_reads(reading):
-    process, cache = reading
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert in_one_line(errors) == "interrupted"
-    assert leftovers(cache) == []
-
-
-@needs_pool
-def test_killed_while_it_reads(reading):
-    process, cache = reading
-    wait_for(lambda: len(readers(process)) >= 2, process)
-    left = readers(process)
-    process.kill()
-    process.communicate(timeout=60)
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{number}").exists() for number in left) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(Path(f"/proc/{number}").exists() for number in left)
-    assert [path.suffix for path in cache.iterdir() if path.suffix != ".partial"] == [".lock"]
-
-
-@needs_pool
-def test_a_reader_is_killed_in_the_middle_of_a_mesh(reading, many_files):
-    process, cache = reading
-    process.send_signal(signal.SIGSTOP)  # nobody takes what the readers hand over: they wait, half of it handed over
-    time.sleep(0.5)
-    os.kill(readers(process)[0], signal.SIGKILL)
-    process.send_signal(signal.SIGCONT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert in_one_line(errors) == (
-        f"error: reading {many_files / 'sbs'}: one of {min(os.cpu_count(), 3)} processes ended, killed or out of memory, "
-        "expected all to go on to the end"
-    )
-    assert leftovers(cache) == []
-
-
-@needs_pool
-def test_a_file_changes_while_it_is_read(reading, many_files):
-    process, cache = reading
-    os.utime(many_files / "sbs" / "mesh.00100.obj")
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert (
-        in_one_line(errors)
-        == f"error: {many_files / 'sbs'}: changed while it was read, expected files that nobody writes to"
-    )
-    assert [path.suffix for path in cache.iterdir()] == [".lock"]
 
 
 def test_meshes_removed_during_training(tubes, tmp_path):

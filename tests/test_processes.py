@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import run_script, write_tube
+from conftest import run_script, script_with, write_tube
 
 from data.mesh_frames import load_frames
 from data.obj import read_obj
@@ -43,16 +43,7 @@ def folder(tmp_path_factory):
 
 def trained(folder, name, processes, script="fit_mesh.py"):
     # few steps: rounding differs with the order of sums, and grows with every step
-    short = folder / "short.py"
-    lines = [
-        "import sys",
-        f"sys.path.insert(0, {str(ROOT)!r})",
-        f"import {script.removesuffix('.py')} as script",
-        "from utils import command_line, training_blocks",
-        "training_blocks.STEPS_PER_EPOCH = 8",
-        "command_line.run(script.main)",
-    ]
-    short.write_text("\n".join(lines))
+    short = script_with(folder, script, "training_blocks.STEPS_PER_EPOCH = 8")
     run = torchrun(folder, processes, short, *FIT, "-n_ep", "1", "-m_type", name)
     assert run.returncode == 0, run.stderr
     (checkpoint,) = (folder / "saved_model" / name).glob("*/1.pt")
