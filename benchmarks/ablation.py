@@ -26,7 +26,7 @@ from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
-from utils import linear_fit
+from utils import cross_validation
 from utils.losses import reconstruction
 from utils.prediction import mean_errors
 from utils.run_folders import TrainingRun, new_timestamp
@@ -34,7 +34,7 @@ from utils.training import Trainer, TrainingOptions
 from utils.training_blocks import SHUFFLED_VERTICES
 
 CPU = torch.device("cpu")
-FULL_CANDIDATES = linear_fit.candidate_groups
+FULL_CANDIDATES = cross_validation.candidate_groups
 
 
 def squared_distance(predicted, target):
@@ -57,10 +57,10 @@ def wide(encoder, expert):
 # name: (settings, module attributes in place of others)
 ROWS = {
     "as it is": ({}, {}),
-    "no linear part, only the mean correction": ({}, {"utils.linear_fit.candidate_groups": lambda _: [()]}),
-    "linear part without oscillators": ({}, {"utils.linear_fit.candidate_groups": without_oscillators}),
-    "linear part, least penalty": ({}, {"utils.linear_fit.PENALTIES": (3e-4,)}),
-    "linear part, penalty 0.3": ({}, {"utils.linear_fit.PENALTIES": (0.3,)}),
+    "no linear part, only the mean correction": ({}, {"utils.cross_validation.candidate_groups": lambda _: [()]}),
+    "linear part without oscillators": ({}, {"utils.cross_validation.candidate_groups": without_oscillators}),
+    "linear part, least penalty": ({}, {"utils.cross_validation.PENALTIES": (3e-4,)}),
+    "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),

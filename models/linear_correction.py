@@ -1,25 +1,50 @@
 """The linear part of the correction: for each vertex its own map from what it sees, fitted in closed form."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+MOST_SMOOTHING_STEPS = 4
+
+
+def smoothed(vectors: Float[Tensor, "B V 3"], neighbours: Int[Tensor, "V K"], steps: int) -> Float[Tensor, "B V 3"]:
+    """Return world vectors (B, V, 3), each replaced by the mean over its neighbours, so many times; any units."""
+    batch, num_vertices, _ = vectors.shape
+    for _ in range(steps):
+        near = vectors.index_select(1, neighbours.T.flatten())
+        vectors = near.view(batch, -1, num_vertices, 3).mean(dim=1)
+    return vectors
 
 
 class LinearCorrection(nn.Module):
-    """A mean and coefficients per vertex: zero until `utils.linear_fit` has seen the training frames.
+    """Per vertex a mean correction, and coefficients of what is added to it: zero until `utils.linear_fit` has seen the frames.
 
     Skin and cloth follow the motion near them almost linearly, and every part in its own way. What is linear is solved for, per
-    vertex and with as much regularisation as the data ask for; the network then learns what is left of the correction.
+    vertex and with as much regularisation as the data ask for; the network then learns what is left of the correction. What
+    either adds to the mean is smoothed `smoothing_steps` times, 0 to `MOST_SMOOTHING_STEPS`; a checkpoint keeps the number.
     """
 
     mean: Tensor
+    constant: Tensor
     coefficients: Tensor
 
     def __init__(self, num_vertices: int, num_features: int):
         super().__init__()
         self.register_buffer("mean", torch.zeros(num_vertices, 3))
+        self.register_buffer("constant", torch.zeros(num_vertices, 3))
         self.register_buffer("coefficients", torch.zeros(num_vertices, num_features, 3))
+        self.smoothing_steps = 0
+
+    def get_extra_state(self) -> Tensor:
+        """Return what a checkpoint keeps beside the tensors."""
+        return torch.tensor(self.smoothing_steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take what `get_extra_state` gave; raise `ValueError` where that is no number of steps."""
+        if not 0 <= int(state) <= MOST_SMOOTHING_STEPS:
+            raise ValueError(f"found {int(state)} smoothing steps, expected 0 to {MOST_SMOOTHING_STEPS}")
+        self.smoothing_steps = int(state)
 
     def forward(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
-        """Return the linear correction (B, V, 3) in each vertex' own frame, file units."""
-        return self.mean + (features.unsqueeze(2) @ self.coefficients).squeeze(2)
+        """Return what the features add to the mean correction (B, V, 3), in each vertex' own frame, file units."""
+        return (features.unsqueeze(2) @ self.coefficients).squeeze(2) + self.constant

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.linear_correction import LinearCorrection
+from models.linear_correction import LinearCorrection, smoothed
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.oscillators import PERIODS, oscillator_states
@@ -140,11 +140,28 @@ class MeshAutoencoder(nn.Module):
         frames = self.frames(skinned) if frames is None else frames
         return to_local(frames, (scan - skinned).unsqueeze(2)).squeeze(2)
 
-    def linear_answer(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
-        """Return the part of the answer (B, V, 3) that needs no network, file units; zero in world coordinates."""
+    def linear_answer(
+        self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the part of the answer (B, V, 3) that needs no network, file units; zero in world coordinates.
+
+        `frames` are the surface frames of the current skinned meshes.
+        """
         if self.settings.coordinates == "world":
             return features.new_zeros(*features.shape[:2], 3)
-        return self.linear(features)
+        return self.linear.mean + self.smoothed(self.linear(features), frames)
+
+    def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return what is added to the mean correction (B, V, 3), in the vertices' own frames, smoothed over the surface.
+
+        Maps of neighbours that few training frames were fitted to agree on what they have seen, and not on the rest: in new
+        motions the surface becomes rough. How much smoothing that asks for is up to the data; often it is none.
+        """
+        if not self.linear.smoothing_steps:
+            return change
+        in_world = to_world(frames, change.unsqueeze(2)).squeeze(2)
+        in_world = smoothed(in_world, self.surface.neighbours, self.linear.smoothing_steps)
+        return to_local(frames, in_world.unsqueeze(2)).squeeze(2)
 
     def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
         """Return what the network answers beside `linear_answer` (S, 3), file units, for any S samples: rows of `features`
@@ -185,8 +202,9 @@ class MeshAutoencoder(nn.Module):
             network = torch.cat(parts).view(batch, num_vertices, 3)
         else:
             network = self.forward(*samples).view(batch, num_vertices, 3)
-        answer = self.linear_answer(features) + self.network_strength * network
+        answer = self.network_strength * network
         if self.settings.coordinates == "local":
+            answer = self.linear.mean + self.smoothed(self.linear(features) + answer, frames)
             # a motion wilder than those of training must not tear the mesh: no correction longer than any seen at the vertex
             length = torch.linalg.vector_norm(answer, dim=2)
             answer = answer * (self.longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)

@@ -21,6 +21,7 @@ NUM_EIGENFUNCTIONS = 16
 NUM_ANCHORS = 128
 NUM_NEAREST_ANCHORS = 8
 NUM_NEAREST_JOINTS = 4
+NUM_NEIGHBOURS = 8
 DENSE_SOLVER_BELOW = 200  # vertices
 
 
@@ -145,6 +146,18 @@ def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"
     return ends
 
 
+def nearest_neighbours(faces: Int[ndarray, "F 3"], num_vertices: int) -> Int[ndarray, "V K"]:
+    """Return up to `NUM_NEIGHBOURS` vertices that share an edge with each vertex; the vertex itself where there are fewer."""
+    edges = unique_edges(faces)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    place = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
+    neighbours = np.tile(np.arange(num_vertices)[:, None], NUM_NEIGHBOURS)
+    few = place < NUM_NEIGHBOURS
+    neighbours[both[few, 0], place[few]] = both[few, 1]
+    return neighbours
+
+
 def power_of_two_near(extent: float) -> float:
     """Return the largest power of two up to an extent: to divide by it is exact. One for no extent."""
     return 2.0 ** np.floor(np.log2(extent)) if extent > 0 else 1.0
@@ -166,8 +179,8 @@ class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
 
     `vertices` are relative to their mean. `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to
-    each vertex. `unit` is a length near the mesh's extent: in units of it, areas and squares of lengths are far from the ends
-    of single precision.
+    each vertex, `neighbours` (V, K) which vertices are next to it. `unit` is a length near the mesh's extent: in units of it,
+    areas and squares of lengths are far from the ends of single precision.
     """
 
     vertices: Tensor
@@ -180,6 +193,7 @@ class RestSurface(nn.Module):
     eigenfunctions: Tensor
     anchors: Tensor
     nearest_anchor: Tensor
+    neighbours: Tensor
 
     def __init__(self, buffers: dict[str, Tensor]):
         super().__init__()
@@ -191,6 +205,8 @@ class RestSurface(nn.Module):
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("nearest_anchor", nearest, persistent=False)
+        neighbours = nearest_neighbours(self.faces.cpu().numpy(), len(self.vertices))
+        self.register_buffer("neighbours", torch.from_numpy(neighbours).to(self.faces.device), persistent=False)
 
     @classmethod
     def from_mesh(

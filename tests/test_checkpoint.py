@@ -13,12 +13,14 @@ from utils.checkpoint import FORMAT, build_model, find_checkpoint, load_checkpoi
 
 def test_a_model_comes_back_without_any_data(make_model, tmp_path):
     model = make_model(random_output=True, num_condition_frames=3, latent_size=7)
+    model.linear.smoothing_steps = 2
     path = tmp_path / "1.pt"
     save_untrained(path, model, timestamp="2026-01-31_12-00-00_2")
     stored = load_checkpoint(path)
     assert stored["timestamp"] == "2026-01-31_12-00-00_2"
     again = build_model(stored, path)
     assert again.settings == model.settings
+    assert again.linear.smoothing_steps == 2
     window = model.surface.vertices.expand(2, 3, -1, -1).contiguous()
     assert torch.equal(again.predict(window), model.predict(window))
 
@@ -156,6 +158,7 @@ def outside(name, index):
         ({}, lambda state: state.update(up=torch.zeros(3, dtype=torch.float64)), "up: .*float64"),
         ({}, lambda state: state["embedding"].fill_(torch.nan), "embedding holds numbers that are not finite"),
         ({}, lambda state: state.update({"surface.vertices": torch.zeros(5, 3)}), "tangent_ends of shape"),
+        ({}, lambda state: state["linear._extra_state"].fill_(10**9), "1000000000 smoothing steps, expected 0 to 4"),
         ({}, outside("surface.faces", 72), "faces with an index of 72, expected 0 to 71"),
         ({}, outside("surface.tangent_ends", -1), "tangent_ends with an index of -1"),
         ({}, outside("surface.nearest_anchors", 10**12), "nearest_anchors with an index of 10+"),

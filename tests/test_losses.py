@@ -83,7 +83,7 @@ def whole_meshes(model, num_frames=3):
     skinned = window[:, -1]
     vertex = torch.arange(skinned.shape[1]).expand(num_frames, -1)
     features = model.features(window)
-    linear = model.linear_answer(features)
+    linear = model.linear_answer(features, model.frames(skinned))
     targets = model.targets(skinned, scan) - linear
     return Samples(features, targets, vertex, skinned, model.frames(skinned), linear), window, scan
 

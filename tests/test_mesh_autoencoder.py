@@ -148,6 +148,25 @@ def test_the_answer_is_the_linear_part_and_as_much_of_the_networks_as_is_trusted
     torch.testing.assert_close(answer[:, vertex], expected + 0.25 * network[:, vertex], atol=1e-5, rtol=1e-4)
 
 
+def test_what_is_added_to_the_mean_is_smoothed_in_space(make_model):
+    model = make_model(random_output=True, num_condition_frames=3)
+    window = tube_windows()
+    for name in ("mean", "constant"):
+        torch.nn.init.normal_(getattr(model.linear, name), std=0.1)
+    torch.nn.init.normal_(model.linear.coefficients, std=0.1)
+    skinned = window[:, -1]
+    mean = model.to_points(model.linear.mean.expand(4, -1, -1), skinned, model.frames(skinned))
+    change = model.predict(window) - mean
+    model.linear.smoothing_steps = 2
+    for _ in range(2):
+        change = torch.stack([change[:, near].mean(dim=1) for near in model.surface.neighbours], dim=1)
+    torch.testing.assert_close(model.predict(window), mean + change, atol=1e-5, rtol=0)
+    turn = torch.from_numpy(Rotation.from_rotvec([0, 0.9, 0]).as_matrix()).float()
+    torch.testing.assert_close(
+        model.predict(window @ turn.T + 2), model.predict(window) @ turn.T + 2, atol=2e-5, rtol=0
+    )
+
+
 def test_a_longer_history_is_seen_by_the_oscillators_alone(make_model):
     model = make_model(num_condition_frames=3)
     frames = torch.from_numpy(tube_frames(20)).float()

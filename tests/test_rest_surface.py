@@ -11,6 +11,7 @@ from models.rest_surface import (
     laplacian_eigenfunctions,
     longest_edge_ends,
     nearest_along_surface,
+    nearest_neighbours,
     unique_edges,
 )
 
@@ -79,6 +80,14 @@ def test_anchors_are_near_along_the_surface_not_through_the_air():
 def test_tangent_edge_is_the_longest():
     vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0], [5, 5, 5]], float)
     assert longest_edge_ends(vertices, np.array([[0, 1], [0, 2], [1, 2]])).tolist() == [2, 2, 1, 3]
+
+
+def test_neighbours_share_an_edge():
+    fan = np.array([[0, i, i % 10 + 1] for i in range(1, 11)])  # ten triangles around the first of twelve vertices
+    neighbours = nearest_neighbours(fan, 12).tolist()
+    assert neighbours[0] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sorted(neighbours[3]) == [0, 2, 3, 3, 3, 3, 3, 4]
+    assert neighbours[11] == [11] * 8
 
 
 @pytest.mark.parametrize(

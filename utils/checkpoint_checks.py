@@ -24,7 +24,7 @@ CONTENTS = {"settings": dict, "model": dict, "model_type": str, "timestamp": str
 CONTENTS |= {"options": dict, "optimizer": dict, "progress": dict}
 PROGRESS = {"epoch": int, "step": int, "recent_steps": int, "recent": dict, "curves": dict, "history": list}
 LOWEST_SETTINGS = {"num_embeddings": 0, "num_joints": 0}  # 1 for all other numbers
-UNBOUNDED = {"longest"}  # may be infinite: no correction is too long
+UNBOUNDED = {"longest", "feature_scale"}  # may be infinite: no correction is too long, a feature is not looked at
 
 
 def check_archive(path: Path) -> None:

@@ -1,13 +1,10 @@
 """The linear part of the model, solved for before the network is trained, and the scales of what the network sees.
 
-A ridge regression for each vertex, on what the vertex sees. How much to regularise, whether to look at the optional inputs, and
-how far to trust the outcome at all is chosen by cross-validation over blocks of consecutive frames, so that few frames and
-many, and motion that says nothing about the scan, all come out well without anybody tuning.
+A ridge regression for each vertex, on what the vertex sees; `utils.cross_validation` chooses what that is, and how far to
+regularise, smooth and trust the outcome.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -19,128 +16,29 @@ from tqdm import tqdm
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
+from utils.cross_validation import Choice, Patches, SeenFrames, choose, columns_of, optional_groups
 from utils.processes import combine, own_share, rank
+from utils.ridge_regression import solve
 from utils.training_blocks import FRAMES_AT_ONCE, read_meshes
 
 FOLDS = 8
-PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
-AS_GOOD_AS_BEST = 1.02
-VERTICES_TO_CHOOSE_BY = 256
 FRAMES_TO_FIT = 1200
+FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48
-VERTICES_AT_ONCE = 2048
-ROUNDING = 1e-6  # of a matrix' mean diagonal: what features in single precision leave uncertain
 LARGEST_MOMENTS = 120_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
-
-
-@dataclass
-class Choice:
-    """What cross-validation chose: feature groups, penalty, strength of the answer, and the share of the RMS correction that is
-    left in frames not fitted to."""
-
-    groups: tuple[str, ...]
-    penalty: float
-    strength: float
-    left: float
-
-    def __str__(self) -> str:
-        damped = f", damped to {self.strength:.2f}" if self.strength < 0.995 else ""
-        seen = ", ".join(self.groups) or "nothing: each vertex' mean correction"
-        return (
-            f"linear part: sees {seen}; penalty {self.penalty:g}{damped}; "
-            f"leaves {100 * self.left:.1f} % of the correction (RMS) in frames kept out of its fit"
-        )
-
-
-def columns_of(model: MeshAutoencoder, groups: tuple[str, ...]) -> list[int]:
-    """Return the features that belong to some groups."""
-    columns: list[int] = []
-    start = 0
-    for name, vectors in model.groups.items():
-        if name in groups:
-            columns += range(start, start + 3 * vectors)
-        start += 3 * vectors
-    return columns
-
-
-def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
-    """Return the sets of feature groups to choose from: with and without joints, and ever slower oscillators, or nothing."""
-    oscillators = [name for name in model.groups if name.startswith("oscillators")]
-    joints = [name for name in model.groups if name.startswith("joint")]
-    always = [name for name in model.groups if name not in oscillators and name not in joints]
-    candidates: list[tuple[str, ...]] = [()]
-    for count, extra in product(range(len(oscillators) + 1), ([], joints) if joints else ([],)):
-        candidates.append((*always, *oscillators[:count], *extra))
-    return candidates
 
 
 def read_features(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
-) -> Iterator[tuple[Float[Tensor, "B V C"], Float[Tensor, "B V 3"]]]:
-    """Yield features and targets of some frames, a few at a time."""
+) -> Iterator[tuple[Float[Tensor, "B V C"], Float[Tensor, "B V 3"], Float[Tensor, "B V 3 3"]]]:
+    """Yield features, targets and surface frames of some frames, a few at a time."""
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
         meshes = read_meshes(model, windows, some, device)
         skinned = meshes.inputs[0][:, -1]
         surface_frames = model.frames(skinned)
-        yield model.features(*meshes.inputs, surface_frames), model.targets(skinned, meshes.scan, surface_frames)
-
-
-def solve(
-    moments: Float[Tensor, "V D D"], columns: list[int], penalty: float
-) -> tuple[Float[Tensor, "V K 3"], list[int]]:
-    """Return coefficients (V, K, 3) of `columns` and a constant one, and which rows of the moments they stand for.
-
-    `moments` are sums over frames of products of [features, 1, targets]; the penalty is per frame; the constant has none.
-    """
-    ones = moments.shape[1] - 4
-    rows = [*columns, ones]
-    ridge = torch.full((len(rows),), penalty, dtype=torch.float64, device=moments.device)
-    ridge[-1] = 0
-    solutions = []
-    for some in moments.split(VERTICES_AT_ONCE):
-        mean = some / some[:, ones, ones].clamp_min(1)[:, None, None]
-        matrix = mean[:, rows][:, :, rows]
-        size = matrix.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1)
-        matrix = matrix + torch.diag_embed(ridge + ROUNDING * size[:, None])
-        solutions.append(torch.cholesky_solve(mean[:, rows, ones + 1 :], torch.linalg.cholesky(matrix)))
-    return torch.cat(solutions), rows
-
-
-def squares(
-    moments: Float[Tensor, "V D D"], coefficients: Float[Tensor, "V K 3"], rows: list[int]
-) -> Float[Tensor, "3"]:
-    """Return the sums over vertices and frames of target², target · answer and answer²."""
-    targets = list(range(moments.shape[1] - 3, moments.shape[1]))
-    sums = torch.zeros(3, dtype=torch.float64, device=moments.device)
-    for some, weights in zip(moments.split(VERTICES_AT_ONCE), coefficients.split(VERTICES_AT_ONCE), strict=True):
-        answer = some[:, rows][:, :, rows] @ weights
-        sums[0] += some[:, targets, targets].sum()
-        sums[1] += (some[:, rows][:, :, targets] * weights).sum()
-        sums[2] += (answer * weights).sum()
-    return sums
-
-
-def choose(model: MeshAutoencoder, folds: Float[Tensor, "K V D D"]) -> Choice:
-    """Return what leaves the least squared error in each fold (K) of frames when fitted to the others.
-
-    Of penalties that leave about as much, the strongest: other motions will ask for more than these folds do.
-    """
-    total = folds.sum(dim=0)
-    choices = []
-    for groups in candidate_groups(model):
-        columns = columns_of(model, groups)
-        for penalty in PENALTIES if groups else PENALTIES[-1:]:
-            sums = torch.zeros(3, dtype=torch.float64, device=folds.device)
-            for fold in folds:
-                sums += squares(fold, *solve(total - fold, columns, penalty))
-            target, shared, answer = sums.tolist()
-            strength = float(np.clip(shared / answer, 0, 1)) if answer > 0 else 1.0
-            left = max(0.0, target - 2 * strength * shared + strength**2 * answer)
-            choices.append(Choice(groups, penalty, strength, (left / target) ** 0.5 if target > 0 else 0.0))
-    best = min(choices, key=lambda choice: choice.left)
-    as_good = [c for c in choices if c.groups == best.groups and c.left <= AS_GOOD_AS_BEST * best.left]
-    return max(as_good, key=lambda choice: choice.penalty)
+        features = model.features(*meshes.inputs, surface_frames)
+        yield features, model.targets(skinned, meshes.scan, surface_frames), surface_frames
 
 
 def set_scales(
@@ -154,7 +52,7 @@ def set_scales(
     vertex_mean = torch.zeros(num_vertices, num_features, dtype=torch.float64, device=device)
     mean_square = torch.zeros(num_features, dtype=torch.float64, device=device)
     targets = []
-    for features, target in read_features(model, windows, frames, device):
+    for features, target, _ in read_features(model, windows, frames, device):
         vertex_mean += features.double().sum(0) / len(frames)
         mean_square += features.double().square().sum((0, 1)) / (len(frames) * num_vertices)
         targets.append(target)
@@ -188,34 +86,45 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     if model.settings.coordinates == "world":
         return None
     frames = np.linspace(0, len(windows) - 1, min(len(windows), FRAMES_TO_FIT)).astype(int)
+    every = -(-len(frames) // FRAMES_TO_SMOOTH_BY)
     blocks = [own_share(block) for block in np.array_split(frames, min(FOLDS, len(frames)))]
     num_vertices, size = len(shift), len(scale) + 4
     at_once = max(1, LARGEST_MOMENTS // size**2)
-    sampled = np.linspace(0, num_vertices - 1, min(num_vertices, VERTICES_TO_CHOOSE_BY)).astype(int)
+    patches = Patches.over(model.surface.neighbours.cpu().numpy())
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
-    choice, left = None, 0.0
+    choice = None
     model.longest.zero_()
     with tqdm(total=len(parts) * sum(map(len, blocks)), desc="linear part", unit="frame", disable=rank() > 0) as bar:
         for part in parts:
             moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
-            folds = torch.zeros(len(blocks), len(sampled), size, size, dtype=torch.float64, device=device)
-            for fold, block in zip(folds, blocks, strict=True):
-                for features, targets in read_features(model, windows, block, device):
+            folds = torch.zeros(len(blocks), len(patches.vertices), size, size, dtype=torch.float64, device=device)
+            seen: list[list[SeenFrames]] = [[] for _ in blocks]
+            for fold, block, kept in zip(folds, blocks, seen, strict=True):
+                for features, targets, surface_frames in read_features(model, windows, block, device):
                     ones = torch.ones_like(targets[..., :1])
-                    row = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
-                    row = row.transpose(0, 1).double()  # (V, B, D)
-                    moments.baddbmm_(row[part].transpose(1, 2), row[part])
+                    rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
+                    add_products(moments, rows[:, part])
                     if choice is None:
-                        fold.baddbmm_(row[sampled].transpose(1, 2), row[sampled])
+                        in_patches = rows[:, patches.vertices]
+                        add_products(fold, in_patches)
+                        kept.append(SeenFrames(in_patches[::every], surface_frames[::every, patches.vertices]))
                         lengths = torch.linalg.vector_norm(targets, dim=2).amax(dim=0)
                         model.longest.copy_(lengths.maximum(model.longest))
                     bar.update(len(features))
             if choice is None:
-                choice = choose(model, combine(folds))
+                choice = choose(model, combine(folds), seen, patches)
                 combine(model.longest, dist.ReduceOp.MAX)
-            left += set_linear_part(model, combine(moments), part, choice, shift[part], scale)
-    set_target_scale(model, left / (3 * num_vertices * len(frames)))
+            set_linear_part(model, combine(moments), part, choice, shift[part], scale)
+    assert choice is not None
+    hide_features(model, choice)
+    set_scale_of_the_rest(model, windows, spread, device)
     return choice
+
+
+def add_products(moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"]) -> None:
+    """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments."""
+    by_vertex = rows.transpose(0, 1).double()
+    moments.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
 
 
 def set_linear_part(
@@ -225,13 +134,30 @@ def set_linear_part(
     choice: Choice,
     shift: Float[Tensor, "V C"],
     scale: Float[Tensor, " C"],
-) -> float:
-    """Set the linear correction of some vertices from their moments; return the sum of squares that it leaves, file units²."""
-    coefficients, rows = solve(moments, columns_of(model, choice.groups), choice.penalty)
-    coefficients = choice.strength * coefficients
-    target, shared, answer = squares(moments, coefficients, rows).tolist()
-    unit = float(model.target_scale)
+) -> None:
+    """Set the linear correction of some vertices from their moments, as was chosen."""
+    mean, coefficients, rows = solve(moments, columns_of(model, choice.groups), choice.penalty)
+    coefficients, unit = choice.strength * coefficients, float(model.target_scale)
     weights = model.linear.coefficients[part].zero_()
-    weights[:, rows[:-1]] = (coefficients[:, :-1] * unit / scale[rows[:-1], None]).float()
-    model.linear.mean[part] = coefficients[:, -1] * unit - torch.einsum("vc,vco->vo", shift, weights)
-    return max(1e-6 * target, target - 2 * shared + answer) * unit**2  # below, it is rounding that is left
+    weights[:, rows[:-1]] = (unit * coefficients[:, :-1] / scale[rows[:-1], None]).float()
+    model.linear.constant[part] = unit * coefficients[:, -1] - torch.einsum("vc,vco->vo", shift, weights)
+    model.linear.mean[part] = unit * mean
+    model.linear.smoothing_steps = choice.smoothing_steps
+
+
+def hide_features(model: MeshAutoencoder, choice: Choice) -> None:
+    """Keep from the network what a linear map had better not look at: it would learn chance from it even sooner."""
+    hidden = [name for names in optional_groups(model) for name in names if name not in choice.groups]
+    model.feature_scale[columns_of(model, hidden)] = torch.inf
+
+
+def set_scale_of_the_rest(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
+) -> None:
+    """Set the unit of the network's answer from what the linear part leaves to it in some frames."""
+    whole = rest = 0.0
+    for features, targets, surface_frames in read_features(model, windows, frames, device):
+        whole += float(targets.double().square().mean()) * len(targets) / len(frames)
+        left = targets - model.linear_answer(features, surface_frames)
+        rest += float(left.double().square().mean()) * len(left) / len(frames)
+    set_target_scale(model, max(1e-6 * whole, rest))  # below, it is rounding that is left

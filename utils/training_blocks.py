@@ -91,7 +91,7 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     vertex = torch.arange(skinned.shape[1], device=skinned.device).expand(len(skinned), -1)
     frames = model.frames(skinned)
     features = model.features(*meshes.inputs, frames)
-    linear = model.linear_answer(features)
+    linear = model.linear_answer(features, frames)
     return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)
 
 

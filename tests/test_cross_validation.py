@@ -1,0 +1,77 @@
+import numpy as np
+import torch
+import trimesh
+
+from models.rest_surface import nearest_neighbours
+from models.surface_frames import to_world
+from utils.cross_validation import Choice, Patches, SeenFrames, rated, with_smoothing
+from utils.ridge_regression import solve
+
+
+def test_patches_hold_their_own_neighbourhoods():
+    sphere = trimesh.creation.icosphere(4)
+    neighbours = nearest_neighbours(sphere.faces, len(sphere.vertices))
+    patches = Patches.over(neighbours)
+    assert patches.vertices.shape == (32 * 20,)
+    assert len(patches.inner) == 32 * 8
+    own = patches.vertices[patches.neighbours.numpy()]
+    complete = (own == neighbours[patches.vertices]).all(axis=1)
+    assert complete[patches.inner[::8]].all()  # the middle of every patch
+    assert complete[patches.inner].mean() > 0.8
+    assert complete.mean() < 0.6  # but not the rim, where the vertex itself takes the place of what is outside
+    assert (own == np.where(np.isin(own, neighbours[patches.vertices]), own, patches.vertices[:, None])).all()
+
+
+def test_a_small_surface_is_one_patch(make_model):
+    surface = make_model().surface
+    patches = Patches.over(surface.neighbours.numpy())
+    assert patches.vertices.tolist() == patches.inner.tolist() == list(range(72))
+    assert torch.equal(patches.neighbours, surface.neighbours)
+
+
+def test_small_parts_are_patches_of_their_own():
+    lonely = np.repeat(np.arange(1000)[:, None], 8, axis=1)
+    patches = Patches.over(lonely)
+    assert len(patches.vertices) == len(patches.inner) == 32
+    assert torch.equal(patches.neighbours, torch.arange(32)[:, None].expand(-1, 8))
+
+
+def test_the_best_strength_leaves_least():
+    random = np.random.default_rng(0)
+    rest, change = random.normal(size=(2, 50))
+    rest += 0.3 * change
+    sums = torch.tensor([100.0, (rest**2).sum(), (rest * change).sum(), (change**2).sum()])
+    choice = rated(("motion",), 0.1, 2, sums)
+    strengths = np.linspace(0, 1, 2001)
+    left = np.sqrt(((rest - strengths[:, None] * change) ** 2).sum(axis=1) / 100)
+    np.testing.assert_allclose(choice.strength, strengths[left.argmin()], atol=1e-3)
+    np.testing.assert_allclose(choice.left, left.min(), rtol=1e-5)
+
+
+def test_smoothing_is_rated_as_it_will_be_done(make_model):
+    """Against a loop over folds and frames that solves, turns, smooths and subtracts by itself."""
+    torch.manual_seed(0)
+    surface = make_model().surface
+    patches = Patches(np.arange(72), surface.neighbours, np.arange(20, 50))
+    rows = torch.randn(12, 72, 5 + 1 + 3)
+    rows[..., 5] = 1
+    frames = torch.linalg.qr(torch.randn(12, 72, 3, 3)).Q
+    blocks = [slice(0, 4), slice(4, 8), slice(8, 12)]
+    folds = torch.stack([torch.einsum("tvd,tve->vde", rows[block], rows[block]).double() for block in blocks])
+    seen = [[SeenFrames(rows[block], frames[block])] for block in blocks]
+    found = with_smoothing(Choice(("motion",), 0.1, 0, 1.0, 0.0), [0, 1, 2], folds, seen, patches)
+    assert [choice.smoothing_steps for choice in found] == [0, 1, 2, 4]
+    for choice in found:
+        left = whole = 0.0
+        for fold, block in zip(folds, blocks, strict=True):
+            mean, coefficients, columns = solve(folds.sum(0) - fold, [0, 1, 2], 0.1)
+            for row, frame in zip(rows[block].double(), frames[block].double(), strict=True):
+                change = torch.einsum("vk,vko->vo", row[:, columns], coefficients)
+                change = to_world(frame, change[:, None])[:, 0]
+                for _ in range(choice.smoothing_steps):
+                    change = torch.stack([change[near].mean(dim=0) for near in surface.neighbours])
+                target = to_world(frame, row[:, None, -3:])[:, 0]
+                answer = to_world(frame, mean[:, None])[:, 0] + choice.strength * change
+                left += float((target - answer)[patches.inner].square().sum())
+                whole += float(target[patches.inner].square().sum())
+        np.testing.assert_allclose(choice.left, (left / whole) ** 0.5, rtol=1e-6)

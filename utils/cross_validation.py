@@ -1,0 +1,189 @@
+"""What the linear part of the model looks at, and how far to trust it: whatever does best in frames kept out of a fit.
+
+The frames are cut into blocks of consecutive ones, and each block is predicted by a fit to all others. Few frames and many,
+and motion that says nothing about the scan, so all come out well without anybody tuning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from models.linear_correction import MOST_SMOOTHING_STEPS, smoothed
+from models.mesh_autoencoder import MeshAutoencoder
+from models.surface_frames import to_world
+from utils.processes import combine
+from utils.ridge_regression import solve, squares
+
+PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
+SMOOTHING_STEPS = (0, 1, 2, MOST_SMOOTHING_STEPS)
+AS_GOOD_AS_BEST = 1.01
+NO_MORE_INPUTS_FOR = 1.02  # times the error: what is less than that is chance
+NEAR_THE_BEST = 1.05  # so much of it is worth a try with smoothing
+NUM_PATCHES = 32
+VERTICES_PER_PATCH = 20
+INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
+
+
+@dataclass
+class Choice:
+    """What cross-validation chose for the linear part, and the share of the RMS correction left in frames not fitted to.
+
+    What features of some groups add to the mean correction, with this penalty and smoothed over the surface so many times,
+    counts `strength`, 0 to 1. Where nothing is added, the mean correction itself does.
+    """
+
+    groups: tuple[str, ...]
+    penalty: float
+    smoothing_steps: int
+    strength: float
+    left: float
+
+    def __str__(self) -> str:
+        added = f" and what follows from {', '.join(self.groups)}; penalty {self.penalty:g}" if self.groups else ""
+        smooth = f", smoothed {self.smoothing_steps} x over neighbours" if self.smoothing_steps else ""
+        damped = f", damped to {self.strength:.2f}" if self.strength < 0.995 else ""
+        return (
+            f"linear part: each vertex' mean correction{added}{smooth}{damped}; "
+            f"leaves {100 * self.left:.1f} % of the correction (RMS) in frames kept out of its fit"
+        )
+
+
+def columns_of(model: MeshAutoencoder, groups: Sequence[str]) -> list[int]:
+    """Return the features that belong to some groups."""
+    columns: list[int] = []
+    start = 0
+    for name, vectors in model.groups.items():
+        if name in groups:
+            columns += range(start, start + 3 * vectors)
+        start += 3 * vectors
+    return columns
+
+
+def optional_groups(model: MeshAutoencoder) -> tuple[list[str], list[str]]:
+    """Return the oscillators, from fast to slow, and the groups that come from joints: what a model may do without."""
+    oscillators = [name for name in model.groups if name.startswith("oscillators")]
+    return oscillators, [name for name in model.groups if name.startswith("joint")]
+
+
+def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
+    """Return the sets of feature groups to choose from: nothing, or with and without joints, and ever slower oscillators."""
+    oscillators, joints = optional_groups(model)
+    always = [name for name in model.groups if name not in oscillators and name not in joints]
+    candidates: list[tuple[str, ...]] = [()]
+    for count, extra in product(range(len(oscillators) + 1), ([], joints) if joints else ([],)):
+        candidates.append((*always, *oscillators[:count], *extra))
+    return candidates
+
+
+@dataclass
+class Patches:
+    """Small parts of a surface to choose by: S vertices in all, their neighbours (S, K) among them, and the inner ones (I,).
+
+    A neighbour that is in no patch is replaced by the vertex itself.
+    """
+
+    vertices: Int[ndarray, " S"]
+    neighbours: Int[Tensor, "S K"]
+    inner: Int[ndarray, " I"]
+
+    @classmethod
+    def over(cls, neighbours: Int[ndarray, "V K"]) -> "Patches":
+        """Return patches around vertices from all over a surface; of a small one, all of it."""
+        if len(neighbours) <= NUM_PATCHES * VERTICES_PER_PATCH:
+            everything = np.arange(len(neighbours))
+            return cls(everything, torch.from_numpy(neighbours), everything)
+        vertices: list[int] = []
+        near: list[list[int]] = []
+        inner: list[int] = []
+        for centre in np.linspace(0, len(neighbours) - 1, NUM_PATCHES).astype(int):
+            patch = [int(centre)]
+            for vertex in patch:  # it grows, ring by ring
+                patch += [v for v in dict.fromkeys(neighbours[vertex].tolist()) if v not in patch]
+                if len(patch) >= VERTICES_PER_PATCH:
+                    break
+            patch = patch[:VERTICES_PER_PATCH]
+            first, place = len(vertices), {vertex: i for i, vertex in enumerate(patch, len(vertices))}
+            near += [[place.get(v, place[vertex]) for v in neighbours[vertex].tolist()] for vertex in patch]
+            inner += range(first, first + min(len(patch), INNER_VERTICES))
+            vertices += patch
+        return cls(np.array(vertices), torch.tensor(near), np.array(inner))
+
+
+@dataclass
+class SeenFrames:
+    """Some frames (B) of a fold as the vertices (S) of patches see them: rows of [features, 1, target], and surface frames."""
+
+    rows: Float[Tensor, "B S D"]
+    frames: Float[Tensor, "B S 3 3"]
+
+
+def rated(groups: tuple[str, ...], penalty: float, steps: int, sums: Float[Tensor, "4"]) -> Choice:
+    """Return a choice at its best strength, given its `utils.ridge_regression.squares` in frames not fitted to."""
+    whole, rest, shared, size = sums.tolist()
+    strength = float(np.clip(shared / size, 0, 1)) if size > 0 else 1.0
+    left = max(0.0, rest - 2 * strength * shared + strength**2 * size)
+    return Choice(groups, penalty, steps, strength, (left / whole) ** 0.5 if whole > 0 else 0.0)
+
+
+def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"]) -> list[Choice]:
+    """Return the fewest feature groups that leave about the least squared error when each fold (K) of frames is predicted by a
+    fit to the others, with all penalties that come close."""
+    total = folds.sum(dim=0)
+    choices = []
+    for groups in candidate_groups(model):
+        columns = columns_of(model, groups)
+        for penalty in PENALTIES if groups else PENALTIES[-1:]:
+            sums = torch.stack([squares(fold, *solve(total - fold, columns, penalty)) for fold in folds]).sum(dim=0)
+            choices.append(rated(groups, penalty, 0, sums))
+    least = min(choice.left for choice in choices)
+    as_good = [choice.groups for choice in choices if choice.left <= NO_MORE_INPUTS_FOR * least]
+    fewest = min(as_good, key=lambda groups: len(columns_of(model, groups)))
+    return [choice for choice in choices if choice.groups == fewest and choice.left <= NEAR_THE_BEST * least]
+
+
+def with_smoothing(
+    choice: Choice, columns: list[int], folds: Float[Tensor, "K S D D"], seen: list[list[SeenFrames]], patches: Patches
+) -> list[Choice]:
+    """Return a choice with every number of smoothing steps, rated by the frames `seen` of each fold (K)."""
+    total = folds.sum(dim=0)
+    neighbours = patches.neighbours.to(folds.device)
+    numbers = SMOOTHING_STEPS if columns else SMOOTHING_STEPS[:1]
+    sums = torch.zeros(len(numbers), 4, dtype=torch.float64, device=folds.device)
+    for fold, parts in zip(folds, seen, strict=True):
+        mean, coefficients, rows = solve(total - fold, columns, choice.penalty)
+        for part in parts:
+            values, frames = part.rows.double(), part.frames.double()
+            target = values[..., -3:]
+            change = torch.einsum("bsk,sko->bso", values[..., rows], coefficients)
+            rest, change = (to_world(frames, each.unsqueeze(2)).squeeze(2) for each in (target - mean, change))
+            done = 0
+            for place, steps in enumerate(numbers):
+                change, done = smoothed(change, neighbours, steps - done), steps
+                pairs = ((target, target), (rest, rest), (rest, change), (change, change))
+                sums[place] += torch.stack([(a * b)[:, patches.inner].sum() for a, b in pairs])
+    return [rated(choice.groups, choice.penalty, *each) for each in zip(numbers, combine(sums), strict=True)]
+
+
+def choose(
+    model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], seen: list[list[SeenFrames]], patches: Patches
+) -> Choice:
+    """Return what does best in frames that were kept out of a fit, given the moments of patches in each fold (K) of frames,
+    and some of these frames themselves.
+
+    Of what leaves about as much, the fewest inputs, strongest penalty, most smoothing: other motions will ask for more of all
+    that than these folds do.
+    """
+    choices = [
+        each
+        for choice in choose_groups(model, folds[:, patches.inner])
+        for each in with_smoothing(choice, columns_of(model, choice.groups), folds, seen, patches)
+    ]
+    least = min(choice.left for choice in choices)
+    as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
+    return max(as_good, key=lambda choice: (choice.penalty, choice.smoothing_steps))
