@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from multiprocessing import current_process
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,6 +113,10 @@ def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
     try:
         held = lock.acquire(timeout=0)
     except Timeout:
+        if getattr(
+            current_process(), "_inheriting", False
+        ):  # it imports the script that started it, which waits for it
+            raise RuntimeError(f'{path}: read by a script without `if __name__ == "__main__":`') from None
         tqdm.write(f"{path}: another run is reading it, waiting for that one to end")
         held = lock.acquire()
     with held:

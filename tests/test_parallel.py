@@ -111,3 +111,16 @@ def test_a_file_changes_while_it_is_read(reading, many_files):
         == f"error: {many_files / 'sbs'}: changed while it was read, expected files that nobody writes to"
     )
     assert [path.suffix for path in cache.iterdir()] == [".lock"]
+
+
+@needs_pool
+def test_a_script_that_starts_itself_again_does_not_wait_for_itself(many_files, tmp_path):
+    """What every process started imports, its main script, reads the meshes that the process is to read."""
+    script = tmp_path / "unguarded.py"
+    lines = ["import sys", f"sys.path.insert(0, {str(Path(__file__).parent.parent)!r})", "from pathlib import Path"]
+    lines += ["from data.mesh_frames import load_frames", f"load_frames(Path({str(many_files / 'sbs')!r}))"]
+    script.write_text("\n".join(lines))
+    environment = os.environ | {"SKIN2SCAN_CACHE": str(tmp_path / "cache")}
+    run = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode
+    assert f'{many_files / "sbs"}: read by a script without `if __name__ == "__main__":`' in run.stderr
