@@ -61,6 +61,8 @@ ROWS = {
     "linear part without oscillators": ({}, {"utils.cross_validation.candidate_groups": without_oscillators}),
     "linear part, least penalty": ({}, {"utils.cross_validation.PENALTIES": (3e-4,)}),
     "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
+    "no smoothing over the surface": ({}, {"utils.cross_validation.SMOOTHING_STEPS": (0,)}),
+    "network sees all inputs": ({}, {"utils.linear_fit.hide_features": lambda model, choice: None}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),

@@ -13,9 +13,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-PERIODS = (6.0, 12.0, 24.0)  # frames
+PERIODS = (5.0, 8.0, 12.0, 18.0, 27.0)  # frames
 DAMPING_RATIO = 0.3
-HISTORY = 64  # frames: what the slowest oscillator still knows of an older one is less than one percent
+HISTORY = 72  # frames: what the slowest oscillator still knows of an older one is less than one percent
 
 
 @cache

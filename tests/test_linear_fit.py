@@ -66,13 +66,13 @@ def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence
     random = np.random.default_rng(0)
     sequence.skinned += np.cumsum(random.normal(0, 0.02, (120, 1, 3)), axis=0).astype(np.float32)
     windows = all_windows([sequence], 3)
-    slow = columns_of(truth, ("oscillators of 24 frames",))
+    slow = columns_of(truth, ("oscillators of 27 frames",))
     truth.linear.coefficients[:, slow] = 0.1
     features, _ = features_and_targets(model, windows)
     skinned = torch.from_numpy(sequence.skinned)
     sequence.scan = truth.to_points(truth.linear(features), skinned, truth.frames(skinned)).numpy()
     choice = fit_linear_part(model, windows, CPU)
-    assert "oscillators of 24 frames" in choice.groups
+    assert "oscillators of 27 frames" in choice.groups
     assert choice.left < 0.1
     assert torch.isfinite(model.feature_scale).all()
 

@@ -22,9 +22,10 @@ from utils.ridge_regression import solve, squares
 
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
 SMOOTHING_STEPS = (0, 1, 2, MOST_SMOOTHING_STEPS)
-AS_GOOD_AS_BEST = 1.01
-NO_MORE_INPUTS_FOR = 1.02  # times the error: what is less than that is chance
-NEAR_THE_BEST = 1.05  # so much of it is worth a try with smoothing
+# times the least error in frames not fitted to:
+AS_GOOD_AS_BEST = 1.01  # up to here, more penalty and more smoothing are better than less
+NO_MORE_INPUTS_FOR = 1.02  # up to here, fewer inputs are better than more
+NEAR_THE_BEST = 1.05  # up to here, smoothing may change which penalty is best
 NUM_PATCHES = 32
 VERTICES_PER_PATCH = 20
 INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
@@ -85,7 +86,7 @@ def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
 class Patches:
     """Small parts of a surface to choose by: S vertices in all, their neighbours (S, K) among them, and the inner ones (I,).
 
-    A neighbour that is in no patch is replaced by the vertex itself.
+    A neighbour outside the patch is replaced by the vertex itself.
     """
 
     vertices: Int[ndarray, " S"]

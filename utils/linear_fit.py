@@ -25,7 +25,7 @@ FOLDS = 8
 FRAMES_TO_FIT = 1200
 FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48
-LARGEST_MOMENTS = 120_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
+LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
 
 
 def read_features(
