@@ -34,6 +34,7 @@ from utils.training import Trainer, TrainingOptions
 from utils.training_blocks import SHUFFLED_VERTICES
 
 CPU = torch.device("cpu")
+HIDE = "utils.linear_fit.hide_features"
 FULL_CANDIDATES = cross_validation.candidate_groups
 
 
@@ -44,6 +45,10 @@ def squared_distance(predicted, target):
 
 def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not any(name.startswith("osc") for name in groups)]
+
+
+def hide_nothing(model, choice):
+    """The network sees what the linear part had better not look at."""
 
 
 def wide(encoder, expert):
@@ -58,11 +63,13 @@ def wide(encoder, expert):
 ROWS = {
     "as it is": ({}, {}),
     "no linear part, only the mean correction": ({}, {"utils.cross_validation.candidate_groups": lambda _: [()]}),
-    "linear part without oscillators": ({}, {"utils.cross_validation.candidate_groups": without_oscillators}),
+    "linear part without oscillators": (
+        {}, {"utils.cross_validation.candidate_groups": without_oscillators, HIDE: hide_nothing}
+    ),
     "linear part, least penalty": ({}, {"utils.cross_validation.PENALTIES": (3e-4,)}),
     "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
     "no smoothing over the surface": ({}, {"utils.cross_validation.SMOOTHING_STEPS": (0,)}),
-    "network sees all inputs": ({}, {"utils.linear_fit.hide_features": lambda model, choice: None}),
+    "network sees all inputs": ({}, {HIDE: hide_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),

@@ -113,9 +113,8 @@ def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
     try:
         held = lock.acquire(timeout=0)
     except Timeout:
-        if getattr(
-            current_process(), "_inheriting", False
-        ):  # it imports the script that started it, which waits for it
+        # as multiprocessing.spawn asks it: a process that imports the script that started it, and that waits for it
+        if getattr(current_process(), "_inheriting", False):
             raise RuntimeError(f'{path}: read by a script without `if __name__ == "__main__":`') from None
         tqdm.write(f"{path}: another run is reading it, waiting for that one to end")
         held = lock.acquire()

@@ -157,7 +157,7 @@ class MeshAutoencoder(nn.Module):
         Maps of neighbours that few training frames were fitted to agree on what they have seen, and not on the rest: in new
         motions the surface becomes rough. How much smoothing that asks for is up to the data; often it is none.
         """
-        if not self.linear.smoothing_steps:
+        if self.settings.coordinates == "world" or not self.linear.smoothing_steps:
             return change
         in_world = to_world(frames, change.unsqueeze(2)).squeeze(2)
         in_world = smoothed(in_world, self.surface.neighbours, self.linear.smoothing_steps)

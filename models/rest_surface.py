@@ -146,16 +146,22 @@ def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"
     return ends
 
 
-def nearest_neighbours(faces: Int[ndarray, "F 3"], num_vertices: int) -> Int[ndarray, "V K"]:
-    """Return up to `NUM_NEIGHBOURS` vertices that share an edge with each vertex; the vertex itself where there are fewer."""
-    edges = unique_edges(faces)
+def edge_neighbours(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> Int[ndarray, "V K"]:
+    """Return up to `NUM_NEIGHBOURS` vertices that share an edge with each vertex, filled up with the vertex itself.
+
+    Of more than that, one that is skipped has neighbours on both sides in the order of place. Vertices at the same place,
+    where a mesh is cut open along a seam, are one, and the first of them stands for all.
+    """
+    _, first, place = np.unique(vertices, axis=0, return_index=True, return_inverse=True)
+    place = place.ravel()
+    edges = unique_edges(place[faces])
     both = np.concatenate([edges, edges[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    place = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
-    neighbours = np.tile(np.arange(num_vertices)[:, None], NUM_NEIGHBOURS)
-    few = place < NUM_NEIGHBOURS
-    neighbours[both[few, 0], place[few]] = both[few, 1]
-    return neighbours
+    both = both[np.lexsort(both.T[::-1])]
+    number = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
+    count = np.bincount(both[:, 0], minlength=len(first))[both[:, 0]]
+    neighbours = np.tile(np.arange(len(first))[:, None], NUM_NEIGHBOURS)
+    neighbours[both[:, 0], number * NUM_NEIGHBOURS // np.maximum(count, NUM_NEIGHBOURS)] = both[:, 1]
+    return first[neighbours[place]]
 
 
 def power_of_two_near(extent: float) -> float:
@@ -205,7 +211,7 @@ class RestSurface(nn.Module):
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("nearest_anchor", nearest, persistent=False)
-        neighbours = nearest_neighbours(self.faces.cpu().numpy(), len(self.vertices))
+        neighbours = edge_neighbours(self.vertices.cpu().numpy(), self.faces.cpu().numpy())
         self.register_buffer("neighbours", torch.from_numpy(neighbours).to(self.faces.device), persistent=False)
 
     @classmethod

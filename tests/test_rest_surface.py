@@ -5,13 +5,14 @@ import trimesh
 from conftest import tube_frames, tube_triangles
 
 from models import rest_surface
+from models.linear_correction import smoothed
 from models.rest_surface import (
     RestSurface,
     bridges,
+    edge_neighbours,
     laplacian_eigenfunctions,
     longest_edge_ends,
     nearest_along_surface,
-    nearest_neighbours,
     unique_edges,
 )
 
@@ -82,12 +83,37 @@ def test_tangent_edge_is_the_longest():
     assert longest_edge_ends(vertices, np.array([[0, 1], [0, 2], [1, 2]])).tolist() == [2, 2, 1, 3]
 
 
+def fan(count):
+    """Triangles around the first vertex, and a vertex beside them that is in none."""
+    angle = 2 * np.pi * np.arange(count) / count
+    vertices = np.concatenate([[[0, 0, 0]], np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1), [[9, 9, 9]]])
+    return vertices, np.array([[0, i, i % count + 1] for i in range(1, count + 1)])
+
+
 def test_neighbours_share_an_edge():
-    fan = np.array([[0, i, i % 10 + 1] for i in range(1, 11)])  # ten triangles around the first of twelve vertices
-    neighbours = nearest_neighbours(fan, 12).tolist()
-    assert neighbours[0] == [1, 2, 3, 4, 5, 6, 7, 8]
+    neighbours = edge_neighbours(*fan(6))
+    assert sorted(neighbours[0]) == [0, 0, 1, 2, 3, 4, 5, 6]
     assert sorted(neighbours[3]) == [0, 2, 3, 3, 3, 3, 3, 4]
-    assert neighbours[11] == [11] * 8
+    assert neighbours[7].tolist() == [7] * 8
+
+
+def test_of_many_neighbours_some_from_all_sides():
+    vertices, faces = fan(20)
+    neighbours = edge_neighbours(vertices, faces)[0]
+    assert len(set(neighbours.tolist()) - {0}) == 8
+    assert np.linalg.norm(vertices[neighbours].mean(axis=0)) < 0.2
+
+
+def test_a_seam_stays_closed():
+    vertices, faces = fan(6)
+    loose = vertices[faces].reshape(-1, 3)  # every triangle with vertices of its own
+    split = np.arange(len(loose)).reshape(-1, 3)
+    neighbours = torch.from_numpy(edge_neighbours(loose, split))
+    vectors = torch.from_numpy(loose[None]).sin()
+    after = smoothed(vectors, neighbours, 2)[0].numpy()
+    whole = torch.from_numpy(edge_neighbours(vertices, faces))
+    expected = smoothed(torch.from_numpy(vertices[None]).sin(), whole, 2)[0].numpy()
+    np.testing.assert_allclose(after, expected[faces].reshape(-1, 3))
 
 
 @pytest.mark.parametrize(

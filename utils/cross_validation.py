@@ -17,16 +17,16 @@ from torch import Tensor
 from models.linear_correction import MOST_SMOOTHING_STEPS, smoothed
 from models.mesh_autoencoder import MeshAutoencoder
 from models.surface_frames import to_world
-from utils.processes import combine
+from utils.processes import agreed, combine
 from utils.ridge_regression import solve, squares
 
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
-SMOOTHING_STEPS = (0, 1, 2, MOST_SMOOTHING_STEPS)
+SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 # times the least error in frames not fitted to:
 AS_GOOD_AS_BEST = 1.01  # up to here, more penalty and more smoothing are better than less
 NO_MORE_INPUTS_FOR = 1.02  # up to here, fewer inputs are better than more
 NEAR_THE_BEST = 1.05  # up to here, smoothing may change which penalty is best
-NUM_PATCHES = 32
+MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
 INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
 
@@ -94,15 +94,16 @@ class Patches:
     inner: Int[ndarray, " I"]
 
     @classmethod
-    def over(cls, neighbours: Int[ndarray, "V K"]) -> "Patches":
+    def over(cls, neighbours: Int[ndarray, "V K"], most_vertices: int) -> "Patches":
         """Return patches around vertices from all over a surface; of a small one, all of it."""
-        if len(neighbours) <= NUM_PATCHES * VERTICES_PER_PATCH:
+        num_patches = min(MOST_PATCHES, max(1, most_vertices // VERTICES_PER_PATCH))
+        if len(neighbours) <= num_patches * VERTICES_PER_PATCH:
             everything = np.arange(len(neighbours))
             return cls(everything, torch.from_numpy(neighbours), everything)
         vertices: list[int] = []
         near: list[list[int]] = []
         inner: list[int] = []
-        for centre in np.linspace(0, len(neighbours) - 1, NUM_PATCHES).astype(int):
+        for centre in np.linspace(0, len(neighbours) - 1, num_patches).astype(int):
             patch = [int(centre)]
             for vertex in patch:  # it grows, ring by ring
                 patch += [v for v in dict.fromkeys(neighbours[vertex].tolist()) if v not in patch]
@@ -182,9 +183,9 @@ def choose(
     """
     choices = [
         each
-        for choice in choose_groups(model, folds[:, patches.inner])
+        for choice in agreed(choose_groups(model, folds[:, patches.inner]))
         for each in with_smoothing(choice, columns_of(model, choice.groups), folds, seen, patches)
     ]
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
-    return max(as_good, key=lambda choice: (choice.penalty, choice.smoothing_steps))
+    return agreed(max(as_good, key=lambda choice: (choice.penalty, choice.smoothing_steps)))

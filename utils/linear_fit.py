@@ -26,19 +26,20 @@ FRAMES_TO_FIT = 1200
 FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48
 LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
+LARGEST_FOLDS = 30_000_000  # numbers; of more features, fewer vertices are looked at to choose by
 
 
 def read_features(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
-) -> Iterator[tuple[Float[Tensor, "B V C"], Float[Tensor, "B V 3"], Float[Tensor, "B V 3 3"]]]:
-    """Yield features, targets and surface frames of some frames, a few at a time."""
+) -> Iterator[tuple[Int[ndarray, " B"], Float[Tensor, "B V C"], Float[Tensor, "B V 3"], Float[Tensor, "B V 3 3"]]]:
+    """Yield features, targets and surface frames of some frames, a few at a time, with their numbers among the windows."""
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
         meshes = read_meshes(model, windows, some, device)
         skinned = meshes.inputs[0][:, -1]
         surface_frames = model.frames(skinned)
         features = model.features(*meshes.inputs, surface_frames)
-        yield features, model.targets(skinned, meshes.scan, surface_frames), surface_frames
+        yield some, features, model.targets(skinned, meshes.scan, surface_frames), surface_frames
 
 
 def set_scales(
@@ -52,7 +53,7 @@ def set_scales(
     vertex_mean = torch.zeros(num_vertices, num_features, dtype=torch.float64, device=device)
     mean_square = torch.zeros(num_features, dtype=torch.float64, device=device)
     targets = []
-    for features, target, _ in read_features(model, windows, frames, device):
+    for _, features, target, _ in read_features(model, windows, frames, device):
         vertex_mean += features.double().sum(0) / len(frames)
         mean_square += features.double().square().sum((0, 1)) / (len(frames) * num_vertices)
         targets.append(target)
@@ -86,28 +87,29 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     if model.settings.coordinates == "world":
         return None
     frames = np.linspace(0, len(windows) - 1, min(len(windows), FRAMES_TO_FIT)).astype(int)
-    every = -(-len(frames) // FRAMES_TO_SMOOTH_BY)
+    to_smooth_by = frames[:: -(-len(frames) // FRAMES_TO_SMOOTH_BY)]
     blocks = [own_share(block) for block in np.array_split(frames, min(FOLDS, len(frames)))]
     num_vertices, size = len(shift), len(scale) + 4
     at_once = max(1, LARGEST_MOMENTS // size**2)
-    patches = Patches.over(model.surface.neighbours.cpu().numpy())
+    patches = Patches.over(model.surface.neighbours.cpu().numpy(), LARGEST_FOLDS // (len(blocks) * size**2))
+    folds = torch.zeros(len(blocks), len(patches.vertices), size, size, dtype=torch.float64, device=device)
+    seen: list[list[SeenFrames]] = [[] for _ in blocks]
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
     choice = None
     model.longest.zero_()
     with tqdm(total=len(parts) * sum(map(len, blocks)), desc="linear part", unit="frame", disable=rank() > 0) as bar:
         for part in parts:
             moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
-            folds = torch.zeros(len(blocks), len(patches.vertices), size, size, dtype=torch.float64, device=device)
-            seen: list[list[SeenFrames]] = [[] for _ in blocks]
             for fold, block, kept in zip(folds, blocks, seen, strict=True):
-                for features, targets, surface_frames in read_features(model, windows, block, device):
+                for current, features, targets, surface_frames in read_features(model, windows, block, device):
                     ones = torch.ones_like(targets[..., :1])
                     rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
                     add_products(moments, rows[:, part])
                     if choice is None:
                         in_patches = rows[:, patches.vertices]
                         add_products(fold, in_patches)
-                        kept.append(SeenFrames(in_patches[::every], surface_frames[::every, patches.vertices]))
+                        some = np.isin(current, to_smooth_by)
+                        kept.append(SeenFrames(in_patches[some], surface_frames[:, patches.vertices][some]))
                         lengths = torch.linalg.vector_norm(targets, dim=2).amax(dim=0)
                         model.longest.copy_(lengths.maximum(model.longest))
                     bar.update(len(features))
@@ -146,7 +148,12 @@ def set_linear_part(
 
 
 def hide_features(model: MeshAutoencoder, choice: Choice) -> None:
-    """Keep from the network what a linear map had better not look at: it would learn chance from it even sooner."""
+    """Keep from the network what a linear map had better not look at: it would learn chance from it even sooner.
+
+    Where no linear map was better than none, the network may look at everything, and has to prove itself.
+    """
+    if not choice.groups:
+        return
     hidden = [name for names in optional_groups(model) for name in names if name not in choice.groups]
     model.feature_scale[columns_of(model, hidden)] = torch.inf
 
@@ -156,7 +163,7 @@ def set_scale_of_the_rest(
 ) -> None:
     """Set the unit of the network's answer from what the linear part leaves to it in some frames."""
     whole = rest = 0.0
-    for features, targets, surface_frames in read_features(model, windows, frames, device):
+    for _, features, targets, surface_frames in read_features(model, windows, frames, device):
         whole += float(targets.double().square().mean()) * len(targets) / len(frames)
         left = targets - model.linear_answer(features, surface_frames)
         rest += float(left.double().square().mean()) * len(left) / len(frames)

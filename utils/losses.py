@@ -50,6 +50,7 @@ def smooth_reconstruction(
     if samples.skinned is None or samples.frames is None or samples.linear is None:
         raise ValueError("smoothing needs whole meshes, found shuffled vertices")
     answer = model(samples.features.flatten(0, 1), samples.vertex.flatten()).view_as(samples.targets)
+    answer = model.smoothed(answer, samples.frames)  # as it will be predicted; shuffled vertices are trained without
     predicted, scan = (
         model.to_points(samples.linear + part, samples.skinned, samples.frames) for part in (answer, samples.targets)
     )

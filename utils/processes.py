@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,6 +20,8 @@ from torch.nn.parallel import DistributedDataParallel
 from data.input_error import InputError
 
 LONGEST_WAIT = timedelta(hours=12)  # for one process that reads its meshes; one that ends is noticed at once
+
+Value = TypeVar("Value")
 
 
 def rank() -> int:
@@ -77,6 +79,15 @@ def combine(tensor: Shaped[Tensor, "*B"], operation: Any = dist.ReduceOp.SUM) ->
         with noticed_if_another_ends():
             dist.all_reduce(tensor, operation)
     return tensor
+
+
+def agreed(value: Value) -> Value:
+    """Return what the first process found, in all of them: on unlike machines, the last digits of a comparison may differ."""
+    found = [value]
+    if dist.is_initialized():
+        with noticed_if_another_ends():
+            dist.broadcast_object_list(found)
+    return found[0]
 
 
 def check_alike(names: str, numbers: tuple[int, ...]) -> None:
