@@ -4,7 +4,7 @@ import trimesh
 
 from models.rest_surface import edge_neighbours
 from models.surface_frames import to_world
-from utils.cross_validation import Choice, Patches, SeenFrames, rated, with_smoothing
+from utils.cross_validation import Patches, SeenFrames, rated, with_smoothing
 from utils.ridge_regression import solve
 
 
@@ -64,7 +64,7 @@ def test_smoothing_is_rated_as_it_will_be_done(make_model):
     blocks = [slice(0, 4), slice(4, 8), slice(8, 12)]
     folds = torch.stack([torch.einsum("tvd,tve->vde", rows[block], rows[block]).double() for block in blocks])
     seen = [[SeenFrames(rows[block], frames[block])] for block in blocks]
-    found = with_smoothing(Choice(("motion",), 0.1, 0, 1.0, 0.0), [0, 1, 2], folds, seen, patches)
+    found = with_smoothing(("motion",), 0.1, [0, 1, 2], folds, seen, patches)
     assert [choice.smoothing_steps for choice in found] == [0, 1, 2]
     for choice in found:
         left = whole = 0.0

@@ -25,7 +25,6 @@ SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 # times the least error in frames not fitted to:
 AS_GOOD_AS_BEST = 1.01  # up to here, more penalty and more smoothing are better than less
 NO_MORE_INPUTS_FOR = 1.02  # up to here, fewer inputs are better than more
-NEAR_THE_BEST = 1.05  # up to here, smoothing may change which penalty is best
 MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
 INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
@@ -133,32 +132,40 @@ def rated(groups: tuple[str, ...], penalty: float, steps: int, sums: Float[Tenso
     return Choice(groups, penalty, steps, strength, (left / whole) ** 0.5 if whole > 0 else 0.0)
 
 
-def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"]) -> list[Choice]:
+def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"]) -> Choice:
     """Return the fewest feature groups that leave about the least squared error when each fold (K) of frames is predicted by a
-    fit to the others, with all penalties that come close."""
-    total = folds.sum(dim=0)
+    fit to the others, with the best of every other penalty."""
+    targets_and_one = range(folds.shape[2] - 4, folds.shape[2])
     choices = []
     for groups in candidate_groups(model):
         columns = columns_of(model, groups)
-        for penalty in PENALTIES if groups else PENALTIES[-1:]:
-            sums = torch.stack([squares(fold, *solve(total - fold, columns, penalty)) for fold in folds]).sum(dim=0)
+        looked_at = [*columns, *targets_and_one]
+        parts = folds[:, :, looked_at][:, :, :, looked_at]
+        total, places = parts.sum(dim=0), list(range(len(columns)))
+        for penalty in PENALTIES[::2] if groups else PENALTIES[-1:]:
+            sums = torch.stack([squares(part, *solve(total - part, places, penalty)) for part in parts]).sum(dim=0)
             choices.append(rated(groups, penalty, 0, sums))
     least = min(choice.left for choice in choices)
-    as_good = [choice.groups for choice in choices if choice.left <= NO_MORE_INPUTS_FOR * least]
-    fewest = min(as_good, key=lambda groups: len(columns_of(model, groups)))
-    return [choice for choice in choices if choice.groups == fewest and choice.left <= NEAR_THE_BEST * least]
+    as_good = [choice for choice in choices if choice.left <= NO_MORE_INPUTS_FOR * least]
+    return min(as_good, key=lambda choice: (len(columns_of(model, choice.groups)), choice.left))
 
 
 def with_smoothing(
-    choice: Choice, columns: list[int], folds: Float[Tensor, "K S D D"], seen: list[list[SeenFrames]], patches: Patches
+    groups: tuple[str, ...],
+    penalty: float,
+    columns: list[int],
+    folds: Float[Tensor, "K S D D"],
+    seen: list[list[SeenFrames]],
+    patches: Patches,
 ) -> list[Choice]:
-    """Return a choice with every number of smoothing steps, rated by the frames `seen` of each fold (K)."""
+    """Return feature groups, which are some columns, and a penalty with every number of smoothing steps, rated by the frames
+    `seen` of each fold (K)."""
     total = folds.sum(dim=0)
     neighbours = patches.neighbours.to(folds.device)
     numbers = SMOOTHING_STEPS if columns else SMOOTHING_STEPS[:1]
     sums = torch.zeros(len(numbers), 4, dtype=torch.float64, device=folds.device)
     for fold, parts in zip(folds, seen, strict=True):
-        mean, coefficients, rows = solve(total - fold, columns, choice.penalty)
+        mean, coefficients, rows = solve(total - fold, columns, penalty)
         for part in parts:
             values, frames = part.rows.double(), part.frames.double()
             target = values[..., -3:]
@@ -169,7 +176,7 @@ def with_smoothing(
                 change, done = smoothed(change, neighbours, steps - done), steps
                 pairs = ((target, target), (rest, rest), (rest, change), (change, change))
                 sums[place] += torch.stack([(a * b)[:, patches.inner].sum() for a, b in pairs])
-    return [rated(choice.groups, choice.penalty, *each) for each in zip(numbers, combine(sums), strict=True)]
+    return [rated(groups, penalty, *each) for each in zip(numbers, combine(sums), strict=True)]
 
 
 def choose(
@@ -181,10 +188,12 @@ def choose(
     Of what leaves about as much, the fewest inputs, strongest penalty, most smoothing: other motions will ask for more of all
     that than these folds do.
     """
+    best = agreed(choose_groups(model, folds[:, patches.inner]))
+    columns, place = columns_of(model, best.groups), PENALTIES.index(best.penalty)
     choices = [
-        each
-        for choice in agreed(choose_groups(model, folds[:, patches.inner]))
-        for each in with_smoothing(choice, columns_of(model, choice.groups), folds, seen, patches)
+        choice
+        for penalty in PENALTIES[max(0, place - 1) : place + 2]
+        for choice in with_smoothing(best.groups, penalty, columns, folds, seen, patches)
     ]
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
