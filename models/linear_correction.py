@@ -1,22 +1,10 @@
 """The linear part of the correction: for each vertex its own map from what it sees, fitted in closed form."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 MOST_SMOOTHING_STEPS = 2
-
-
-def smoothed(vectors: Float[Tensor, "B V 3"], neighbours: Int[Tensor, "V K"], steps: int) -> Float[Tensor, "B V 3"]:
-    """Return world vectors (B, V, 3), each replaced by the mean over its neighbours, so many times; any units.
-
-    `neighbours` is `models.rest_surface.edge_neighbours`: where it has less than K of them, the vertex itself counts, too.
-    """
-    batch, num_vertices, _ = vectors.shape
-    near = neighbours.T.flatten()
-    for _ in range(steps):
-        vectors = vectors.index_select(1, near).view(batch, neighbours.shape[1], num_vertices, 3).mean(dim=1)
-    return vectors
 
 
 class LinearCorrection(nn.Module):

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.linear_correction import LinearCorrection, smoothed
+from models.linear_correction import LinearCorrection
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.oscillators import PERIODS, oscillator_states
-from models.rest_surface import RestSurface
+from models.rest_surface import RestSurface, mean_over_neighbours
 from models.surface_frames import surface_frames, to_local, to_world
 
 UP_AXES = {"x": 0, "y": 1, "z": 2}
@@ -160,7 +160,7 @@ class MeshAutoencoder(nn.Module):
         if self.settings.coordinates == "world" or not self.linear.smoothing_steps:
             return change
         in_world = to_world(frames, change.unsqueeze(2)).squeeze(2)
-        in_world = smoothed(in_world, self.surface.neighbours, self.linear.smoothing_steps)
+        in_world = mean_over_neighbours(in_world, self.surface.neighbours, self.linear.smoothing_steps)
         return to_local(frames, in_world.unsqueeze(2)).squeeze(2)
 
     def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:

@@ -26,10 +26,12 @@ DENSE_SOLVER_BELOW = 200  # vertices
 
 
 def unique_edges(faces: Int[ndarray, "F 3"]) -> Int[ndarray, "E 2"]:
-    """Return each edge of a triangle mesh once (E, 2), the lower vertex first."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
-    return edges[edges[:, 0] != edges[:, 1]]
+    """Return each edge of a triangle mesh once (E, 2), the lower vertex first, in order."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), axis=1)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    size = edges.max(initial=0) + 1
+    # as one number each: pairs take ten times as long to sort
+    return np.stack(np.divmod(np.unique(edges @ [size, 1]), size), axis=1)
 
 
 def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, "K 2"]:
@@ -162,6 +164,20 @@ def edge_neighbours(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"])
     neighbours = np.tile(np.arange(len(first))[:, None], NUM_NEIGHBOURS)
     neighbours[both[:, 0], number * NUM_NEIGHBOURS // np.maximum(count, NUM_NEIGHBOURS)] = both[:, 1]
     return first[neighbours[place]]
+
+
+def mean_over_neighbours(
+    vectors: Float[Tensor, "B V 3"], neighbours: Int[Tensor, "V K"], steps: int
+) -> Float[Tensor, "B V 3"]:
+    """Return world vectors (B, V, 3), each replaced by the mean over its neighbours, so many times; any units.
+
+    `neighbours` is that of `edge_neighbours`: where it has less than K of them, the vertex itself counts, too.
+    """
+    batch, num_vertices, _ = vectors.shape
+    near = neighbours.T.flatten()
+    for _ in range(steps):
+        vectors = vectors.index_select(1, near).view(batch, neighbours.shape[1], num_vertices, 3).mean(dim=1)
+    return vectors
 
 
 def power_of_two_near(extent: float) -> float:

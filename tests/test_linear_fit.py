@@ -19,6 +19,12 @@ def features_and_targets(model, windows):
     return [torch.cat(parts) for parts in list(zip(*pairs, strict=True))[1:3]]
 
 
+def set_corrections(sequence, model, corrections):
+    """Make a sequence's scans such that these are their corrections (T, V, 3), in the vertices' own frames."""
+    skinned = torch.from_numpy(sequence.skinned)
+    sequence.scan = model.to_points(corrections, skinned, model.frames(skinned)).numpy()
+
+
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_a_linear_correction_is_found_again(make_model, make_tube_sequence, monkeypatch, rounds):
     model, truth = make_model(num_condition_frames=3), make_model(num_condition_frames=3)
@@ -31,8 +37,7 @@ def test_a_linear_correction_is_found_again(make_model, make_tube_sequence, monk
     features, _ = features_and_targets(model, windows)
     corrections = truth.linear.mean + truth.linear(features)
     corrections += 0.05 * corrections.std() * torch.randn_like(corrections)
-    skinned = torch.from_numpy(sequence.skinned)
-    sequence.scan = truth.to_points(corrections, skinned, truth.frames(skinned)).numpy()
+    set_corrections(sequence, truth, corrections)
     monkeypatch.setattr(linear_fit, "LARGEST_MOMENTS", 72 // rounds * (features.shape[2] + 4) ** 2)
     choice = fit_linear_part(model, windows, CPU)
     assert choice.strength > 0.98
@@ -69,8 +74,7 @@ def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence
     slow = columns_of(truth, ("oscillators of 27 frames",))
     truth.linear.coefficients[:, slow] = 0.1
     features, _ = features_and_targets(model, windows)
-    skinned = torch.from_numpy(sequence.skinned)
-    sequence.scan = truth.to_points(truth.linear(features), skinned, truth.frames(skinned)).numpy()
+    set_corrections(sequence, truth, truth.linear(features))
     choice = fit_linear_part(model, windows, CPU)
     assert "oscillators of 27 frames" in choice.groups
     assert choice.left < 0.1
@@ -105,8 +109,7 @@ def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_seque
     features, _ = features_and_targets(model, windows)
     corrections = truth.linear(features)
     corrections += 0.1 * corrections.std() * torch.randn_like(corrections)
-    skinned = torch.from_numpy(sequence.skinned)
-    sequence.scan = truth.to_points(corrections, skinned, truth.frames(skinned)).numpy()
+    set_corrections(sequence, truth, corrections)
     choice = fit_linear_part(model, windows, CPU)
     assert choice.groups == ("motion", "gravity", "anchors")
     seen = columns_of(model, choice.groups)

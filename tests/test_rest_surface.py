@@ -5,13 +5,13 @@ import trimesh
 from conftest import tube_frames, tube_triangles
 
 from models import rest_surface
-from models.linear_correction import smoothed
 from models.rest_surface import (
     RestSurface,
     bridges,
     edge_neighbours,
     laplacian_eigenfunctions,
     longest_edge_ends,
+    mean_over_neighbours,
     nearest_along_surface,
     unique_edges,
 )
@@ -110,9 +110,9 @@ def test_a_seam_stays_closed():
     split = np.arange(len(loose)).reshape(-1, 3)
     neighbours = torch.from_numpy(edge_neighbours(loose, split))
     vectors = torch.from_numpy(loose[None]).sin()
-    after = smoothed(vectors, neighbours, 2)[0].numpy()
+    after = mean_over_neighbours(vectors, neighbours, 2)[0].numpy()
     whole = torch.from_numpy(edge_neighbours(vertices, faces))
-    expected = smoothed(torch.from_numpy(vertices[None]).sin(), whole, 2)[0].numpy()
+    expected = mean_over_neighbours(torch.from_numpy(vertices[None]).sin(), whole, 2)[0].numpy()
     np.testing.assert_allclose(after, expected[faces].reshape(-1, 3))
 
 

@@ -14,9 +14,11 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from models.linear_correction import MOST_SMOOTHING_STEPS, smoothed
+from models.linear_correction import MOST_SMOOTHING_STEPS
 from models.mesh_autoencoder import MeshAutoencoder
+from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_world
+from utils.prediction import spread
 from utils.processes import agreed, combine
 from utils.ridge_regression import solve, squares
 
@@ -102,8 +104,8 @@ class Patches:
         vertices: list[int] = []
         near: list[list[int]] = []
         inner: list[int] = []
-        for centre in np.linspace(0, len(neighbours) - 1, num_patches).astype(int):
-            patch = [int(centre)]
+        for centre in spread(len(neighbours), num_patches).tolist():
+            patch = [centre]
             for vertex in patch:  # it grows, ring by ring
                 patch += [v for v in dict.fromkeys(neighbours[vertex].tolist()) if v not in patch]
                 if len(patch) >= VERTICES_PER_PATCH:
@@ -141,10 +143,10 @@ def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"]) -> Ch
         columns = columns_of(model, groups)
         looked_at = [*columns, *targets_and_one]
         parts = folds[:, :, looked_at][:, :, :, looked_at]
-        total, places = parts.sum(dim=0), list(range(len(columns)))
+        others, places = parts.sum(dim=0) - parts, list(range(len(columns)))
         for penalty in PENALTIES[::2] if groups else PENALTIES[-1:]:
-            sums = torch.stack([squares(part, *solve(total - part, places, penalty)) for part in parts]).sum(dim=0)
-            choices.append(rated(groups, penalty, 0, sums))
+            sums = [squares(part, *solve(other, places, penalty)) for part, other in zip(parts, others, strict=True)]
+            choices.append(rated(groups, penalty, 0, torch.stack(sums).sum(dim=0)))
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= NO_MORE_INPUTS_FOR * least]
     return min(as_good, key=lambda choice: (len(columns_of(model, choice.groups)), choice.left))
@@ -173,7 +175,7 @@ def with_smoothing(
             rest, change = (to_world(frames, each.unsqueeze(2)).squeeze(2) for each in (target - mean, change))
             done = 0
             for place, steps in enumerate(numbers):
-                change, done = smoothed(change, neighbours, steps - done), steps
+                change, done = mean_over_neighbours(change, neighbours, steps - done), steps
                 pairs = ((target, target), (rest, rest), (rest, change), (change, change))
                 sums[place] += torch.stack([(a * b)[:, patches.inner].sum() for a, b in pairs])
     return [rated(groups, penalty, *each) for each in zip(numbers, combine(sums), strict=True)]

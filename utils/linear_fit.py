@@ -17,6 +17,7 @@ from tqdm import tqdm
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.cross_validation import Choice, Patches, SeenFrames, choose, columns_of, optional_groups
+from utils.prediction import spread
 from utils.processes import combine, own_share, rank
 from utils.ridge_regression import solve
 from utils.training_blocks import FRAMES_AT_ONCE, read_meshes
@@ -82,11 +83,11 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
 
     Return what was chosen for it, None in world coordinates.
     """
-    spread = np.linspace(0, len(windows) - 1, min(len(windows), FRAMES_FOR_SCALES)).astype(int)
-    shift, scale = set_scales(model, windows, spread, device)
+    a_few = spread(len(windows), FRAMES_FOR_SCALES)
+    shift, scale = set_scales(model, windows, a_few, device)
     if model.settings.coordinates == "world":
         return None
-    frames = np.linspace(0, len(windows) - 1, min(len(windows), FRAMES_TO_FIT)).astype(int)
+    frames = spread(len(windows), FRAMES_TO_FIT)
     to_smooth_by = frames[:: -(-len(frames) // FRAMES_TO_SMOOTH_BY)]
     blocks = [own_share(block) for block in np.array_split(frames, min(FOLDS, len(frames)))]
     num_vertices, size = len(shift), len(scale) + 4
@@ -118,8 +119,9 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
                 combine(model.longest, dist.ReduceOp.MAX)
             set_linear_part(model, combine(moments), part, choice, shift[part], scale)
     assert choice is not None
+    model.linear.smoothing_steps = choice.smoothing_steps
     hide_features(model, choice)
-    set_scale_of_the_rest(model, windows, spread, device)
+    set_scale_of_the_rest(model, windows, a_few, device)
     return choice
 
 
@@ -144,7 +146,6 @@ def set_linear_part(
     weights[:, rows[:-1]] = (unit * coefficients[:, :-1] / scale[rows[:-1], None]).float()
     model.linear.constant[part] = unit * coefficients[:, -1] - torch.einsum("vc,vco->vo", shift, weights)
     model.linear.mean[part] = unit * mean
-    model.linear.smoothing_steps = choice.smoothing_steps
 
 
 def hide_features(model: MeshAutoencoder, choice: Choice) -> None:

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def spread(length: int, count: int) -> Int[ndarray, " K"]:
-    """Return at most `count` of so many frames, from all over them, the first and the last among them."""
+    """Return at most `count` of so many frames or vertices, from all over them, the first and the last among them."""
     return np.linspace(0, length - 1, min(length, count)).astype(int)
 
 
@@ -60,8 +60,8 @@ def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: 
         meshes = whole_meshes(model, read_meshes(model, windows, np.array([frame]), device))
         with torch.no_grad():
             answer = model(meshes.features.flatten(0, 1), meshes.vertex.flatten()).view_as(meshes.targets)
-            if meshes.frames is not None:
-                answer = model.smoothed(answer, meshes.frames)
+            assert meshes.frames is not None  # whole meshes have them
+            answer = model.smoothed(answer, meshes.frames)
         shared, size = shared + float((answer * meshes.targets).sum()), size + float(answer.square().sum())
     shared, size = combine(torch.tensor([shared, size], dtype=torch.float64)).tolist()
     return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
