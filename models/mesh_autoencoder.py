@@ -12,7 +12,7 @@ from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.oscillators import PERIODS, oscillator_states
 from models.rest_surface import RestSurface, mean_over_neighbours
-from models.surface_frames import surface_frames, to_local, to_world
+from models.surface_frames import rotations_between, surface_frames, to_local, to_world
 
 UP_AXES = {"x": 0, "y": 1, "z": 2}
 
@@ -46,9 +46,10 @@ class ModelSettings:
 class MeshAutoencoder(nn.Module):
     """Multi-pose encoder and multi-expert decoder, for one topology, in `local` or `world` coordinates.
 
-    `local`: the window, gravity, the nearest anchors, what oscillators remember of earlier frames and, with joints, the nearest
-    of those over the window, are seen in each vertex' own frame on the current skinned mesh. The answer is a correction in that
-    frame: a linear one, plus what the network adds. `world`: coordinates in, all joints' with them, coordinates out.
+    `local`: the window, gravity, where the nearest anchors are and how they have turned, what oscillators remember of earlier
+    frames and, with joints, the nearest of those over the window, are seen in each vertex' own frame on the current skinned
+    mesh. The answer is a correction in that frame: a linear one, plus what the network adds. `world`: coordinates in, all
+    joints' with them, coordinates out.
 
     Training works on vertex samples: `features` and `targets` of whole meshes, any rows of which go through `forward`.
     """
@@ -69,7 +70,8 @@ class MeshAutoencoder(nn.Module):
         num_frames = settings.num_condition_frames
         if settings.coordinates == "local":
             anchors, joints = surface.nearest_anchors.shape[1], surface.nearest_joints.shape[1]
-            self.groups = {"motion": num_frames - 1, "gravity": 1, "anchors": anchors}
+            turning = surface.anchor_axes.shape[1]
+            self.groups = {"motion": num_frames - 1, "gravity": 1, "anchors": anchors, "anchors' rotations": turning}
             if num_frames > 1:
                 self.groups |= {f"oscillators of {period:g} frames": 2 for period in PERIODS}
             if settings.num_joints:
@@ -115,10 +117,12 @@ class MeshAutoencoder(nn.Module):
                 return own
             return torch.cat([own, joints.flatten(1).unsqueeze(1).expand(-1, own.shape[1], -1)], dim=2)
         current, surface = window[:, -1], self.surface
-        local = partial(to_local, self.frames(current) if frames is None else frames)
+        frames = self.frames(current) if frames is None else frames
+        local = partial(to_local, frames)
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
         anchors = current[:, surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
         seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
+        seen.append(rotations_between(surface.anchor_axes, surface.axes_of_anchors(frames)))
         if window.shape[1] > 1:
             states = oscillator_states(window[:, :, surface.anchors] if history is None else history)
             seen.append(local(states[:, surface.nearest_anchor]))

@@ -56,6 +56,23 @@ def surface_frames(
     return torch.stack([tangents, torch.linalg.cross(normals, tangents), normals], dim=-2)
 
 
+def rotations_between(before: Float[Tensor, "V L 3 3"], now: Float[Tensor, "*B V L 3 3"]) -> Float[Tensor, "*B V L 3"]:
+    """Return how orthonormal axes (rows) have turned: along each rotation's axis, twice the sine of half its angle.
+
+    That is about the angle in radians, grows with it nearly up to half a turn, and is never NaN. What is no more than rounding
+    is zero: where nothing turns, nothing is to be learned from it.
+    """
+
+    def product(i: int, j: int) -> Tensor:
+        rows = [before[..., row, i] * now[..., row, j] for row in range(3)]
+        return rows[0] + rows[1] + rows[2]  # a sum along the dimension of three takes twice as long
+
+    doubled_sine = [product(1, 2) - product(2, 1), product(2, 0) - product(0, 2), product(0, 1) - product(1, 0)]
+    cosine_of_half = 0.5 * (1 + product(0, 0) + product(1, 1) + product(2, 2)).clamp_min(0).sqrt()
+    rotations = torch.stack(doubled_sine, dim=-1) * (0.5 / cosine_of_half.clamp_min(0.05)).unsqueeze(-1)
+    return torch.nn.functional.hardshrink(rotations, 1e-6)
+
+
 def to_local(frames: Float[Tensor, "*B 3 3"], vectors: Float[Tensor, "*B K 3"]) -> Float[Tensor, "*B K 3"]:
     """Return K world vectors per frame (*B, K, 3) in the axes of the frame."""
     return vectors @ frames.transpose(-1, -2)

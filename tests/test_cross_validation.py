@@ -1,10 +1,21 @@
 import numpy as np
 import torch
 import trimesh
+from conftest import tube_frames, tube_joints, tube_triangles
 
-from models.rest_surface import edge_neighbours
+from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.rest_surface import RestSurface, edge_neighbours
 from models.surface_frames import to_world
-from utils.cross_validation import Patches, SeenFrames, rated, with_smoothing
+from utils.cross_validation import (
+    Patches,
+    SeenFrames,
+    choose_groups,
+    columns_of,
+    optional_groups,
+    rated,
+    weights_of,
+    with_smoothing,
+)
 from utils.ridge_regression import solve
 
 
@@ -64,7 +75,8 @@ def test_smoothing_is_rated_as_it_will_be_done(make_model):
     blocks = [slice(0, 4), slice(4, 8), slice(8, 12)]
     folds = torch.stack([torch.einsum("tvd,tve->vde", rows[block], rows[block]).double() for block in blocks])
     seen = [[SeenFrames(rows[block], frames[block])] for block in blocks]
-    found = with_smoothing(("motion",), 0.1, [0, 1, 2], folds, seen, patches)
+    weights = torch.rand(72).double() + 0.5
+    found = with_smoothing(("motion",), 0.1, [0, 1, 2], folds, seen, patches, weights)
     assert [choice.smoothing_steps for choice in found] == [0, 1, 2]
     for choice in found:
         left = whole = 0.0
@@ -77,6 +89,43 @@ def test_smoothing_is_rated_as_it_will_be_done(make_model):
                     change = torch.stack([change[near].mean(dim=0) for near in surface.neighbours])
                 target = to_world(frame, row[:, None, -3:])[:, 0]
                 answer = to_world(frame, mean[:, None])[:, 0] + choice.strength * change
-                left += float((target - answer)[patches.inner].square().sum())
-                whole += float(target[patches.inner].square().sum())
+                left += float((weights[:, None] * (target - answer).square())[patches.inner].sum())
+                whole += float((weights[:, None] * target.square())[patches.inner].sum())
         np.testing.assert_allclose(choice.left, (left / whole) ** 0.5, rtol=1e-6)
+
+
+def moments_of(model, targets_of):
+    """Moments of two folds of frames in which one vertex sees noise, and its targets follow from it by the given function."""
+    torch.manual_seed(0)
+    seen = torch.randn(2, 400, len(model.feature_mean)).double()
+    rows = torch.cat([seen, torch.ones(2, 400, 1), targets_of(seen) + 0.3 * torch.randn(2, 400, 3)], dim=2)
+    return torch.einsum("ktd,kte->kde", rows, rows)[:, None]
+
+
+def test_joints_are_looked_at_where_they_bring_something_only():
+    surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=3, num_joints=5), surface)
+    own, joint = columns_of(model, ["motion"])[:3], columns_of(model, ["joints"])[:3]
+    one = torch.ones(1).double()
+    without = choose_groups(model, moments_of(model, lambda seen: seen[..., own]), one)
+    assert without.groups == ("motion", "gravity", "anchors", "anchors' rotations")
+    both = choose_groups(model, moments_of(model, lambda seen: seen[..., own] + seen[..., joint]), one)
+    assert both.groups == (*without.groups, "joints", "joint motion")
+    assert both.left < 0.5
+
+
+def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_model):
+    model = make_model(num_condition_frames=3)
+    second = columns_of(model, [optional_groups(model)[0][1]])[:3]
+    choice = choose_groups(model, moments_of(model, lambda seen: seen[..., second]), torch.ones(1).double())
+    assert choice.groups[-1] == optional_groups(model)[0][1]
+
+
+def test_a_vertex_counts_the_less_the_more_its_targets_vary():
+    """So that the stiff vertices of a body have a say beside the soft ones, and one that never varies does not say it all."""
+    random = np.random.default_rng(0)
+    targets = random.normal(size=(500, 3, 3)) * np.array([0.0, 0.1, 3.0])[:, None] + 5
+    rows = torch.from_numpy(np.concatenate([np.ones((500, 3, 1)), targets], axis=2))
+    spreads = np.sqrt(((targets - targets.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0))
+    weights = weights_of(torch.einsum("tvd,tve->vde", rows, rows))
+    np.testing.assert_allclose(weights, 1 / (spreads + 0.1 * spreads.mean()), rtol=1e-5)

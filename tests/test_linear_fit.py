@@ -111,7 +111,7 @@ def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_seque
     corrections += 0.1 * corrections.std() * torch.randn_like(corrections)
     set_corrections(sequence, truth, corrections)
     choice = fit_linear_part(model, windows, CPU)
-    assert choice.groups == ("motion", "gravity", "anchors")
+    assert choice.groups == ("motion", "gravity", "anchors", "anchors' rotations")
     seen = columns_of(model, choice.groups)
     changed = torch.full_like(features[30], 1e3)
     changed[:, seen] = features[30][:, seen]

@@ -67,6 +67,12 @@ def test_features_of_a_vertex_against_a_naive_one(make_model):
     for anchor in surface.nearest_anchors[vertex].tolist():
         at_rest = rest_frame @ (rest[anchor] - rest[vertex]).numpy()
         expected.append(frame @ (window[-1, anchor] - window[-1, vertex]) - at_rest)
+    now, rest_frames = (model.frames(each)[0].numpy() for each in (torch.from_numpy(window[-1:]), rest.unsqueeze(0)))
+    for anchor in surface.nearest_anchors[vertex, :4].tolist():
+        turn = (rest_frames[anchor] @ rest_frames[vertex].T).T @ (now[anchor] @ frame.T)
+        axis_and_angle = Rotation.from_matrix(turn.T).as_rotvec()
+        angle = max(np.linalg.norm(axis_and_angle), 1e-12)
+        expected.append(axis_and_angle / angle * 2 * np.sin(angle / 2))
     nearest = window[None][:, :, surface.nearest_anchors[vertex, :1].numpy()]
     expected += list(oscillator_states(torch.from_numpy(nearest))[0, 0].numpy() @ frame.T)
     features = model.features(torch.from_numpy(window).float().unsqueeze(0))[0, vertex]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.ridge_regression import solve, squares
+from utils.ridge_regression import solve, spread_of_targets, squares
 
 
 @pytest.fixture
@@ -42,7 +42,13 @@ def test_squares_against_the_frames_themselves(vertex, columns):
     seen = np.concatenate([x[:, columns], np.ones((40, 1))], axis=1)
     rest, change = y - mean[0].numpy(), seen @ coefficients[0].numpy()
     expected = [(y * y).sum(), (rest * rest).sum(), (rest * change).sum(), (change * change).sum()]
-    np.testing.assert_allclose(squares(moments, mean, coefficients, rows), expected, rtol=1e-8)
+    np.testing.assert_allclose(squares(moments, mean, coefficients, rows)[0], expected, rtol=1e-8)
+
+
+def test_spread_of_targets(vertex):
+    _, y, moments = vertex
+    expected = np.sqrt(((y - y.mean(axis=0)) ** 2).sum(axis=1).mean())
+    np.testing.assert_allclose(spread_of_targets(moments), [expected], rtol=1e-5)
 
 
 def test_motion_that_dwarfs_the_penalty_is_solved_all_the_same():

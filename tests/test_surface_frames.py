@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from conftest import tube_frames, tube_triangles
 from scipy.spatial.transform import Rotation
 
 from models.rest_surface import longest_edge_ends, unique_edges
-from models.surface_frames import surface_frames, to_local, to_world, vertex_normals
+from models.surface_frames import rotations_between, surface_frames, to_local, to_world, vertex_normals
 
 FACES = torch.from_numpy(tube_triangles())
 TUBE = torch.from_numpy(tube_frames(3))
@@ -48,3 +49,20 @@ def test_degenerate_geometry_has_a_defined_frame():
     for vertices in (flat, line, lonely, 1e-30 * lonely, 1e15 * lonely):
         frames = surface_frames(vertices, faces, ends)
         torch.testing.assert_close(frames @ frames.transpose(-1, -2), torch.eye(3).expand_as(frames), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-3, 0.5, 1.5, 3.0])
+def test_rotations_between_axes_in_closed_form(angle):
+    torch.manual_seed(0)
+    axis = torch.nn.functional.normalize(torch.randn(3), dim=0)
+    turn = torch.from_numpy(Rotation.from_rotvec(angle * axis.numpy()).as_matrix()).float()
+    before = torch.linalg.qr(torch.randn(7, 2, 3, 3)).Q
+    found = rotations_between(before, torch.stack([before, before @ turn.T]))
+    torch.testing.assert_close(found[0], torch.zeros(7, 2, 3), atol=2e-6, rtol=0)
+    torch.testing.assert_close(found[1], (2 * np.sin(angle / 2) * axis).float().expand(7, 2, 3), atol=2e-6, rtol=1e-4)
+
+
+def test_half_a_turn_is_a_number():
+    before = torch.eye(3).expand(1, 1, 3, 3)
+    turned = before @ torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    assert torch.isfinite(rotations_between(before, turned)).all()

@@ -6,7 +6,6 @@ and motion that says nothing about the scan, so all come out well without anybod
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -20,13 +19,14 @@ from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_world
 from utils.prediction import spread
 from utils.processes import agreed, combine
-from utils.ridge_regression import solve, squares
+from utils.ridge_regression import solve, spread_of_targets, squares
 
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
 SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 # times the least error in frames not fitted to:
 AS_GOOD_AS_BEST = 1.01  # up to here, more penalty and more smoothing are better than less
-NO_MORE_INPUTS_FOR = 1.02  # up to here, fewer inputs are better than more
+NO_MORE_OSCILLATORS_FOR = 1.02  # up to here, fewer of them are better than more
+NO_JOINTS_FOR = 1.05  # up to here, none are better: they tell poses apart, and a new motion has others
 MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
 INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
@@ -34,7 +34,8 @@ INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbo
 
 @dataclass
 class Choice:
-    """What cross-validation chose for the linear part, and the share of the RMS correction left in frames not fitted to.
+    """What cross-validation chose for the linear part, and the share of the correction left in frames not fitted to: RMS, the
+    squares weighted by `weights_of`.
 
     What features of some groups add to the mean correction, with this penalty and smoothed over the surface so many times,
     counts `strength`, 0 to 1. Where nothing is added, the mean correction itself does.
@@ -52,7 +53,7 @@ class Choice:
         damped = f", damped to {self.strength:.2f}" if self.strength < 0.995 else ""
         return (
             f"linear part: each vertex' mean correction{added}{smooth}{damped}; "
-            f"leaves {100 * self.left:.1f} % of the correction (RMS) in frames kept out of its fit"
+            f"leaves {100 * self.left:.1f} % of the correction (weighted RMS) in frames kept out of its fit"
         )
 
 
@@ -74,13 +75,10 @@ def optional_groups(model: MeshAutoencoder) -> tuple[list[str], list[str]]:
 
 
 def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
-    """Return the sets of feature groups to choose from: nothing, or with and without joints, and ever slower oscillators."""
+    """Return the sets of feature groups to choose from: nothing, or all that needs no joints, with ever slower oscillators."""
     oscillators, joints = optional_groups(model)
     always = [name for name in model.groups if name not in oscillators and name not in joints]
-    candidates: list[tuple[str, ...]] = [()]
-    for count, extra in product(range(len(oscillators) + 1), ([], joints) if joints else ([],)):
-        candidates.append((*always, *oscillators[:count], *extra))
-    return candidates
+    return [(), *((*always, *oscillators[:count]) for count in range(len(oscillators) + 1))]
 
 
 @dataclass
@@ -134,22 +132,43 @@ def rated(groups: tuple[str, ...], penalty: float, steps: int, sums: Float[Tenso
     return Choice(groups, penalty, steps, strength, (left / whole) ** 0.5 if whole > 0 else 0.0)
 
 
-def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"]) -> Choice:
-    """Return the fewest feature groups that leave about the least squared error when each fold (K) of frames is predicted by a
-    fit to the others, with the best of every other penalty."""
-    targets_and_one = range(folds.shape[2] - 4, folds.shape[2])
+def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
+    """Return what the squared errors of each vertex count: the less, the more its targets vary.
+
+    In plain sums of squares a few soft vertices outweigh all others, and which of them are looked at is chance.
+    """
+    spread_of_each = spread_of_targets(moments)
+    return 1 / (spread_of_each + 0.1 * spread_of_each.mean()).clamp_min(1e-6)  # targets are about one in size
+
+
+def best_penalty(
+    model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weights: Float[Tensor, " S"], groups: tuple[str, ...]
+) -> Choice:
+    """Return some feature groups with the one of every other penalty that leaves the least squared error when each fold (K) of
+    frames is predicted by a fit to the others."""
+    columns = columns_of(model, groups)
+    looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
+    parts = folds[:, :, looked_at][:, :, :, looked_at]
+    others, places = parts.sum(dim=0) - parts, list(range(len(columns)))
     choices = []
-    for groups in candidate_groups(model):
-        columns = columns_of(model, groups)
-        looked_at = [*columns, *targets_and_one]
-        parts = folds[:, :, looked_at][:, :, :, looked_at]
-        others, places = parts.sum(dim=0) - parts, list(range(len(columns)))
-        for penalty in PENALTIES[::2] if groups else PENALTIES[-1:]:
-            sums = [squares(part, *solve(other, places, penalty)) for part, other in zip(parts, others, strict=True)]
-            choices.append(rated(groups, penalty, 0, torch.stack(sums).sum(dim=0)))
+    for penalty in PENALTIES[::2] if groups else PENALTIES[-1:]:
+        sums = [squares(part, *solve(other, places, penalty)) for part, other in zip(parts, others, strict=True)]
+        choices.append(rated(groups, penalty, 0, weights @ torch.stack(sums).sum(dim=0)))
+    return min(choices, key=lambda choice: choice.left)
+
+
+def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weights: Float[Tensor, " S"]) -> Choice:
+    """Return the fewest feature groups that leave about the least squared error; joints come last, and have to bring more."""
+    choices = [best_penalty(model, folds, weights, groups) for groups in candidate_groups(model)]
     least = min(choice.left for choice in choices)
-    as_good = [choice for choice in choices if choice.left <= NO_MORE_INPUTS_FOR * least]
-    return min(as_good, key=lambda choice: (len(columns_of(model, choice.groups)), choice.left))
+    as_good = [choice for choice in choices if choice.left <= NO_MORE_OSCILLATORS_FOR * least]
+    best = min(as_good, key=lambda choice: len(choice.groups))
+    joints = optional_groups(model)[1]
+    if joints:
+        with_joints = best_penalty(model, folds, weights, (*(best.groups or choices[-1].groups), *joints))
+        if NO_JOINTS_FOR * with_joints.left < best.left:
+            return with_joints
+    return best
 
 
 def with_smoothing(
@@ -159,11 +178,12 @@ def with_smoothing(
     folds: Float[Tensor, "K S D D"],
     seen: list[list[SeenFrames]],
     patches: Patches,
+    weights: Float[Tensor, " S"],
 ) -> list[Choice]:
     """Return feature groups, which are some columns, and a penalty with every number of smoothing steps, rated by the frames
     `seen` of each fold (K)."""
     total = folds.sum(dim=0)
-    neighbours = patches.neighbours.to(folds.device)
+    neighbours, inner = patches.neighbours.to(folds.device), patches.inner
     numbers = SMOOTHING_STEPS if columns else SMOOTHING_STEPS[:1]
     sums = torch.zeros(len(numbers), 4, dtype=torch.float64, device=folds.device)
     for fold, parts in zip(folds, seen, strict=True):
@@ -177,7 +197,7 @@ def with_smoothing(
             for place, steps in enumerate(numbers):
                 change, done = mean_over_neighbours(change, neighbours, steps - done), steps
                 pairs = ((target, target), (rest, rest), (rest, change), (change, change))
-                sums[place] += torch.stack([(a * b)[:, patches.inner].sum() for a, b in pairs])
+                sums[place] += torch.stack([weights[inner] @ (a * b)[:, inner].sum(dim=(0, 2)) for a, b in pairs])
     return [rated(groups, penalty, *each) for each in zip(numbers, combine(sums), strict=True)]
 
 
@@ -190,13 +210,12 @@ def choose(
     Of what leaves about as much, the fewest inputs, strongest penalty, most smoothing: other motions will ask for more of all
     that than these folds do.
     """
-    best = agreed(choose_groups(model, folds[:, patches.inner]))
+    weights = weights_of(folds.sum(dim=0))
+    best = agreed(choose_groups(model, folds[:, patches.inner], weights[patches.inner]))
     columns, place = columns_of(model, best.groups), PENALTIES.index(best.penalty)
-    choices = [
-        choice
-        for penalty in PENALTIES[max(0, place - 1) : place + 2]
-        for choice in with_smoothing(best.groups, penalty, columns, folds, seen, patches)
-    ]
-    least = min(choice.left for choice in choices)
-    as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
-    return agreed(max(as_good, key=lambda choice: (choice.penalty, choice.smoothing_steps)))
+    penalties = PENALTIES[max(0, place - 1) : place + 2]
+    choices = [with_smoothing(best.groups, penalty, columns, folds, seen, patches, weights) for penalty in penalties]
+    least = [min(choice.left for choice in of_penalty) for of_penalty in choices]
+    strongest = max(i for i, left in enumerate(least) if left <= AS_GOOD_AS_BEST * min(least))
+    as_good = [choice for choice in choices[strongest] if choice.left <= AS_GOOD_AS_BEST * least[strongest]]
+    return agreed(max(as_good, key=lambda choice: choice.smoothing_steps))

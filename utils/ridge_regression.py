@@ -38,15 +38,26 @@ def solve(
 
 def squares(
     moments: Float[Tensor, "V D D"], mean: Float[Tensor, "V 3"], coefficients: Float[Tensor, "V K 3"], rows: list[int]
-) -> Float[Tensor, "4"]:
-    """Return the sums over vertices and frames of target², of rest², rest · change and change², for the outcome of `solve`.
+) -> Float[Tensor, "V 4"]:
+    """Return each vertex' sums over frames of target², of rest², rest · change and change², for the outcome of `solve`.
 
     The rest is what the mean leaves of the target; the change is what the coefficients add to the mean.
     """
     ones = moments.shape[1] - 4
     seen = moments[:, rows]
-    whole = moments[:, -3:, -3:].diagonal(dim1=1, dim2=2).sum()
-    rest = whole - 2 * (mean * moments[:, ones, -3:]).sum() + (moments[:, ones, ones, None] * mean.square()).sum()
-    shared = ((seen[:, :, -3:] - seen[:, :, ones, None] * mean.unsqueeze(1)) * coefficients).sum()
-    size = (seen[:, :, rows] @ coefficients * coefficients).sum()
-    return torch.stack([whole, rest, shared, size])
+    whole = moments[:, -3:, -3:].diagonal(dim1=1, dim2=2).sum(dim=1)
+    rest = whole + (mean * (moments[:, ones, ones, None] * mean - 2 * moments[:, ones, -3:])).sum(dim=1)
+    shared = ((seen[:, :, -3:] - seen[:, :, ones, None] * mean.unsqueeze(1)) * coefficients).sum(dim=(1, 2))
+    size = (seen[:, :, rows] @ coefficients * coefficients).sum(dim=(1, 2))
+    return torch.stack([whole, rest, shared, size], dim=1)
+
+
+def spread_of_targets(moments: Float[Tensor, "V D D"]) -> Float[Tensor, " V"]:
+    """Return how far each vertex' targets are from their mean over the frames, RMS, in units of the targets."""
+    count = moments[:, -4, -4].clamp_min(1)
+    mean = moments[:, -4, -3:] / count.unsqueeze(1)
+    return (
+        (moments[:, -3:, -3:].diagonal(dim1=1, dim2=2).sum(dim=1) / count - mean.square().sum(dim=1))
+        .clamp_min(0)
+        .sqrt()
+    )
