@@ -202,9 +202,9 @@ class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
 
     `vertices` are relative to their mean. `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to
-    each vertex, `neighbours` (V, K) which vertices are next to it, and `anchor_axes` (V, L, 3, 3) how the surface frames of the
-    first few `nearest_anchors` lie in that of each vertex. `unit` is a length near the mesh's extent: in units of it,
-    areas and squares of lengths are far from the ends of single precision.
+    each vertex, `neighbours` (V, K) which vertices are next to it, and `anchor_axes` (V, L, 3, 3) how the surface frames of its
+    `turning_anchors` (V, L), the first few of `nearest_anchors`, lie in its own. `unit` is a length near the mesh's extent: in
+    units of it, areas and squares of lengths are far from the ends of single precision.
     """
 
     vertices: Tensor
@@ -218,6 +218,7 @@ class RestSurface(nn.Module):
     anchors: Tensor
     nearest_anchor: Tensor
     neighbours: Tensor
+    turning_anchors: Tensor
     anchor_axes: Tensor
 
     def __init__(self, buffers: dict[str, Tensor]):
@@ -230,15 +231,18 @@ class RestSurface(nn.Module):
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("nearest_anchor", nearest, persistent=False)
+        # an anchor without faces does not turn with the body: the vertex itself, which never turns against itself, is looked at
+        near, itself = self.nearest_anchors[:, :NUM_TURNING_ANCHORS], torch.arange(len(self.vertices)).to(self.faces)
+        near = torch.where(torch.isin(near, self.faces), near, itself.unsqueeze(1))
+        self.register_buffer("turning_anchors", near, persistent=False)
         frames = surface_frames(self.vertices / self.unit, self.faces, self.tangent_ends)
         self.register_buffer("anchor_axes", self.axes_of_anchors(frames), persistent=False)
         neighbours = edge_neighbours(self.vertices.cpu().numpy(), self.faces.cpu().numpy())
         self.register_buffer("neighbours", torch.from_numpy(neighbours).to(self.faces.device), persistent=False)
 
     def axes_of_anchors(self, frames: Float[Tensor, "*B V 3 3"]) -> Float[Tensor, "*B V L 3 3"]:
-        """Return the surface frames of the anchors nearest to each vertex, seen from its own, given all vertices' frames."""
-        near = self.nearest_anchors[:, :NUM_TURNING_ANCHORS]
-        axes = frames[..., near, :, :]
+        """Return the surface frames of each vertex' `turning_anchors`, seen from its own, given all vertices' frames."""
+        axes = frames[..., self.turning_anchors, :, :]
         return to_local(frames, axes.flatten(-3, -2)).unflatten(-2, axes.shape[-3:-1])
 
     @classmethod

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 import trimesh
 from conftest import tube_frames, tube_joints, tube_triangles
@@ -6,7 +7,9 @@ from conftest import tube_frames, tube_joints, tube_triangles
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface, edge_neighbours
 from models.surface_frames import to_world
+from utils import cross_validation
 from utils.cross_validation import (
+    Choice,
     Patches,
     SeenFrames,
     choose_groups,
@@ -129,3 +132,37 @@ def test_a_vertex_counts_the_less_the_more_its_targets_vary():
     spreads = np.sqrt(((targets - targets.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0))
     weights = weights_of(torch.einsum("tvd,tve->vde", rows, rows))
     np.testing.assert_allclose(weights, 1 / (spreads + 0.1 * spreads.mean()), rtol=1e-5)
+
+
+def test_what_few_soft_vertices_would_have_is_left_out_for_the_stiff_ones():
+    """Joints help one vertex that moves thirty times as far as the others, where they are chance."""
+    surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=1, num_joints=5), surface)
+    own, joint = columns_of(model, ["anchors"])[:3], columns_of(model, ["joints"])[:3]
+    soft = moments_of(model, lambda seen: 30 * seen[..., own] + 6 * seen[..., joint])
+    stiff = moments_of(model, lambda seen: seen[..., own])
+    folds = torch.cat([soft, *[stiff] * 200], dim=1)
+    plain = choose_groups(model, folds, torch.ones(201).double())
+    assert "joints" in plain.groups
+    weighted = choose_groups(model, folds, weights_of(folds.sum(dim=0)))
+    assert "joints" not in weighted.groups
+
+
+@pytest.mark.parametrize(
+    ("left", "penalty", "steps"),
+    [
+        ({0.003: (1.0, 0.9, 0.9), 0.01: (1.0, 0.905, 0.91), 0.03: (1.0, 0.95, 0.92)}, 0.01, 2),
+        ({0.003: (0.8, 0.9, 0.9), 0.01: (0.807, 0.9, 0.9), 0.03: (0.82, 0.81, 0.9)}, 0.01, 0),
+        ({0.003: (0.8, 0.9, 0.9), 0.01: (0.7, 0.9, 0.71), 0.03: (0.72, 0.707, 0.715)}, 0.03, 1),
+    ],
+)
+def test_the_strongest_penalty_that_is_as_good_then_the_most_smoothing(make_model, monkeypatch, left, penalty, steps):
+    def with_smoothing(groups, penalty, *_):
+        return [Choice(groups, penalty, steps, 1.0, each) for steps, each in enumerate(left[penalty])]
+
+    monkeypatch.setattr(cross_validation, "choose_groups", lambda *_: Choice((), 0.01, 0, 1.0, 1.0))
+    monkeypatch.setattr(cross_validation, "with_smoothing", with_smoothing)
+    model = make_model()
+    patches = Patches.over(model.surface.neighbours.numpy(), 10**6)
+    choice = cross_validation.choose(model, torch.ones(2, 72, 8, 8).double(), [], patches)
+    assert (choice.penalty, choice.smoothing_steps) == (penalty, steps)

@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
 from models.oscillators import oscillator_states
 from models.rest_surface import RestSurface
+from utils.cross_validation import columns_of, optional_groups
 
 
 def tube_windows(num_frames=4, num_condition_frames=3):
@@ -178,9 +179,22 @@ def test_a_longer_history_is_seen_by_the_oscillators_alone(make_model):
     frames = torch.from_numpy(tube_frames(20)).float()
     window, history = frames[None, -3:], frames[None, :, model.surface.anchors]
     short, long = model.features(window), model.features(window, history=history)
-    columns = slice(3 * (2 + 1 + model.surface.nearest_anchors.shape[1]), None)
+    columns = slice(columns_of(model, optional_groups(model)[0])[0], None)
     assert (short - long)[..., columns].abs().max() > 1e-3
     torch.testing.assert_close(short[..., : columns.start], long[..., : columns.start])
+
+
+def test_an_anchor_without_faces_is_not_said_to_turn():
+    """Its frame stays as it is when the body turns."""
+    surface = RestSurface.from_mesh(np.concatenate([tube_frames(1)[0], [[0.0, 2.0, 0.0]]]), tube_triangles())
+    assert (surface.nearest_anchors[:, :4] == 72).any()
+    assert not (surface.turning_anchors[:72] == 72).any()
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=1), surface)
+    window = torch.cat([tube_windows(4, 1), torch.zeros(4, 1, 1, 3)], dim=2)
+    turn = torch.from_numpy(Rotation.from_rotvec([0, 1.1, 0]).as_matrix()).float()
+    torch.testing.assert_close(
+        model.features(window @ turn.T)[:, :72], model.features(window)[:, :72], atol=1e-4, rtol=0
+    )
 
 
 def test_no_correction_is_longer_than_any_seen_in_training(make_model):

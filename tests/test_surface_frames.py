@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import trimesh
 from conftest import tube_frames, tube_triangles
 from scipy.spatial.transform import Rotation
 
@@ -58,8 +59,19 @@ def test_rotations_between_axes_in_closed_form(angle):
     turn = torch.from_numpy(Rotation.from_rotvec(angle * axis.numpy()).as_matrix()).float()
     before = torch.linalg.qr(torch.randn(7, 2, 3, 3)).Q
     found = rotations_between(before, torch.stack([before, before @ turn.T]))
-    torch.testing.assert_close(found[0], torch.zeros(7, 2, 3), atol=2e-6, rtol=0)
+    assert not found[0].any()
     torch.testing.assert_close(found[1], (2 * np.sin(angle / 2) * axis).float().expand(7, 2, 3), atol=2e-6, rtol=1e-4)
+
+
+def test_rounding_is_no_rotation():
+    sphere = trimesh.creation.icosphere(5)
+    vertices = torch.from_numpy(sphere.vertices * [0.3, 0.9, 0.2]).float()
+    faces = torch.from_numpy(sphere.faces)
+    ends = torch.from_numpy(longest_edge_ends(vertices.numpy(), unique_edges(sphere.faces)))
+    frames = [surface_frames(each, faces, ends) for each in (vertices, vertices + torch.tensor([0.3, 1.1, -0.7]))]
+    axes = [to_local(each, each.roll(5, 0)).unsqueeze(1) for each in frames]
+    assert (axes[0] - axes[1]).abs().max() > 1e-6
+    assert not rotations_between(*axes).any()
 
 
 def test_half_a_turn_is_a_number():

@@ -24,9 +24,9 @@ from utils.ridge_regression import solve, spread_of_targets, squares
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
 SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 # times the least error in frames not fitted to:
-AS_GOOD_AS_BEST = 1.01  # up to here, more penalty and more smoothing are better than less
+AS_GOOD_AS_BEST = 1.01  # up to here, more penalty is better than less, and with that penalty more smoothing
 NO_MORE_OSCILLATORS_FOR = 1.02  # up to here, fewer of them are better than more
-NO_JOINTS_FOR = 1.05  # up to here, none are better: they tell poses apart, and a new motion has others
+NO_JOINTS_FOR = 1.05  # more than that with joints is best without: they tell poses apart, and a new motion has others
 MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
 INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
@@ -163,10 +163,12 @@ def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weigh
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= NO_MORE_OSCILLATORS_FOR * least]
     best = min(as_good, key=lambda choice: len(choice.groups))
-    joints = optional_groups(model)[1]
+    joints, beside = optional_groups(model)[1], best.groups
+    if joints and not beside:  # nothing but the mean, so far
+        beside = min(choices[1:], key=lambda choice: choice.left).groups
     if joints:
-        with_joints = best_penalty(model, folds, weights, (*(best.groups or choices[-1].groups), *joints))
-        if NO_JOINTS_FOR * with_joints.left < best.left:
+        with_joints = best_penalty(model, folds, weights, (*beside, *joints))
+        if best.left > NO_JOINTS_FOR * with_joints.left:
             return with_joints
     return best
 
@@ -207,8 +209,8 @@ def choose(
     """Return what does best in frames that were kept out of a fit, given the moments of patches in each fold (K) of frames,
     and some of these frames themselves.
 
-    Of what leaves about as much, the fewest inputs, strongest penalty, most smoothing: other motions will ask for more of all
-    that than these folds do.
+    Of what leaves about as much, the fewest inputs, then the strongest penalty, then the most smoothing: other motions will ask
+    for more of all that than these folds do.
     """
     weights = weights_of(folds.sum(dim=0))
     best = agreed(choose_groups(model, folds[:, patches.inner], weights[patches.inner]))

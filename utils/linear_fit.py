@@ -26,7 +26,7 @@ FOLDS = 8
 FRAMES_TO_FIT = 1200
 FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48
-LARGEST_MOMENTS = 150_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
+LARGEST_MOMENTS = 205_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
 LARGEST_FOLDS = 80_000_000  # numbers; of more features, fewer vertices are looked at to choose by
 
 
