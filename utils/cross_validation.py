@@ -24,8 +24,9 @@ from utils.ridge_regression import solve, spread_of_targets, squares
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
 SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 # times the least error in frames not fitted to:
-AS_GOOD_AS_BEST = 1.01  # up to here, more penalty is better than less, and with that penalty more smoothing
-NO_MORE_OSCILLATORS_FOR = 1.02  # up to here, fewer of them are better than more
+AS_GOOD_AS_BEST = (
+    1.01  # up to here, fewer oscillators, a stronger penalty, and with that penalty more smoothing are better
+)
 NO_JOINTS_FOR = 1.05  # more than that with joints is best without: they tell poses apart, and a new motion has others
 MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
@@ -161,7 +162,7 @@ def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weigh
     """Return the fewest feature groups that leave about the least squared error; joints come last, and have to bring more."""
     choices = [best_penalty(model, folds, weights, groups) for groups in candidate_groups(model)]
     least = min(choice.left for choice in choices)
-    as_good = [choice for choice in choices if choice.left <= NO_MORE_OSCILLATORS_FOR * least]
+    as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
     best = min(as_good, key=lambda choice: len(choice.groups))
     joints, beside = optional_groups(model)[1], best.groups
     if joints and not beside:  # nothing but the mean, so far
