@@ -11,7 +11,7 @@ from models.linear_correction import LinearCorrection
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.oscillators import PERIODS, oscillator_states
-from models.rest_surface import RestSurface, mean_over_neighbours
+from models.rest_surface import RestSurface, axes_seen, mean_over_neighbours
 from models.surface_frames import rotations_between, surface_frames, to_local, to_world
 
 UP_AXES = {"x": 0, "y": 1, "z": 2}
@@ -122,7 +122,7 @@ class MeshAutoencoder(nn.Module):
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
         anchors = current[:, surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
         seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
-        seen.append(rotations_between(surface.anchor_axes, surface.axes_of_anchors(frames)))
+        seen.append(rotations_between(surface.anchor_axes, axes_seen(frames, surface.turning_anchors)))
         if window.shape[1] > 1:
             states = oscillator_states(window[:, :, surface.anchors] if history is None else history)
             seen.append(local(states[:, surface.nearest_anchor]))

@@ -181,6 +181,21 @@ def mean_over_neighbours(
     return vectors
 
 
+def anchors_that_turn(nearest_anchors: Int[Tensor, "V K"], faces: Int[Tensor, "F 3"]) -> Int[Tensor, "V L"]:
+    """Return the first few of the anchors nearest to each vertex, and the vertex itself in place of one without faces.
+
+    That one's frame does not turn with the body; and no vertex ever turns against itself.
+    """
+    near, itself = nearest_anchors[:, :NUM_TURNING_ANCHORS], torch.arange(len(nearest_anchors)).to(faces)
+    return torch.where(torch.isin(near, faces), near, itself.unsqueeze(1))
+
+
+def axes_seen(frames: Float[Tensor, "*B V 3 3"], vertices: Int[Tensor, "V L"]) -> Float[Tensor, "*B V L 3 3"]:
+    """Return the surface frames of some vertices for each vertex, as they look in its own, given the frames of all."""
+    axes = frames[..., vertices, :, :]
+    return to_local(frames, axes.flatten(-3, -2)).unflatten(-2, axes.shape[-3:-1])
+
+
 def power_of_two_near(extent: float) -> float:
     """Return the largest power of two up to an extent: to divide by it is exact. One for no extent."""
     return 2.0 ** np.floor(np.log2(extent)) if extent > 0 else 1.0
@@ -192,6 +207,7 @@ BUFFERS = (
     "tangent_ends",
     "nearest_anchors",
     "anchor_offsets",
+    "anchor_axes",
     "nearest_joints",
     "joint_offsets",
     "eigenfunctions",
@@ -231,19 +247,10 @@ class RestSurface(nn.Module):
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("nearest_anchor", nearest, persistent=False)
-        # an anchor without faces does not turn with the body: the vertex itself, which never turns against itself, is looked at
-        near, itself = self.nearest_anchors[:, :NUM_TURNING_ANCHORS], torch.arange(len(self.vertices)).to(self.faces)
-        near = torch.where(torch.isin(near, self.faces), near, itself.unsqueeze(1))
-        self.register_buffer("turning_anchors", near, persistent=False)
-        frames = surface_frames(self.vertices / self.unit, self.faces, self.tangent_ends)
-        self.register_buffer("anchor_axes", self.axes_of_anchors(frames), persistent=False)
+        turning = anchors_that_turn(self.nearest_anchors, self.faces)
+        self.register_buffer("turning_anchors", turning, persistent=False)
         neighbours = edge_neighbours(self.vertices.cpu().numpy(), self.faces.cpu().numpy())
         self.register_buffer("neighbours", torch.from_numpy(neighbours).to(self.faces.device), persistent=False)
-
-    def axes_of_anchors(self, frames: Float[Tensor, "*B V 3 3"]) -> Float[Tensor, "*B V L 3 3"]:
-        """Return the surface frames of each vertex' `turning_anchors`, seen from its own, given all vertices' frames."""
-        axes = frames[..., self.turning_anchors, :, :]
-        return to_local(frames, axes.flatten(-3, -2)).unflatten(-2, axes.shape[-3:-1])
 
     @classmethod
     def from_mesh(
@@ -275,6 +282,7 @@ class RestSurface(nn.Module):
                 "faces": face_tensor,
                 "tangent_ends": ends,
                 "nearest_anchors": nearest_anchors,
+                "anchor_axes": axes_seen(frames, anchors_that_turn(nearest_anchors, face_tensor)),
                 "anchor_offsets": to_local(frames, rest[nearest_anchors] - rest.unsqueeze(1)),
                 "nearest_joints": nearest_joints,
                 "joint_offsets": to_local(frames, bones[nearest_joints] - rest.unsqueeze(1)),

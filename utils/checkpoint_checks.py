@@ -17,7 +17,7 @@ from torch import Tensor
 
 from data.input_error import InputError
 from models.mesh_autoencoder import UP_AXES, MeshAutoencoder, ModelSettings
-from models.rest_surface import BUFFERS, RestSurface
+from models.rest_surface import BUFFERS, NUM_TURNING_ANCHORS, RestSurface
 from utils.run_folders import FOLDER_NAME, TIMESTAMP
 
 CONTENTS = {"settings": dict, "model": dict, "model_type": str, "timestamp": str, "record": dict}
@@ -141,6 +141,7 @@ def checked_surface(state: dict[str, Tensor], num_joints: int) -> RestSurface:
         "tangent_ends": (num_vertices,),
         "nearest_anchors": (num_vertices, buffers["nearest_anchors"].shape[-1]),
         "anchor_offsets": (*buffers["nearest_anchors"].shape, 3),
+        "anchor_axes": (*buffers["nearest_anchors"][:, :NUM_TURNING_ANCHORS].shape, 3, 3),
         "nearest_joints": (num_vertices, buffers["nearest_joints"].shape[-1]),
         "joint_offsets": (*buffers["nearest_joints"].shape, 3),
         "eigenfunctions": (num_vertices, buffers["eigenfunctions"].shape[-1]),
