@@ -34,7 +34,7 @@ from utils.training import Trainer, TrainingOptions
 from utils.training_blocks import SHUFFLED_VERTICES
 
 CPU = torch.device("cpu")
-HIDE = "utils.linear_fit.hide_features"
+LEAVE_OUT = "models.mesh_autoencoder.MeshAutoencoder.leave_out"
 FULL_CANDIDATES = cross_validation.candidate_groups
 
 
@@ -47,7 +47,7 @@ def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not any(name.startswith("osc") for name in groups)]
 
 
-def hide_nothing(model, choice):
+def leave_out_nothing(model, groups):
     """The network sees what the linear part had better not look at."""
 
 
@@ -70,7 +70,7 @@ ROWS = {
     "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
     "no smoothing over the surface": ({}, {"utils.cross_validation.SMOOTHING_STEPS": (0,)}),
     "chosen by plain sums of squares": ({}, {"utils.cross_validation.weights_of": lambda moments: moments[:, 0, 0] * 0 + 1}),
-    "network sees all inputs": ({}, {HIDE: hide_nothing}),
+    "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),

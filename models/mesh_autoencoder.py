@@ -1,20 +1,25 @@
 """The whole map from a window of skinned meshes to the scan: coordinates, encoder and decoder."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import softshrink
 
 from models.linear_correction import LinearCorrection
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.oscillators import PERIODS, oscillator_states
-from models.rest_surface import RestSurface, axes_seen, mean_over_neighbours
+from models.rest_surface import RestSurface, mean_over_neighbours
 from models.surface_frames import rotations_between, surface_frames, to_local, to_world
 
 UP_AXES = {"x": 0, "y": 1, "z": 2}
+OSCILLATORS = {f"oscillators of {period:g} frames": period for period in PERIODS}  # from fast to slow
+ROUNDING = 1e-4  # radians: frames of fine meshes are rounded to as much
+OPTIONAL_GROUPS = (*OSCILLATORS, "joints")  # of features
 
 
 def motion(window: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B M P 3"]:
@@ -25,6 +30,11 @@ def motion(window: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B M P 3"]:
     """
     velocity = window.diff(dim=1)
     return torch.cat([velocity[:, -1:], velocity.diff(dim=1)], dim=1)
+
+
+def gathered(values: Float[Tensor, "B P *S"], places: Int[Tensor, "V K"]) -> Float[Tensor, "B V K *S"]:
+    """Return the values at some places: `values[:, places]`, in a third of its time."""
+    return values.index_select(1, places.flatten()).unflatten(1, places.shape)
 
 
 @dataclass
@@ -38,8 +48,9 @@ class ModelSettings:
     coordinates: str = "local"
     up_axis: str = "y"
     num_joints: int = 0
+    left_out: tuple[str, ...] = ()  # of `OPTIONAL_GROUPS`: what the data had no use for
 
-    def to_dict(self) -> dict[str, int | str]:
+    def to_dict(self) -> dict[str, int | str | tuple[str, ...]]:
         return asdict(self)
 
 
@@ -66,16 +77,17 @@ class MeshAutoencoder(nn.Module):
         super().__init__()
         self.settings = settings
         self.surface = surface
-        num_vertices = len(surface.vertices)
-        num_frames = settings.num_condition_frames
+        num_vertices, num_frames = len(surface.vertices), settings.num_condition_frames
+        self.groups: dict[str, int] = {}
         if settings.coordinates == "local":
             anchors, joints = surface.nearest_anchors.shape[1], surface.nearest_joints.shape[1]
-            turning = surface.anchor_axes.shape[1]
+            turning = surface.turning_anchors.shape[1]
             self.groups = {"motion": num_frames - 1, "gravity": 1, "anchors": anchors, "anchors' rotations": turning}
             if num_frames > 1:
-                self.groups |= {f"oscillators of {period:g} frames": 2 for period in PERIODS}
+                self.groups |= dict.fromkeys(OSCILLATORS, 2)
             if settings.num_joints:
-                self.groups |= {"joints": joints, "joint motion": joints * (num_frames - 1)}
+                self.groups["joints"] = joints * num_frames  # where they are, and how they move
+            self.groups = {name: vectors for name, vectors in self.groups.items() if name not in settings.left_out}
             num_features = 3 * sum(self.groups.values())
             self.linear = LinearCorrection(num_vertices, num_features)
             self.register_buffer("longest", torch.full((num_vertices,), torch.inf))
@@ -87,13 +99,50 @@ class MeshAutoencoder(nn.Module):
         self.register_buffer("target_scale", torch.ones(()))
         self.register_buffer("network_strength", torch.ones(()))
         self.register_buffer("up", torch.eye(3)[UP_AXES[settings.up_axis]])
-        embedding_size = 0
         if settings.num_embeddings:
             self.embedding = nn.Parameter(0.3 * torch.randn(num_vertices, settings.num_embeddings))
-            embedding_size = settings.num_embeddings + surface.eigenfunctions.shape[1]
-        condition_size = num_features + embedding_size
-        self.encoder = MultiPoseEncoder(condition_size, settings.latent_size)
-        self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts)
+        self.make_network()
+
+    def make_network(self) -> None:
+        """Make encoder and decoder anew, for all features that there are."""
+        settings, condition_size = self.settings, len(self.feature_mean)
+        if settings.num_embeddings:
+            condition_size += self.surface.eigenfunctions.shape[1]
+        self.encoder = MultiPoseEncoder(condition_size, settings.num_embeddings, settings.latent_size).to(self.up)
+        self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts).to(self.up)
+
+    @property
+    def periods(self) -> tuple[float, ...]:
+        """The periods (frames) of the oscillators that are looked at."""
+        return tuple(period for name, period in OSCILLATORS.items() if name in self.groups)
+
+    @property
+    def sees_joints(self) -> bool:
+        """Whether joints are looked at."""
+        return self.settings.num_joints > 0 and "joints" not in self.settings.left_out
+
+    def columns_of(self, groups: Collection[str]) -> list[int]:
+        """Return the features that belong to some groups."""
+        columns: list[int] = []
+        start = 0
+        for name, vectors in self.groups.items():
+            if name in groups:
+                columns += range(start, start + 3 * vectors)
+            start += 3 * vectors
+        return columns
+
+    def leave_out(self, groups: Collection[str]) -> None:
+        """Do without some of the `OPTIONAL_GROUPS` from now on.
+
+        What is known of the other features stays, linear part included; the network is made anew.
+        """
+        left = {name: vectors for name, vectors in self.groups.items() if name not in groups}
+        columns = self.columns_of(left)
+        self.feature_mean, self.feature_scale = self.feature_mean[columns], self.feature_scale[columns]
+        self.linear.coefficients = self.linear.coefficients[:, columns]
+        self.settings = replace(self.settings, left_out=(*self.settings.left_out, *groups))
+        self.groups = left
+        self.make_network()
 
     def frames(self, skinned: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
         """Return the surface frames (B, V, 3, 3) of skinned meshes."""
@@ -120,15 +169,19 @@ class MeshAutoencoder(nn.Module):
         frames = self.frames(current) if frames is None else frames
         local = partial(to_local, frames)
         gravity = -self.up.expand(*current.shape[:2], 1, 3)
-        anchors = current[:, surface.nearest_anchors] - current.unsqueeze(2)  # (B, V, K, 3)
+        anchors = gathered(current, surface.nearest_anchors) - current.unsqueeze(2)
         seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
-        seen.append(rotations_between(surface.anchor_axes, axes_seen(frames, surface.turning_anchors)))
-        if window.shape[1] > 1:
-            states = oscillator_states(window[:, :, surface.anchors] if history is None else history)
-            seen.append(local(states[:, surface.nearest_anchor]))
-        if joints is not None:
-            near = joints[:, -1][:, surface.nearest_joints] - current.unsqueeze(2)
-            near_motion = motion(joints)[:, :, surface.nearest_joints].permute(0, 2, 3, 1, 4).flatten(2, 3)
+        turns = surface.frames.transpose(-1, -2) @ frames  # since the mesh was at rest
+        rotations = rotations_between(turns.unsqueeze(2), gathered(turns, surface.turning_anchors))
+        seen.append(
+            softshrink(local(rotations), ROUNDING)
+        )  # where nothing turns, nothing is to be learned from rounding
+        if self.periods:
+            states = oscillator_states(window[:, :, surface.anchors] if history is None else history, self.periods)
+            seen.append(local(states.index_select(1, surface.nearest_anchor)))
+        if joints is not None and self.sees_joints:
+            near = gathered(joints[:, -1], surface.nearest_joints) - current.unsqueeze(2)
+            near_motion = gathered(motion(joints).transpose(1, 2), surface.nearest_joints).flatten(2, 3)
             seen += [local(near) - surface.joint_offsets, local(near_motion)]
         return torch.cat(seen, dim=2).flatten(2)
 
@@ -170,14 +223,14 @@ class MeshAutoencoder(nn.Module):
     def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
         """Return what the network answers beside `linear_answer` (S, 3), file units, for any S samples: rows of `features`
         and the vertices they belong to."""
-        condition = (features - self.feature_mean) / self.feature_scale
+        condition, embedding = (features - self.feature_mean) / self.feature_scale, None
         if self.settings.num_embeddings:
             # not `self.embedding[vertex]`: its gradient adds up in an order that differs from run to run
-            learned = nn.functional.embedding(vertex, self.embedding)
-            condition = torch.cat([condition, learned, self.surface.eigenfunctions[vertex]], dim=1)
+            embedding = nn.functional.embedding(vertex, self.embedding)
+            condition = torch.cat([condition, nn.functional.embedding(vertex, self.surface.eigenfunctions)], dim=1)
         # on CUDA, half the digits at several times the speed: they are enough for what a linear part leaves to the network
         with torch.autocast(condition.device.type, torch.bfloat16, enabled=condition.is_cuda):
-            answer = self.decoder(self.encoder(condition), condition)
+            answer = self.decoder(self.encoder(condition, embedding), condition)
         return self.target_mean + self.target_scale * answer.float()
 
     def to_points(

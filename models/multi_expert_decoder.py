@@ -1,9 +1,10 @@
 """The sequential weighted multi-expert decoder: small networks, one after the other, each correcting the last."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
+
+from models.split_linear import SplitLinear
 
 
 class MultiExpertDecoder(nn.Module):
@@ -16,9 +17,9 @@ class MultiExpertDecoder(nn.Module):
     def __init__(self, latent_size: int, condition_size: int, num_experts: int, hidden_size: int = 24):
         super().__init__()
         self.num_experts = num_experts
-        inputs = latent_size + condition_size
-        self.gate = nn.Sequential(nn.Linear(inputs, 32), nn.SiLU(), nn.Linear(32, num_experts))
-        self.first = nn.Linear(inputs, num_experts * hidden_size)
+        self.before_gate = SplitLinear(condition_size, latent_size, 32)
+        self.gate = nn.Linear(32, num_experts)
+        self.first = SplitLinear(condition_size, latent_size, num_experts * hidden_size)
         self.previous = nn.ModuleList(nn.Linear(3, hidden_size, bias=False) for _ in range(num_experts - 1))
         self.second = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(num_experts))
         self.output = nn.ModuleList(nn.Linear(hidden_size, 3) for _ in range(num_experts))
@@ -27,10 +28,9 @@ class MultiExpertDecoder(nn.Module):
 
     def forward(self, latent: Float[Tensor, "S L"], condition: Float[Tensor, "S C"]) -> Float[Tensor, "S 3"]:
         """Return the weighted sum (S, 3) of the experts' outputs for S vertex samples."""
-        inputs = torch.cat([latent, condition], dim=1)
-        weights = self.gate(inputs).softmax(dim=1)
-        own = self.first(inputs).chunk(self.num_experts, dim=1)
-        total = inputs.new_zeros(inputs.shape[0], 3)
+        weights = self.gate(silu(self.before_gate(condition, latent))).softmax(dim=1)
+        own = self.first(condition, latent).chunk(self.num_experts, dim=1)
+        total = latent.new_zeros(latent.shape[0], 3)
         output = total
         for expert in range(self.num_experts):
             hidden = own[expert] if expert == 0 else own[expert] + self.previous[expert - 1](output)

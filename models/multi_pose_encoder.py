@@ -1,22 +1,26 @@
 """The multi-pose encoder: what a vertex did over the window, and where it is on the surface, to a small latent."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from models.split_linear import SplitLinear
+
 
 class MultiPoseEncoder(nn.Module):
-    """Two layers with skip connections, shared by all vertices: each layer sees the input again."""
+    """Two layers, shared by all vertices, and the latent: each sees the condition again."""
 
-    def __init__(self, condition_size: int, latent_size: int, hidden_size: int = 48):
+    def __init__(self, condition_size: int, embedding_size: int, latent_size: int, hidden_size: int = 48):
         super().__init__()
         self.first = nn.Linear(condition_size, hidden_size)
-        self.second = nn.Linear(hidden_size + condition_size, hidden_size)
-        self.latent = nn.Linear(hidden_size + condition_size, latent_size)
+        self.embedding = nn.Linear(embedding_size, hidden_size, bias=False) if embedding_size else None
+        self.second = SplitLinear(condition_size, hidden_size, hidden_size)
+        self.latent = SplitLinear(condition_size, hidden_size, latent_size)
 
-    def forward(self, condition: Float[Tensor, "S C"]) -> Float[Tensor, "S L"]:
-        """Return the latent (S, L) of S vertex samples from their condition (S, C): window and surface embedding."""
-        hidden = silu(self.first(condition))
-        hidden = silu(self.second(torch.cat([hidden, condition], dim=1)))
-        return self.latent(torch.cat([hidden, condition], dim=1))
+    def forward(self, condition: Float[Tensor, "S C"], embedding: Float[Tensor, "S E"] | None) -> Float[Tensor, "S L"]:
+        """Return the latent (S, L) of S vertex samples from their condition (S, C), what they see, and their embedding."""
+        hidden = self.first(condition)
+        if self.embedding is not None:
+            hidden = hidden + self.embedding(embedding)
+        hidden = self.second(condition, silu(hidden))
+        return self.latent(condition, silu(hidden))

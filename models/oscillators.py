@@ -19,14 +19,14 @@ HISTORY = 72  # frames: what the slowest oscillator still knows of an older one 
 
 
 @cache
-def impulse_response(num_frames: int) -> Float[ndarray, "K O"]:
+def impulse_response(num_frames: int, periods: tuple[float, ...] = PERIODS) -> Float[ndarray, "K O"]:
     """Return how far from rest each oscillator is, and how fast, K-1 down to 0 frames after it felt one unit of acceleration.
 
-    Columns alternate offset and speed, both in units of position, for each of `PERIODS`. The acceleration of a frame is held
-    until the next: an exact step of m x'' + c x' + k x = -m a, as in any textbook on vibration.
+    Columns alternate offset and speed, both in units of position, for each of `periods` (frames). The acceleration of a frame
+    is held until the next: an exact step of m x'' + c x' + k x = -m a, as in any textbook on vibration.
     """
     columns = []
-    for period in PERIODS:
+    for period in periods:
         frequency = 2 * np.pi / period
         decay, damped = DAMPING_RATIO * frequency, frequency * np.sqrt(1 - DAMPING_RATIO**2)
         shrink, cosine, sine = np.exp(-decay), np.cos(damped), np.sin(damped)
@@ -44,13 +44,15 @@ def impulse_response(num_frames: int) -> Float[ndarray, "K O"]:
     return np.concatenate(columns, axis=1)
 
 
-def oscillator_states(history: Float[Tensor, "B H A 3"]) -> Float[Tensor, "B A O 3"]:
+def oscillator_states(
+    history: Float[Tensor, "B H A 3"], periods: tuple[float, ...] = PERIODS
+) -> Float[Tensor, "B A O 3"]:
     """Return offsets and speeds (B, A, O, 3) of the oscillators that `A` points carried along over `H` frames, in their units.
 
     They are at rest in the beginning; fewer than three frames leave them so.
     """
     batch, num_frames, points, _ = history.shape
     if num_frames < 3:
-        return history.new_zeros(batch, points, 2 * len(PERIODS), 3)
-    response = torch.from_numpy(impulse_response(num_frames - 2)).to(history)
+        return history.new_zeros(batch, points, 2 * len(periods), 3)
+    response = torch.from_numpy(impulse_response(num_frames - 2, periods)).to(history)
     return torch.einsum("ko,bkac->baoc", response, history.diff(dim=1).diff(dim=1))

@@ -190,12 +190,6 @@ def anchors_that_turn(nearest_anchors: Int[Tensor, "V K"], faces: Int[Tensor, "F
     return torch.where(torch.isin(near, faces), near, itself.unsqueeze(1))
 
 
-def axes_seen(frames: Float[Tensor, "*B V 3 3"], vertices: Int[Tensor, "V L"]) -> Float[Tensor, "*B V L 3 3"]:
-    """Return the surface frames of some vertices for each vertex, as they look in its own, given the frames of all."""
-    axes = frames[..., vertices, :, :]
-    return to_local(frames, axes.flatten(-3, -2)).unflatten(-2, axes.shape[-3:-1])
-
-
 def power_of_two_near(extent: float) -> float:
     """Return the largest power of two up to an extent: to divide by it is exact. One for no extent."""
     return 2.0 ** np.floor(np.log2(extent)) if extent > 0 else 1.0
@@ -207,7 +201,7 @@ BUFFERS = (
     "tangent_ends",
     "nearest_anchors",
     "anchor_offsets",
-    "anchor_axes",
+    "frames",
     "nearest_joints",
     "joint_offsets",
     "eigenfunctions",
@@ -218,9 +212,9 @@ class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
 
     `vertices` are relative to their mean. `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to
-    each vertex, `neighbours` (V, K) which vertices are next to it, and `anchor_axes` (V, L, 3, 3) how the surface frames of its
-    `turning_anchors` (V, L), the first few of `nearest_anchors`, lie in its own. `unit` is a length near the mesh's extent: in
-    units of it, areas and squares of lengths are far from the ends of single precision.
+    each vertex, `neighbours` (V, K) which vertices are next to it, `turning_anchors` (V, L) which vertices it sees turn: the
+    first few of `nearest_anchors`. `frames` (V, 3, 3) are surface frames. `unit` is a length near the mesh's extent: in units
+    of it, areas and squares of lengths are far from the ends of single precision.
     """
 
     vertices: Tensor
@@ -235,7 +229,7 @@ class RestSurface(nn.Module):
     nearest_anchor: Tensor
     neighbours: Tensor
     turning_anchors: Tensor
-    anchor_axes: Tensor
+    frames: Tensor
 
     def __init__(self, buffers: dict[str, Tensor]):
         super().__init__()
@@ -282,7 +276,7 @@ class RestSurface(nn.Module):
                 "faces": face_tensor,
                 "tangent_ends": ends,
                 "nearest_anchors": nearest_anchors,
-                "anchor_axes": axes_seen(frames, anchors_that_turn(nearest_anchors, face_tensor)),
+                "frames": frames,
                 "anchor_offsets": to_local(frames, rest[nearest_anchors] - rest.unsqueeze(1)),
                 "nearest_joints": nearest_joints,
                 "joint_offsets": to_local(frames, bones[nearest_joints] - rest.unsqueeze(1)),

@@ -56,11 +56,10 @@ def surface_frames(
     return torch.stack([tangents, torch.linalg.cross(normals, tangents), normals], dim=-2)
 
 
-def rotations_between(before: Float[Tensor, "V L 3 3"], now: Float[Tensor, "*B V L 3 3"]) -> Float[Tensor, "*B V L 3"]:
+def rotations_between(before: Float[Tensor, "*A 3 3"], now: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3"]:
     """Return how orthonormal axes (rows) have turned: along each rotation's axis, twice the sine of half its angle.
 
-    That is about the angle in radians, grows with it nearly up to half a turn, and is never NaN. The first 0.006 degrees do not
-    count: frames of fine meshes are rounded to as much, and where nothing turns, nothing is to be learned from rounding.
+    That is about the angle in radians, grows with it nearly up to half a turn, and is never NaN. Shapes are broadcast.
     """
 
     def product(i: int, j: int) -> Tensor:
@@ -69,8 +68,7 @@ def rotations_between(before: Float[Tensor, "V L 3 3"], now: Float[Tensor, "*B V
 
     doubled_sine = [product(1, 2) - product(2, 1), product(2, 0) - product(0, 2), product(0, 1) - product(1, 0)]
     cosine_of_half = 0.5 * (1 + product(0, 0) + product(1, 1) + product(2, 2)).clamp_min(0).sqrt()
-    rotations = torch.stack(doubled_sine, dim=-1) * (0.5 / cosine_of_half.clamp_min(0.05)).unsqueeze(-1)
-    return torch.nn.functional.softshrink(rotations, 1e-4)
+    return torch.stack(doubled_sine, dim=-1) * (0.5 / cosine_of_half.clamp_min(0.05)).unsqueeze(-1)
 
 
 def to_local(frames: Float[Tensor, "*B 3 3"], vectors: Float[Tensor, "*B K 3"]) -> Float[Tensor, "*B K 3"]:

@@ -4,7 +4,7 @@ import torch
 import trimesh
 from conftest import tube_frames, tube_joints, tube_triangles
 
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.mesh_autoencoder import OSCILLATORS, MeshAutoencoder, ModelSettings
 from models.rest_surface import RestSurface, edge_neighbours
 from models.surface_frames import to_world
 from utils import cross_validation
@@ -13,8 +13,6 @@ from utils.cross_validation import (
     Patches,
     SeenFrames,
     choose_groups,
-    columns_of,
-    optional_groups,
     rated,
     weights_of,
     with_smoothing,
@@ -108,20 +106,20 @@ def moments_of(model, targets_of):
 def test_joints_are_looked_at_where_they_bring_something_only():
     surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
     model = MeshAutoencoder(ModelSettings(num_condition_frames=3, num_joints=5), surface)
-    own, joint = columns_of(model, ["motion"])[:3], columns_of(model, ["joints"])[:3]
+    own, joint = model.columns_of(["motion"])[:3], model.columns_of(["joints"])[:3]
     one = torch.ones(1).double()
     without = choose_groups(model, moments_of(model, lambda seen: seen[..., own]), one)
     assert without.groups == ("motion", "gravity", "anchors", "anchors' rotations")
     both = choose_groups(model, moments_of(model, lambda seen: seen[..., own] + seen[..., joint]), one)
-    assert both.groups == (*without.groups, "joints", "joint motion")
+    assert both.groups == (*without.groups, "joints")
     assert both.left < 0.5
 
 
 def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_model):
     model = make_model(num_condition_frames=3)
-    second = columns_of(model, [optional_groups(model)[0][1]])[:3]
+    second = model.columns_of([list(OSCILLATORS)[1]])[:3]
     choice = choose_groups(model, moments_of(model, lambda seen: seen[..., second]), torch.ones(1).double())
-    assert choice.groups[-1] == optional_groups(model)[0][1]
+    assert choice.groups[-1] == list(OSCILLATORS)[1]
 
 
 def test_a_vertex_counts_the_less_the_more_its_targets_vary():
@@ -138,7 +136,7 @@ def test_what_few_soft_vertices_would_have_is_left_out_for_the_stiff_ones():
     """Joints help one vertex that moves thirty times as far as the others, where they are chance."""
     surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
     model = MeshAutoencoder(ModelSettings(num_condition_frames=1, num_joints=5), surface)
-    own, joint = columns_of(model, ["anchors"])[:3], columns_of(model, ["joints"])[:3]
+    own, joint = model.columns_of(["anchors"])[:3], model.columns_of(["joints"])[:3]
     soft = moments_of(model, lambda seen: 30 * seen[..., own] + 6 * seen[..., joint])
     stiff = moments_of(model, lambda seen: seen[..., own])
     folds = torch.cat([soft, *[stiff] * 200], dim=1)

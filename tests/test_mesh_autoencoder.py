@@ -4,10 +4,9 @@ import torch
 from conftest import tube_frames, tube_joints, tube_triangles
 from scipy.spatial.transform import Rotation
 
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.mesh_autoencoder import OSCILLATORS, MeshAutoencoder, ModelSettings
 from models.oscillators import oscillator_states
 from models.rest_surface import RestSurface
-from utils.cross_validation import columns_of, optional_groups
 
 
 def tube_windows(num_frames=4, num_condition_frames=3):
@@ -114,6 +113,22 @@ def test_joints_are_seen_in_the_frame_of_the_vertex(jointed):
     assert features.shape[2] == len(model.feature_mean)
 
 
+def test_the_rotations_of_nearby_anchors_are_seen(jointed):
+    model, window, joints = jointed
+    vertex, surface = 31, model.surface
+    own_rest, own = model.frames(surface.vertices.unsqueeze(0))[0, vertex], model.frames(window[:, -1])[1, vertex]
+    found = model.features(window, joints)[1, vertex, model.columns_of(["anchors' rotations"])].view(-1, 3)
+    assert len(found) == 4
+    for place, anchor in enumerate(surface.nearest_anchors[vertex, :4]):
+        before = own_rest @ model.frames(surface.vertices.unsqueeze(0))[0, anchor].T
+        now = own @ model.frames(window[:, -1])[1, anchor].T
+        turned = Rotation.from_matrix((now @ before.T).double().numpy()).as_rotvec()
+        angle = np.linalg.norm(turned)
+        expected = torch.from_numpy(turned * (2 * np.sin(angle / 2) / max(angle, 1e-9))).float()
+        torch.testing.assert_close(found[place], expected, atol=1.1e-4, rtol=1e-3)
+        assert angle > 1e-3 or anchor == vertex
+
+
 def test_prediction_with_joints_moves_with_the_body(jointed):
     model, window, joints = jointed
     turn = torch.from_numpy(Rotation.from_rotvec([0, -0.7, 0]).as_matrix()).float()
@@ -179,9 +194,28 @@ def test_a_longer_history_is_seen_by_the_oscillators_alone(make_model):
     frames = torch.from_numpy(tube_frames(20)).float()
     window, history = frames[None, -3:], frames[None, :, model.surface.anchors]
     short, long = model.features(window), model.features(window, history=history)
-    columns = slice(columns_of(model, optional_groups(model)[0])[0], None)
+    columns = slice(model.columns_of(model.groups.keys() & OSCILLATORS)[0], None)
     assert (short - long)[..., columns].abs().max() > 1e-3
     torch.testing.assert_close(short[..., : columns.start], long[..., : columns.start])
+
+
+def test_what_is_left_out_is_not_looked_at(jointed):
+    model, window, joints = jointed
+    features = model.features(window, joints)
+    torch.nn.init.normal_(model.linear.coefficients)
+    for names in (["oscillators of 18 frames", "oscillators of 27 frames"], ["joints"]):
+        left = model.columns_of([name for name in model.groups if name not in names])
+        features, expected = features[..., left], model.linear.coefficients[:, left]
+        model.leave_out(names)
+        torch.testing.assert_close(model.features(window, joints), features)
+        assert torch.equal(model.linear.coefficients, expected)
+        assert model(features[0], torch.arange(features.shape[1])).shape == (features.shape[1], 3)
+    assert not model.sees_joints
+    assert model.periods == (5, 8, 12)
+    torch.testing.assert_close(model.features(window), features)
+    again = MeshAutoencoder(model.settings, model.surface)
+    again.load_state_dict(model.state_dict())
+    torch.testing.assert_close(again.predict(window), model.predict(window))
 
 
 def test_an_anchor_without_faces_is_not_said_to_turn():

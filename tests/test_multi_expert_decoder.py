@@ -20,12 +20,13 @@ def test_untrained_it_adds_nothing():
 def test_against_a_naive_loop_over_samples_and_experts():
     made, latent, condition = decoder(3)
     for sample in range(7):
-        inputs = torch.cat([latent[sample], condition[sample]])
-        weights = made.gate(inputs).softmax(dim=0)
+        seen = condition[sample : sample + 1], latent[sample : sample + 1]
+        weights = made.gate(silu(made.before_gate(*seen)))[0].softmax(dim=0)
+        first = made.first(*seen)[0]
         expected, previous = torch.zeros(3).double(), None
         for expert in range(3):
             rows = slice(8 * expert, 8 * expert + 8)
-            hidden = made.first.weight[rows] @ inputs + made.first.bias[rows]
+            hidden = first[rows]
             if previous is not None:
                 hidden = hidden + made.previous[expert - 1].weight @ previous
             previous = made.output[expert](silu(made.second[expert](silu(hidden))))
@@ -35,8 +36,8 @@ def test_against_a_naive_loop_over_samples_and_experts():
 
 def test_one_expert_is_a_plain_network():
     made, latent, condition = decoder(1)
-    plain = torch.nn.Sequential(made.first, torch.nn.SiLU(), made.second[0], torch.nn.SiLU(), made.output[0])
-    torch.testing.assert_close(made(latent, condition), plain(torch.cat([latent, condition], dim=1)))
+    plain = torch.nn.Sequential(torch.nn.SiLU(), made.second[0], torch.nn.SiLU(), made.output[0])
+    torch.testing.assert_close(made(latent, condition), plain(made.first(condition, latent)))
 
 
 def test_the_order_of_experts_matters():
@@ -45,10 +46,9 @@ def test_the_order_of_experts_matters():
     with torch.no_grad():  # the first two experts change places, their gate weights with them
         swap = torch.tensor([1, 0, 2])
         rows = torch.cat([torch.arange(8) + 8 * expert for expert in swap])
-        made.first.weight.copy_(made.first.weight[rows])
-        made.first.bias.copy_(made.first.bias[rows])
-        made.gate[2].weight.copy_(made.gate[2].weight[swap])
-        made.gate[2].bias.copy_(made.gate[2].bias[swap])
+        firsts, gates = made.first.parameters(), made.gate.parameters()
+        for parameter, order in [*((each, rows) for each in firsts), *((each, swap) for each in gates)]:
+            parameter.copy_(parameter[order])
     made.second = torch.nn.ModuleList(made.second[expert] for expert in swap)
     made.output = torch.nn.ModuleList(made.output[expert] for expert in swap)
     after = made(latent, condition)

@@ -16,15 +16,14 @@ import torch
 from torch import Tensor
 
 from data.input_error import InputError
-from models.mesh_autoencoder import UP_AXES, MeshAutoencoder, ModelSettings
-from models.rest_surface import BUFFERS, NUM_TURNING_ANCHORS, RestSurface
+from models.mesh_autoencoder import OPTIONAL_GROUPS, UP_AXES, MeshAutoencoder, ModelSettings
+from models.rest_surface import BUFFERS, RestSurface
 from utils.run_folders import FOLDER_NAME, TIMESTAMP
 
 CONTENTS = {"settings": dict, "model": dict, "model_type": str, "timestamp": str, "record": dict}
 CONTENTS |= {"options": dict, "optimizer": dict, "progress": dict}
 PROGRESS = {"epoch": int, "step": int, "recent_steps": int, "recent": dict, "curves": dict, "history": list}
 LOWEST_SETTINGS = {"num_embeddings": 0, "num_joints": 0}  # 1 for all other numbers
-UNBOUNDED = {"longest", "feature_scale"}  # may be infinite: no correction is too long, a feature is not looked at
 
 
 def check_archive(path: Path) -> None:
@@ -121,6 +120,8 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
             raise ValueError(f"{name} is {value!r}")
         if isinstance(value, int) and not LOWEST_SETTINGS.get(name, 1) <= value < 2**31:
             raise ValueError(f"{name} is {value}")
+        if isinstance(value, tuple) and not all(each in OPTIONAL_GROUPS for each in value):
+            raise ValueError(f"{name} is {value!r}")
     found = ModelSettings(**settings)
     if found.coordinates not in ("local", "world") or found.up_axis not in UP_AXES or found.num_experts > num_parts:
         raise ValueError(
@@ -141,7 +142,7 @@ def checked_surface(state: dict[str, Tensor], num_joints: int) -> RestSurface:
         "tangent_ends": (num_vertices,),
         "nearest_anchors": (num_vertices, buffers["nearest_anchors"].shape[-1]),
         "anchor_offsets": (*buffers["nearest_anchors"].shape, 3),
-        "anchor_axes": (*buffers["nearest_anchors"][:, :NUM_TURNING_ANCHORS].shape, 3, 3),
+        "frames": (num_vertices, 3, 3),
         "nearest_joints": (num_vertices, buffers["nearest_joints"].shape[-1]),
         "joint_offsets": (*buffers["nearest_joints"].shape, 3),
         "eigenfunctions": (num_vertices, buffers["eigenfunctions"].shape[-1]),
@@ -173,7 +174,8 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ValueError(f"{name}: {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}")
-        is_number = ~torch.isnan(state[name]) if name in UNBOUNDED else torch.isfinite(state[name])
+        # no correction is too long before frames were seen
+        is_number = ~torch.isnan(state[name]) if name == "longest" else torch.isfinite(state[name])
         if not is_number.all():
             raise ValueError(f"{name} holds numbers that are not finite")
     model.load_state_dict(state, assign=True)

@@ -4,7 +4,6 @@ The frames are cut into blocks of consecutive ones, and each block is predicted 
 and motion that says nothing about the scan, so all come out well without anybody tuning.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from models.linear_correction import MOST_SMOOTHING_STEPS
-from models.mesh_autoencoder import MeshAutoencoder
+from models.mesh_autoencoder import OPTIONAL_GROUPS, OSCILLATORS, MeshAutoencoder
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_world
 from utils.prediction import spread
@@ -58,27 +57,10 @@ class Choice:
         )
 
 
-def columns_of(model: MeshAutoencoder, groups: Sequence[str]) -> list[int]:
-    """Return the features that belong to some groups."""
-    columns: list[int] = []
-    start = 0
-    for name, vectors in model.groups.items():
-        if name in groups:
-            columns += range(start, start + 3 * vectors)
-        start += 3 * vectors
-    return columns
-
-
-def optional_groups(model: MeshAutoencoder) -> tuple[list[str], list[str]]:
-    """Return the oscillators, from fast to slow, and the groups that come from joints: what a model may do without."""
-    oscillators = [name for name in model.groups if name.startswith("oscillators")]
-    return oscillators, [name for name in model.groups if name.startswith("joint")]
-
-
 def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
     """Return the sets of feature groups to choose from: nothing, or all that needs no joints, with ever slower oscillators."""
-    oscillators, joints = optional_groups(model)
-    always = [name for name in model.groups if name not in oscillators and name not in joints]
+    always = [name for name in model.groups if name not in OPTIONAL_GROUPS]
+    oscillators = [name for name in model.groups if name in OSCILLATORS]
     return [(), *((*always, *oscillators[:count]) for count in range(len(oscillators) + 1))]
 
 
@@ -147,7 +129,7 @@ def best_penalty(
 ) -> Choice:
     """Return some feature groups with the one of every other penalty that leaves the least squared error when each fold (K) of
     frames is predicted by a fit to the others."""
-    columns = columns_of(model, groups)
+    columns = model.columns_of(groups)
     looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
     parts = folds[:, :, looked_at][:, :, :, looked_at]
     others, places = parts.sum(dim=0) - parts, list(range(len(columns)))
@@ -164,11 +146,9 @@ def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weigh
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
     best = min(as_good, key=lambda choice: len(choice.groups))
-    joints, beside = optional_groups(model)[1], best.groups
-    if joints and not beside:  # nothing but the mean, so far
-        beside = min(choices[1:], key=lambda choice: choice.left).groups
-    if joints:
-        with_joints = best_penalty(model, folds, weights, (*beside, *joints))
+    if model.sees_joints:
+        beside = best.groups or min(choices[1:], key=lambda choice: choice.left).groups
+        with_joints = best_penalty(model, folds, weights, (*beside, "joints"))
         if best.left > NO_JOINTS_FOR * with_joints.left:
             return with_joints
     return best
@@ -215,7 +195,7 @@ def choose(
     """
     weights = weights_of(folds.sum(dim=0))
     best = agreed(choose_groups(model, folds[:, patches.inner], weights[patches.inner]))
-    columns, place = columns_of(model, best.groups), PENALTIES.index(best.penalty)
+    columns, place = model.columns_of(best.groups), PENALTIES.index(best.penalty)
     penalties = PENALTIES[max(0, place - 1) : place + 2]
     choices = [with_smoothing(best.groups, penalty, columns, folds, seen, patches, weights) for penalty in penalties]
     least = [min(choice.left for choice in of_penalty) for of_penalty in choices]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.cross_validation import Choice, Patches, SeenFrames, choose, columns_of, optional_groups
+from utils.cross_validation import Choice, Patches, SeenFrames, choose
 from utils.prediction import spread
 from utils.processes import combine, own_share, rank
 from utils.ridge_regression import solve
@@ -120,7 +120,9 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
             set_linear_part(model, combine(moments), part, choice, shift[part], scale)
     assert choice is not None
     model.linear.smoothing_steps = choice.smoothing_steps
-    hide_features(model, choice)
+    # what a linear map had better not look at is kept from the network, too: it would learn chance from it even sooner; where
+    # no linear map was better than none, the network may look at everything, and has to prove itself
+    model.leave_out([name for name in model.groups if choice.groups and name not in choice.groups])
     set_scale_of_the_rest(model, windows, a_few, device)
     return choice
 
@@ -140,23 +142,12 @@ def set_linear_part(
     scale: Float[Tensor, " C"],
 ) -> None:
     """Set the linear correction of some vertices from their moments, as was chosen."""
-    mean, coefficients, rows = solve(moments, columns_of(model, choice.groups), choice.penalty)
+    mean, coefficients, rows = solve(moments, model.columns_of(choice.groups), choice.penalty)
     coefficients, unit = choice.strength * coefficients, float(model.target_scale)
     weights = model.linear.coefficients[part].zero_()
     weights[:, rows[:-1]] = (unit * coefficients[:, :-1] / scale[rows[:-1], None]).float()
     model.linear.constant[part] = unit * coefficients[:, -1] - torch.einsum("vc,vco->vo", shift, weights)
     model.linear.mean[part] = unit * mean
-
-
-def hide_features(model: MeshAutoencoder, choice: Choice) -> None:
-    """Keep from the network what a linear map had better not look at: it would learn chance from it even sooner.
-
-    Where no linear map was better than none, the network may look at everything, and has to prove itself.
-    """
-    if not choice.groups:
-        return
-    hidden = [name for names in optional_groups(model) for name in names if name not in choice.groups]
-    model.feature_scale[columns_of(model, hidden)] = torch.inf
 
 
 def set_scale_of_the_rest(

@@ -6,15 +6,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from data.mesh_windows import MeshWindows
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.mesh_autoencoder import MeshAutoencoder
 from models.oscillators import HISTORY
 
 Inputs = tuple[Float[Tensor, "B N V 3"], Float[Tensor, "B N J 3"] | None, Float[Tensor, "B H A 3"] | None]
-
-
-def looks_back(settings: ModelSettings) -> bool:
-    """Say whether a model looks at its anchors' history beside the window."""
-    return settings.coordinates == "local" and settings.num_condition_frames > 1
 
 
 def read_inputs(
@@ -22,11 +17,11 @@ def read_inputs(
 ) -> Inputs:
     """Return the windows of skinned meshes and joints, and the anchors' history, of the given frames, file units.
 
-    None stands for joints that there are none of, and for a history that the model does not look at.
+    None stands for joints, and for a history, that the model does not look at.
     """
-    joints = windows.joints(frames)
+    joints = windows.joints(frames) if model.sees_joints else None
     history = None
-    if looks_back(model.settings):
+    if model.periods:
         history = torch.from_numpy(windows.history(frames, model.surface.anchors.cpu().numpy(), HISTORY)).to(device)
     return (
         torch.from_numpy(windows.skinned(frames)).to(device),

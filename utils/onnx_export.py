@@ -17,7 +17,6 @@ from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
 from models.oscillators import HISTORY
-from utils.model_inputs import looks_back
 
 TOLERANCE = 1e-5  # of the mesh's size: how far apart the runtime's and torch's answers may be
 
@@ -32,7 +31,7 @@ class ExportedMap(nn.Module):
     def forward(self, *inputs: Float[Tensor, "B _ _ 3"]) -> Float[Tensor, "B V 3"]:
         """Return predicted scans (B, V, 3), file units."""
         window, *others = inputs
-        joints = others.pop(0) if self.model.settings.num_joints else None
+        joints = others.pop(0) if self.model.sees_joints else None
         return self.model.predict(window, joints, others[0] if others else None)
 
 
@@ -48,9 +47,9 @@ def example_inputs(model: MeshAutoencoder, batch: int) -> dict[str, Float[Tensor
         return points + drift + 0.002 * size * torch.randn(batch, frames, len(points), 3, generator=random)
 
     inputs = {"window": moved(rest, num_frames)}
-    if settings.num_joints:
+    if model.sees_joints:
         inputs["joints"] = moved(rest[torch.arange(settings.num_joints) % len(rest)], num_frames)
-    if looks_back(settings):
+    if model.periods:
         inputs["anchor_history"] = moved(rest[model.surface.anchors], HISTORY)
         inputs["anchor_history"][:, -num_frames:] = inputs["window"][:, :, model.surface.anchors]
     return inputs

@@ -152,6 +152,7 @@ class Trainer:
             choice = fit_linear_part(self.model, self.training, self.device)
             if choice is not None:
                 self.run.report(str(choice))
+            self.optimizer = make_optimizer(self.model, self.options.learning_rate)  # the fit made the network anew
         self.losses = in_parallel(self.losses)
         with stop_signals() as stop:
             while self.progress.epoch < self.options.num_epochs:

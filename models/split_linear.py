@@ -1,0 +1,22 @@
+"""A linear layer on two inputs of which only one is learned from."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class SplitLinear(nn.Module):
+    """A linear layer on a condition and on what other layers made of it, side by side, in one product each.
+
+    As one product of both, put together, it would copy the condition for every layer, and compute a gradient of it that nobody
+    asks for: a third of a training step.
+    """
+
+    def __init__(self, condition_size: int, input_size: int, output_size: int):
+        super().__init__()
+        self.of_condition = nn.Linear(condition_size, output_size)
+        self.of_inputs = nn.Linear(input_size, output_size, bias=False)
+
+    def forward(self, condition: Float[Tensor, "S C"], inputs: Float[Tensor, "S I"]) -> Float[Tensor, "S O"]:
+        """Return the sum of what the layer makes of both (S, O)."""
+        return torch.addmm(self.of_condition(condition), inputs, self.of_inputs.weight.t())
