@@ -20,9 +20,10 @@ from utils.cross_validation import Choice, Patches, SeenFrames, choose
 from utils.prediction import spread
 from utils.processes import combine, own_share, rank
 from utils.ridge_regression import solve
-from utils.training_blocks import FRAMES_AT_ONCE, read_meshes
+from utils.training_blocks import read_meshes
 
 FOLDS = 8
+FRAMES_AT_ONCE = 8
 FRAMES_TO_FIT = 1200
 FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48

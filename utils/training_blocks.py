@@ -23,7 +23,7 @@ from utils.processes import num_processes, own_share
 # An epoch shows every training vertex at least once; where that takes fewer steps, it goes over the frames again until it has
 # about so many, so that a hundred frames train as well as a thousand without anybody counting steps.
 STEPS_PER_EPOCH = 400  # about, at least
-FRAMES_AT_ONCE = 8  # whole frames through the feature code
+VERTICES_AT_ONCE = 30_000  # about, of whole frames through the feature code: more do not fit into a processor's caches
 
 Read = TypeVar("Read")
 
@@ -99,11 +99,11 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
 class Sampling:
     """What training steps are made of.
 
-    `parts` says which of a block's frames this process reads, in parts that are looked at together; `steps` makes samples for
-    every step out of what was read. One sample holds `vertices_per_sample` of V vertices.
+    `parts` says which of a block's frames, of V vertices, this process reads, in parts that are looked at together; `steps`
+    makes samples for every step out of what was read. One sample holds `vertices_per_sample` of V vertices.
     """
 
-    parts: Callable[[Block], list[Int[ndarray, " _"]]]
+    parts: Callable[[Block, int], list[Int[ndarray, " _"]]]
     steps: Callable[[MeshAutoencoder, list[Meshes], Block], list[Samples]]
     vertices_per_sample: Callable[[int], int]
 
@@ -122,7 +122,7 @@ def share_or_first(items: Shaped[ndarray, "K *B"]) -> Shaped[ndarray, "_ *B"]:
     return own if len(own) else items[:1]
 
 
-def mesh_parts(block: Block) -> list[Int[ndarray, " _"]]:
+def mesh_parts(block: Block, num_vertices: int) -> list[Int[ndarray, " _"]]:
     """Return this process' share of the frames of every step."""
     return [share_or_first(step) for step in np.array_split(block.frames, block.num_steps)]
 
@@ -135,10 +135,10 @@ def mesh_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> li
     return steps
 
 
-def shuffled_parts(block: Block) -> list[Int[ndarray, " _"]]:
+def shuffled_parts(block: Block, num_vertices: int) -> list[Int[ndarray, " _"]]:
     """Return this process' share of the frames, a few at a time."""
     own = share_or_first(block.frames)
-    return np.array_split(own, -(-len(own) // FRAMES_AT_ONCE))
+    return np.array_split(own, min(len(own), -(-len(own) * num_vertices // VERTICES_AT_ONCE)))
 
 
 def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
@@ -173,7 +173,8 @@ def read_block(
     model: MeshAutoencoder, windows: MeshWindows, sampling: Sampling, block: Block, device: torch.device
 ) -> list[Meshes]:
     """Read what this process needs of a block's frames for its steps, in parts."""
-    return [read_meshes(model, windows, part, device) for part in sampling.parts(block)]
+    parts = sampling.parts(block, len(model.surface.vertices))
+    return [read_meshes(model, windows, part, device) for part in parts]
 
 
 SHUFFLED_VERTICES = Sampling(shuffled_parts, shuffled_steps, lambda num_vertices: 1)
