@@ -51,6 +51,24 @@ def leave_out_nothing(model, groups):
     """The network sees what the linear part had better not look at."""
 
 
+def displacements(window):
+    """What a vertex did over the window as how far it was from where it is, in place of velocity and accelerations."""
+    return window[:, -1:] - window[:, :-1]
+
+
+def equal_weights(*sizes):
+    """The decoder with a gate that weights all experts alike."""
+    decoder = MultiExpertDecoder(*sizes)
+    for parameter in decoder.gate.parameters():
+        torch.nn.init.zeros_(parameter.requires_grad_(False))
+    return decoder
+
+
+def without_weight_decay(model, learning_rate):
+    """The optimiser without its weight decay."""
+    return torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+
+
 def wide(encoder, expert):
     """The network with layers of other sizes."""
     return {
@@ -64,7 +82,7 @@ ROWS = {
     "as it is": ({}, {}),
     "no linear part, only the mean correction": ({}, {"utils.cross_validation.candidate_groups": lambda _: [()]}),
     "linear part without oscillators": (
-        {}, {"utils.cross_validation.candidate_groups": without_oscillators, HIDE: hide_nothing}
+        {}, {"utils.cross_validation.candidate_groups": without_oscillators, LEAVE_OUT: leave_out_nothing}
     ),
     "linear part, least penalty": ({}, {"utils.cross_validation.PENALTIES": (3e-4,)}),
     "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
@@ -73,6 +91,7 @@ ROWS = {
     "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
+    "displacements for velocity and accelerations": ({}, {"models.mesh_autoencoder.motion": displacements}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),
     "4 nearest anchors": ({}, {"models.rest_surface.NUM_NEAREST_ANCHORS": 4}),
     "anchors' rotations not seen": ({}, {"models.rest_surface.NUM_TURNING_ANCHORS": 0}),
@@ -81,9 +100,11 @@ ROWS = {
     "no eigenfunctions": ({}, {"models.rest_surface.NUM_EIGENFUNCTIONS": 0}),
     "embedding of 32": ({"num_embeddings": 32}, {}),
     "one expert": ({"num_experts": 1}, {}),
+    "all experts weighted alike": ({}, {"models.mesh_autoencoder.MultiExpertDecoder": equal_weights}),
     "network three times as wide": ({}, wide(encoder=144, expert=72)),
     "network a third as wide": ({}, wide(encoder=16, expert=8)),
     "learning rate that does not decay": ({}, {"utils.training.scheduled_learning_rate": lambda step, total, rate: rate}),
+    "no weight decay": ({}, {"utils.training.make_optimizer": without_weight_decay}),
     "squared distance": ({}, {"utils.losses.mean_distance": squared_distance}),
 }  # fmt: skip
 

@@ -119,7 +119,7 @@ class MeshAutoencoder(nn.Module):
     @property
     def sees_joints(self) -> bool:
         """Whether joints are looked at."""
-        return self.settings.num_joints > 0 and "joints" not in self.settings.left_out
+        return self.settings.num_joints > 0 if self.settings.coordinates == "world" else "joints" in self.groups
 
     def columns_of(self, groups: Collection[str]) -> list[int]:
         """Return the features that belong to some groups."""

@@ -9,7 +9,7 @@ class SplitLinear(nn.Module):
     """A linear layer on a condition and on what other layers made of it, side by side, in one product each.
 
     As one product of both, put together, it would copy the condition for every layer, and compute a gradient of it that nobody
-    asks for: a third of a training step.
+    asks for: a sixth of a training step.
     """
 
     def __init__(self, condition_size: int, input_size: int, output_size: int):
