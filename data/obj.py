@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
@@ -60,6 +61,25 @@ def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 
     if len(positions) != len(lines) or not (np.abs(positions) <= LARGEST_COORDINATE).all():
         return None
     return in_needed_precision(positions)
+
+
+def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
+    """Return the positions (V, 3) of a block of `v` lines of three numbers each; None where it is not as plain as that.
+
+    JSON has the same numbers, if less of them: none like `.5`, `5.` or `+5`. Its reader takes a third of NumPy's time.
+    """
+    block = block.replace(b"\r\nv ", b"\nv ").removesuffix(b"\r")
+    if block.translate(None, PLAIN):
+        return None
+    # behind each line a number that is no coordinate; and an integer has no sign of zero
+    numbers = (b"[%b,1e99]" % block[2:]).replace(b"\nv ", b",1e99,").replace(b" ", b",").replace(b"-0,", b"-0.0,")
+    try:
+        rows = np.fromiter(orjson.loads(numbers), np.float64).reshape(-1, 4)
+    except ValueError:
+        return None
+    if not ((rows[:, 3] == 1e99) & (np.abs(rows[:, :3]) <= LARGEST_COORDINATE).all(axis=1)).all():
+        return None
+    return in_needed_precision(rows[:, :3])
 
 
 def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
@@ -217,7 +237,9 @@ class KnownText(KnownTopology):
         text = read_text(path)
         before, block, behind = split_vertex_block(text)
         if rest_digest(before, behind) == self.rest_digest:
-            positions = parse_positions(block.split(b"\n"), 1)
+            positions = plain_positions(block)
+            if positions is None:
+                positions = parse_positions(block.split(b"\n"), 1)
             if positions is not None and len(positions) == self.num_vertices:
                 return positions
         # the same face lines are the same topology; only others have to be parsed

@@ -8,6 +8,8 @@ from data.input_error import InputError
 from data.obj import (
     KnownText,
     face_text_digest,
+    parse_positions,
+    plain_positions,
     position_template,
     read_obj,
     read_text,
@@ -171,8 +173,12 @@ LINES = [
     "v  1\t2 3",
     "  v 1 2 3",
     "v 1 2 \\\n3",
+    "v -1.5e-3 20E2 0.125",
+    "v 3 -0 1e-0",
+    "v 1 2 3\r",
+    "v 01 2 -0",
 ]
-BROKEN = ["v 1 2", "v 1 2 x", "v 1 2 nan", "v 1 2 1e99", "v 1-2 3", "v 1 2#3"]
+BROKEN = ["v 1 2", 'v "1" 2 3', "v 1 2 [3]", "v 1 2 1e999", "v 1 2 x", "v 1 2 nan", "v 1 2 1e99", "v 1-2 3", "v 1 2#3"]
 
 
 def text_of(lines, before="# a name\n", behind="vt 0 0\nf 1 2 3\n"):
@@ -202,6 +208,18 @@ def test_a_known_topology_is_read_as_any_other_file(tmp_path_factory, lines):
     path.write_text(text_of(lines))
     known = KnownText.of_obj(known)
     assert outcome(known.positions_of, path) == outcome(lambda path: read_obj(path)[0], path)
+
+
+def test_plain_numbers_are_read_to_the_bit():
+    random = np.random.default_rng(0)
+    near = random.normal(size=(1000, 3)) * 10.0 ** random.integers(-300, 6, (1000, 3))
+    near[::7] = -0.0
+    for vertices, digits in ((near, b"%.17g"), (near, b"%.25f"), (1e7 + 0.1 * random.normal(size=(1000, 3)), b"%.17g")):
+        block = b"\n".join(b"v " + b" ".join(digits % number for number in row) for row in vertices.tolist())
+        expected = parse_positions(block.split(b"\n"), 1)
+        for found in (plain_positions(block), plain_positions(block.replace(b"\n", b"\r\n"))):
+            assert found.dtype == expected.dtype
+            assert found.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize(
