@@ -68,7 +68,8 @@ def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
 
     JSON has the same numbers, if less of them: none like `.5`, `5.` or `+5`. Its reader takes a third of NumPy's time.
     """
-    block = block.replace(b"\r\nv ", b"\nv ").removesuffix(b"\r")
+    if b"\r" in block:
+        block = block.replace(b"\r\nv ", b"\nv ").removesuffix(b"\r")
     if block.translate(None, PLAIN):
         return None
     # behind each line a number that is no coordinate; and an integer has no sign of zero
