@@ -74,6 +74,7 @@ def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
         return None
     # behind each line a number that is no coordinate; and an integer has no sign of zero
     numbers = (b"[%b,1e99]" % block[2:]).replace(b"\nv ", b",1e99,").replace(b" ", b",").replace(b"-0,", b"-0.0,")
+    np.empty(16 * len(numbers), np.uint8)  # orjson needs less, and crashes where it gets none: this is a `MemoryError`
     try:
         rows = np.fromiter(orjson.loads(numbers), np.float64).reshape(-1, 4)
     except ValueError:
