@@ -22,12 +22,13 @@ sys.path.insert(0, str(ROOT))
 
 from data.mesh_sequence import load_sequences
 from data.mesh_windows import all_windows, split_windows
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from models.mesh_autoencoder import OSCILLATORS, MeshAutoencoder, ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
 from utils import cross_validation
 from utils.losses import reconstruction
+from utils.optimizer import make_optimizer
 from utils.prediction import mean_errors
 from utils.run_folders import TrainingRun, new_timestamp
 from utils.training import Trainer, TrainingOptions
@@ -44,7 +45,7 @@ def squared_distance(predicted, target):
 
 
 def without_oscillators(model):
-    return [groups for groups in FULL_CANDIDATES(model) if not any(name.startswith("osc") for name in groups)]
+    return [groups for groups in FULL_CANDIDATES(model) if not OSCILLATORS.keys() & set(groups)]
 
 
 def leave_out_nothing(model, groups):
@@ -66,7 +67,10 @@ def equal_weights(*sizes):
 
 def without_weight_decay(model, learning_rate):
     """The optimiser without its weight decay."""
-    return torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    optimizer = make_optimizer(model, learning_rate)
+    for group in optimizer.param_groups:
+        group["weight_decay"] = 0.0
+    return optimizer
 
 
 def wide(encoder, expert):
