@@ -36,6 +36,7 @@ from utils.training_blocks import SHUFFLED_VERTICES
 
 CPU = torch.device("cpu")
 LEAVE_OUT = "models.mesh_autoencoder.MeshAutoencoder.leave_out"
+BEST_PENALTY = cross_validation.best_penalty
 FULL_CANDIDATES = cross_validation.candidate_groups
 
 
@@ -46,6 +47,11 @@ def squared_distance(predicted, target):
 
 def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not OSCILLATORS.keys() & set(groups)]
+
+
+def always_isotropic(model, folds, weights, groups, isotropic=True):
+    """The choice of a penalty for the isotropic regressions, where both kinds are asked for."""
+    return BEST_PENALTY(model, folds, weights, groups)
 
 
 def leave_out_nothing(model, groups):
@@ -90,6 +96,8 @@ ROWS = {
     ),
     "linear part, least penalty": ({}, {"utils.cross_validation.PENALTIES": (3e-4,)}),
     "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
+    "regressions never isotropic": ({}, {"utils.cross_validation.DRIVING_GROUPS": ()}),
+    "regressions always isotropic": ({}, {"utils.cross_validation.best_penalty": always_isotropic}),
     "no smoothing over the surface": ({}, {"utils.cross_validation.SMOOTHING_STEPS": (0,)}),
     "chosen by plain sums of squares": ({}, {"utils.cross_validation.weights_of": lambda moments: moments[:, 0, 0] * 0 + 1}),
     "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),

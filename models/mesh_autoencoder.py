@@ -20,6 +20,7 @@ UP_AXES = {"x": 0, "y": 1, "z": 2}
 OSCILLATORS = {f"oscillators of {period:g} frames": period for period in PERIODS}  # from fast to slow
 ROUNDING = 1e-4  # radians: frames of fine meshes are rounded to as much
 OPTIONAL_GROUPS = (*OSCILLATORS, "joints")  # of features
+DRIVING_GROUPS = ("motion", "gravity", *OSCILLATORS)  # vectors that soft tissue first of all follows along
 
 
 def motion(window: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B M P 3"]:

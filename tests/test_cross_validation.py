@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from utils.cross_validation import (
     Choice,
     Patches,
     SeenFrames,
+    best_penalty,
     choose_groups,
     rated,
     weights_of,
@@ -58,7 +61,7 @@ def test_the_best_strength_leaves_least():
     rest, change = random.normal(size=(2, 50))
     rest += 0.3 * change
     sums = torch.tensor([100.0, (rest**2).sum(), (rest * change).sum(), (change**2).sum()])
-    choice = rated(("motion",), 0.1, 2, sums)
+    choice = rated(Choice(("motion",), 0.1, True, smoothing_steps=2), sums)
     strengths = np.linspace(0, 1, 2001)
     left = np.sqrt(((rest - strengths[:, None] * change) ** 2).sum(axis=1) / 100)
     np.testing.assert_allclose(choice.strength, strengths[left.argmin()], atol=1e-3)
@@ -77,12 +80,12 @@ def test_smoothing_is_rated_as_it_will_be_done(make_model):
     folds = torch.stack([torch.einsum("tvd,tve->vde", rows[block], rows[block]).double() for block in blocks])
     seen = [[SeenFrames(rows[block], frames[block])] for block in blocks]
     weights = torch.rand(72).double() + 0.5
-    found = with_smoothing(("motion",), 0.1, [0, 1, 2], folds, seen, patches, weights)
+    found = with_smoothing(Choice(("motion",), 0.1, True), [0, 1, 2], [0], folds, seen, patches, weights)
     assert [choice.smoothing_steps for choice in found] == [0, 1, 2]
     for choice in found:
         left = whole = 0.0
         for fold, block in zip(folds, blocks, strict=True):
-            mean, coefficients, columns = solve(folds.sum(0) - fold, [0, 1, 2], 0.1)
+            mean, coefficients, columns = solve(folds.sum(0) - fold, [0, 1, 2], 0.1, [0])
             for row, frame in zip(rows[block].double(), frames[block].double(), strict=True):
                 change = torch.einsum("vk,vko->vo", row[:, columns], coefficients)
                 change = to_world(frame, change[:, None])[:, 0]
@@ -122,6 +125,30 @@ def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_
     assert choice.groups[-1] == list(OSCILLATORS)[1]
 
 
+def moments_of_few(model, targets_of):
+    """As `moments_of`, of fewer frames than features, and 100 vertices."""
+    torch.manual_seed(0)
+    seen = torch.randn(2, 30, 100, len(model.feature_mean)).double()
+    rows = torch.cat([seen, torch.ones(2, 30, 100, 1), targets_of(seen) + 0.3 * torch.randn(2, 30, 100, 3)], dim=3)
+    return torch.einsum("ktvd,ktve->kvde", rows, rows)
+
+
+def test_what_follows_along_a_motion_is_found_in_few_frames(make_model):
+    model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
+    velocity = model.columns_of(["motion"])[:3]
+    folds = moments_of_few(model, lambda seen: 2 * seen[..., velocity])
+    along = choose_groups(model, folds, weights)
+    assert along.isotropic
+    assert along.left < 0.8 * best_penalty(model, folds, weights, along.groups, isotropic=False).left
+
+
+def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
+    model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
+    velocity = model.columns_of(["motion"])[:3]
+    across = torch.tensor([2.0, -1.0, -1.0]).double()
+    assert not choose_groups(model, moments_of_few(model, lambda seen: across * seen[..., velocity]), weights).isotropic
+
+
 def test_a_vertex_counts_the_less_the_more_its_targets_vary():
     """So that the stiff vertices of a body have a say beside the soft ones, and one that never varies does not say it all."""
     random = np.random.default_rng(0)
@@ -155,10 +182,11 @@ def test_what_few_soft_vertices_would_have_is_left_out_for_the_stiff_ones():
     ],
 )
 def test_the_strongest_penalty_that_is_as_good_then_the_most_smoothing(make_model, monkeypatch, left, penalty, steps):
-    def with_smoothing(groups, penalty, *_):
-        return [Choice(groups, penalty, steps, 1.0, each) for steps, each in enumerate(left[penalty])]
+    def with_smoothing(choice, *_):
+        lefts = enumerate(left[choice.penalty])
+        return [replace(choice, smoothing_steps=number, left=each) for number, each in lefts]
 
-    monkeypatch.setattr(cross_validation, "choose_groups", lambda *_: Choice((), 0.01, 0, 1.0, 1.0))
+    monkeypatch.setattr(cross_validation, "choose_groups", lambda *_: Choice((), 0.01, False))
     monkeypatch.setattr(cross_validation, "with_smoothing", with_smoothing)
     model = make_model()
     patches = Patches.over(model.surface.neighbours.numpy(), 10**6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.ridge_regression import solve, spread_of_targets, squares
+from utils.ridge_regression import PENALTY_OF_SHARES, solve, spread_of_targets, squares
 
 
 @pytest.fixture
@@ -25,6 +25,38 @@ def test_a_vertex_against_the_normal_equations(vertex):
     expected[-1] -= y.mean(axis=0)
     np.testing.assert_allclose(coefficients[0], expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose((seen @ expected).mean(axis=0), 0, atol=1e-5)  # what is added is zero on average
+
+
+def test_towards_shares_of_vectors_against_least_squares_of_everything_at_once(vertex):
+    """All coefficients and the two vectors' shares as unknowns of one system, penalties as rows of it."""
+    x, y, moments = vertex
+    penalty = 0.3
+    _, coefficients, rows = solve(moments, list(range(6)), penalty, vectors=[0, 3])
+    assert rows == list(range(7))
+    places = np.arange(21).reshape(7, 3)  # of the coefficients among the unknowns, then the shares
+    design, right = np.zeros((120 + 18 + 2, 23)), np.zeros(140)
+    for axis in range(3):
+        design[40 * axis : 40 * (axis + 1), places[:6, axis]] = x
+        design[40 * axis : 40 * (axis + 1), places[6, axis]] = 1
+        right[40 * axis : 40 * (axis + 1)] = y[:, axis]
+    drawn = np.sqrt(40 * penalty)
+    for row, place in enumerate(places[:6].ravel(), 120):
+        design[row, place] = drawn
+    for vector, first in enumerate([0, 3]):
+        for axis in range(3):
+            design[120 + 3 * (first + axis) + axis, 21 + vector] = -drawn
+        design[138 + vector, 21 + vector] = np.sqrt(40 * PENALTY_OF_SHARES)
+    expected = np.linalg.lstsq(design, right, rcond=None)[0][:21].reshape(7, 3)
+    expected[-1] -= y.mean(axis=0)
+    np.testing.assert_allclose(coefficients[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_share_of_a_vector_costs_nothing():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 3))
+    rows = torch.from_numpy(np.concatenate([x, np.ones((40, 1)), 0.7 * x], axis=1))
+    _, coefficients, _ = solve((rows.T @ rows)[None], [0, 1, 2], penalty=100.0, vectors=[0])
+    np.testing.assert_allclose(coefficients[0, :3], 0.7 * np.eye(3), atol=1e-3)
 
 
 def test_without_columns_there_is_the_mean_alone(vertex):

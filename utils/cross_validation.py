@@ -4,7 +4,7 @@ The frames are cut into blocks of consecutive ones, and each block is predicted 
 and motion that says nothing about the scan, so all come out well without anybody tuning.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from models.linear_correction import MOST_SMOOTHING_STEPS
-from models.mesh_autoencoder import OPTIONAL_GROUPS, OSCILLATORS, MeshAutoencoder
+from models.mesh_autoencoder import DRIVING_GROUPS, OPTIONAL_GROUPS, OSCILLATORS, MeshAutoencoder
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_world
 from utils.prediction import spread
@@ -38,21 +38,24 @@ class Choice:
     squares weighted by `weights_of`.
 
     What features of some groups add to the mean correction, with this penalty and smoothed over the surface so many times,
-    counts `strength`, 0 to 1. Where nothing is added, the mean correction itself does.
+    counts `strength`, 0 to 1. Where nothing is added, the mean correction itself does. `isotropic` regressions are drawn
+    towards following the `DRIVING_GROUPS` along, others towards not following anything.
     """
 
     groups: tuple[str, ...]
     penalty: float
-    smoothing_steps: int
-    strength: float
-    left: float
+    isotropic: bool
+    smoothing_steps: int = 0
+    strength: float = 1.0
+    left: float = 1.0
 
     def __str__(self) -> str:
         added = f" and what follows from {', '.join(self.groups)}; penalty {self.penalty:g}" if self.groups else ""
+        along = ", isotropic" if self.isotropic else ""
         smooth = f", smoothed {self.smoothing_steps} x over neighbours" if self.smoothing_steps else ""
         damped = f", damped to {self.strength:.2f}" if self.strength < 0.995 else ""
         return (
-            f"linear part: each vertex' mean correction{added}{smooth}{damped}; "
+            f"linear part: each vertex' mean correction{added}{along}{smooth}{damped}; "
             f"leaves {100 * self.left:.1f} % of the correction (weighted RMS) in frames kept out of its fit"
         )
 
@@ -107,12 +110,18 @@ class SeenFrames:
     frames: Float[Tensor, "B S 3 3"]
 
 
-def rated(groups: tuple[str, ...], penalty: float, steps: int, sums: Float[Tensor, "4"]) -> Choice:
+def rated(choice: Choice, sums: Float[Tensor, "4"]) -> Choice:
     """Return a choice at its best strength, given its `utils.ridge_regression.squares` in frames not fitted to."""
     whole, rest, shared, size = sums.tolist()
     strength = float(np.clip(shared / size, 0, 1)) if size > 0 else 1.0
     left = max(0.0, rest - 2 * strength * shared + strength**2 * size)
-    return Choice(groups, penalty, steps, strength, (left / whole) ** 0.5 if whole > 0 else 0.0)
+    return replace(choice, strength=strength, left=(left / whole) ** 0.5 if whole > 0 else 0.0)
+
+
+def columns_and_vectors(model: MeshAutoencoder, choice: Choice) -> tuple[list[int], list[int]]:
+    """Return which features a choice looks at, and the first components of the vectors that it is drawn to follow along."""
+    driving = [name for name in choice.groups if name in DRIVING_GROUPS and choice.isotropic]
+    return model.columns_of(choice.groups), model.columns_of(driving)[::3]
 
 
 def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
@@ -125,18 +134,23 @@ def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
 
 
 def best_penalty(
-    model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weights: Float[Tensor, " S"], groups: tuple[str, ...]
+    model: MeshAutoencoder,
+    folds: Float[Tensor, "K S D D"],
+    weights: Float[Tensor, " S"],
+    groups: tuple[str, ...],
+    isotropic: bool = True,
 ) -> Choice:
     """Return some feature groups with the one of every other penalty that leaves the least squared error when each fold (K) of
     frames is predicted by a fit to the others."""
-    columns = model.columns_of(groups)
+    choices = [Choice(groups, penalty, isotropic) for penalty in (PENALTIES[::2] if groups else PENALTIES[-1:])]
+    columns, vectors = columns_and_vectors(model, choices[0])
     looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
     parts = folds[:, :, looked_at][:, :, :, looked_at]
-    others, places = parts.sum(dim=0) - parts, list(range(len(columns)))
-    choices = []
-    for penalty in PENALTIES[::2] if groups else PENALTIES[-1:]:
-        sums = [squares(part, *solve(other, places, penalty)) for part, other in zip(parts, others, strict=True)]
-        choices.append(rated(groups, penalty, 0, weights @ torch.stack(sums).sum(dim=0)))
+    others, places, first = parts.sum(dim=0) - parts, list(range(len(columns))), [columns.index(v) for v in vectors]
+    for number, choice in enumerate(choices):
+        fits = (solve(other, places, choice.penalty, first) for other in others)
+        sums = [squares(part, *fit) for part, fit in zip(parts, fits, strict=True)]
+        choices[number] = rated(choice, weights @ torch.stack(sums).sum(dim=0))
     return min(choices, key=lambda choice: choice.left)
 
 
@@ -146,31 +160,32 @@ def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weigh
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
     best = min(as_good, key=lambda choice: len(choice.groups))
+    best = min(best, best_penalty(model, folds, weights, best.groups, isotropic=False), key=lambda choice: choice.left)
     if model.sees_joints:
         beside = best.groups or min(choices[1:], key=lambda choice: choice.left).groups
-        with_joints = best_penalty(model, folds, weights, (*beside, "joints"))
+        with_joints = best_penalty(model, folds, weights, (*beside, "joints"), best.isotropic)
         if best.left > NO_JOINTS_FOR * with_joints.left:
             return with_joints
     return best
 
 
 def with_smoothing(
-    groups: tuple[str, ...],
-    penalty: float,
+    choice: Choice,
     columns: list[int],
+    vectors: list[int],
     folds: Float[Tensor, "K S D D"],
     seen: list[list[SeenFrames]],
     patches: Patches,
     weights: Float[Tensor, " S"],
 ) -> list[Choice]:
-    """Return feature groups, which are some columns, and a penalty with every number of smoothing steps, rated by the frames
-    `seen` of each fold (K)."""
+    """Return a choice, given its `columns_and_vectors`, with every number of smoothing steps, rated by the frames `seen` of
+    each fold (K)."""
     total = folds.sum(dim=0)
     neighbours, inner = patches.neighbours.to(folds.device), patches.inner
     numbers = SMOOTHING_STEPS if columns else SMOOTHING_STEPS[:1]
     sums = torch.zeros(len(numbers), 4, dtype=torch.float64, device=folds.device)
     for fold, parts in zip(folds, seen, strict=True):
-        mean, coefficients, rows = solve(total - fold, columns, penalty)
+        mean, coefficients, rows = solve(total - fold, columns, choice.penalty, vectors)
         for part in parts:
             values, frames = part.rows.double(), part.frames.double()
             target = values[..., -3:]
@@ -181,7 +196,8 @@ def with_smoothing(
                 change, done = mean_over_neighbours(change, neighbours, steps - done), steps
                 pairs = ((target, target), (rest, rest), (rest, change), (change, change))
                 sums[place] += torch.stack([weights[inner] @ (a * b)[:, inner].sum(dim=(0, 2)) for a, b in pairs])
-    return [rated(groups, penalty, *each) for each in zip(numbers, combine(sums), strict=True)]
+    smoothed = (replace(choice, smoothing_steps=steps) for steps in numbers)
+    return [rated(each, own_sums) for each, own_sums in zip(smoothed, combine(sums), strict=True)]
 
 
 def choose(
@@ -195,9 +211,10 @@ def choose(
     """
     weights = weights_of(folds.sum(dim=0))
     best = agreed(choose_groups(model, folds[:, patches.inner], weights[patches.inner]))
-    columns, place = model.columns_of(best.groups), PENALTIES.index(best.penalty)
-    penalties = PENALTIES[max(0, place - 1) : place + 2]
-    choices = [with_smoothing(best.groups, penalty, columns, folds, seen, patches, weights) for penalty in penalties]
+    place = PENALTIES.index(best.penalty)
+    near = [replace(best, penalty=penalty) for penalty in PENALTIES[max(0, place - 1) : place + 2]]
+    looks_at = columns_and_vectors(model, best)
+    choices = [with_smoothing(each, *looks_at, folds, seen, patches, weights) for each in near]
     least = [min(choice.left for choice in of_penalty) for of_penalty in choices]
     strongest = max(i for i, left in enumerate(least) if left <= AS_GOOD_AS_BEST * min(least))
     as_good = [choice for choice in choices[strongest] if choice.left <= AS_GOOD_AS_BEST * least[strongest]]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.cross_validation import Choice, Patches, SeenFrames, choose
+from utils.cross_validation import Choice, Patches, SeenFrames, choose, columns_and_vectors
 from utils.prediction import spread
 from utils.processes import combine, own_share, rank
 from utils.ridge_regression import solve
@@ -49,7 +49,8 @@ def set_scales(
 ) -> tuple[Float[Tensor, "V C"], Float[Tensor, " C"]]:
     """Set the mean and scale of each feature, and of the targets, from some frames.
 
-    Return also what the linear fit is scaled by: each vertex' mean (V, C), and the spread about it (C,).
+    Return also what the linear fit is scaled by: each vertex' mean (V, C), and the spread about it (C,), the same for the three
+    components of a vector.
     """
     num_vertices, num_features = len(model.surface.vertices), len(model.feature_mean)
     vertex_mean = torch.zeros(num_vertices, num_features, dtype=torch.float64, device=device)
@@ -65,7 +66,8 @@ def set_scales(
     # a feature that never changes says nothing: leave it unscaled rather than blow up rounding
     model.feature_mean.copy_(mean)
     model.feature_scale.copy_(torch.where(deviation > 1e-6 * mean.abs(), deviation, 1.0))
-    within = torch.where(within > 1e-6 * deviation, within, 1.0)
+    within = torch.where(within > 1e-6 * deviation, within, 0.0).view(-1, 3).square().mean(dim=1).sqrt()
+    within = torch.where(within > 0, within, 1.0).repeat_interleave(3)
     stacked = torch.cat(targets).flatten(0, 1)
     if model.settings.coordinates == "world":
         model.target_mean.copy_(stacked.mean(dim=0))
@@ -143,7 +145,8 @@ def set_linear_part(
     scale: Float[Tensor, " C"],
 ) -> None:
     """Set the linear correction of some vertices from their moments, as was chosen."""
-    mean, coefficients, rows = solve(moments, model.columns_of(choice.groups), choice.penalty)
+    columns, vectors = columns_and_vectors(model, choice)
+    mean, coefficients, rows = solve(moments, columns, choice.penalty, vectors)
     coefficients, unit = choice.strength * coefficients, float(model.target_scale)
     weights = model.linear.coefficients[part].zero_()
     weights[:, rows[:-1]] = (unit * coefficients[:, :-1] / scale[rows[:-1], None]).float()

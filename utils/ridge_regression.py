@@ -1,39 +1,72 @@
 """Ridge regressions of many vertices at once, from sums of products (moments), so that frames need not be kept."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 VERTICES_AT_ONCE = 2048
 ROUNDING = 1e-6  # of a matrix' mean diagonal: what features in single precision leave uncertain
+PENALTY_OF_SHARES = 1e-4  # hardly any: a share is one number for what else is nine
 
 
 def solve(
-    moments: Float[Tensor, "V D D"], columns: list[int], penalty: float
+    moments: Float[Tensor, "V D D"], columns: list[int], penalty: float, vectors: Sequence[int] = ()
 ) -> tuple[Float[Tensor, "V 3"], Float[Tensor, "V K 3"], list[int]]:
     """Return the mean target (V, 3), what to add to it as coefficients (V, K, 3) of `columns` and of a constant one, and which
     rows of the moments these stand for.
 
     `moments` are sums over frames of products of [features, 1, targets]; the penalty is per frame; the constant has none.
     Without columns the mean is zero and the constant all there is.
+
+    `vectors` are the first of three columns each that are a vector in the axes of the targets. The nine coefficients of such a
+    vector are drawn not to zero but to a share of it, the same in all three directions, as a mass on a spring answers: along
+    the acceleration. What share, is a regression of its own, and as good as free.
     """
     ones = moments.shape[1] - 4
     rows = [*columns, ones]
     ridge = torch.full((len(rows),), penalty, dtype=torch.float64, device=moments.device)
     ridge[-1] = 0
+    along = [[rows.index(first + axis) for first in vectors] for axis in range(3)]
     solutions = []
     for some in moments.split(VERTICES_AT_ONCE):
         mean = some / some[:, ones, ones].clamp_min(1)[:, None, None]
         matrix = mean[:, rows][:, :, rows]
         size = matrix.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1)
         matrix = matrix + torch.diag_embed(ridge + ROUNDING * size[:, None])
-        solutions.append(torch.cholesky_solve(mean[:, rows, ones + 1 :], torch.linalg.cholesky(matrix)))
+        root = torch.linalg.cholesky(matrix)
+        solution = torch.cholesky_solve(mean[:, rows, ones + 1 :], root)
+        if vectors:
+            add_shares(solution, root, along, penalty)
+        solutions.append(solution)
     coefficients = torch.cat(solutions)
     mean = torch.zeros_like(coefficients[:, -1])
     if columns:
         mean = moments[:, ones, ones + 1 :] / moments[:, ones, ones, None].clamp_min(1)
     coefficients[:, -1] -= mean
     return mean, coefficients, rows
+
+
+def add_shares(
+    solution: Float[Tensor, "V K 3"], root: Float[Tensor, "V K K"], along: list[list[int]], penalty: float
+) -> None:
+    """Turn ridge regressions towards zero into ones towards a share of some vectors, given the Cholesky factor of each.
+
+    `along` are the coefficients (3, S) of the vectors' components on the targets' own. With M the matrix of the regression, P
+    the penalty and w = M⁻¹ b its solution, the one towards shares s is w + P M⁻¹ s; and the s that leave the least, their own
+    penalty included, solve (Σ P - P² M⁻¹) s = Σ P w, summed over the three directions, each at its own coefficients.
+    """
+    size, places = len(along[0]), [place for own in along for place in own]
+    unit = torch.eye(root.shape[1], dtype=root.dtype, device=root.device)[:, places]
+    answers = penalty * torch.cholesky_solve(unit.expand(len(root), -1, -1), root)
+    by_axis = answers.split(size, dim=2)
+    left = torch.eye(size, dtype=root.dtype, device=root.device) * (3 * penalty + PENALTY_OF_SHARES)
+    left = left - penalty * sum(each[:, own] for each, own in zip(by_axis, along, strict=True))
+    right = penalty * sum(solution[:, own, axis] for axis, own in enumerate(along))
+    shares = torch.linalg.solve(left, right)
+    for axis, each in enumerate(by_axis):
+        solution[:, :, axis] += torch.einsum("vks,vs->vk", each, shares)
 
 
 def squares(
