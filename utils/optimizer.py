@@ -47,4 +47,4 @@ def make_optimizer(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
     decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or name == "embedding"]
     groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=decayed[0].is_cuda)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)

@@ -31,12 +31,13 @@ def solve(
     along = [[rows.index(first + axis) for first in vectors] for axis in range(3)]
     solutions = []
     for some in moments.split(VERTICES_AT_ONCE):
-        mean = some / some[:, ones, ones].clamp_min(1)[:, None, None]
-        matrix = mean[:, rows][:, :, rows]
-        size = matrix.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1)
-        matrix = matrix + torch.diag_embed(ridge + ROUNDING * size[:, None])
+        seen, count = some[:, rows], some[:, ones, ones, None, None].clamp_min(1)
+        matrix, right = seen[:, :, rows] / count, seen[:, :, ones + 1 :] / count
+        diagonal = matrix.diagonal(dim1=1, dim2=2)
+        size = diagonal.mean(dim=1, keepdim=True).clamp_min(1)
+        diagonal += ridge + ROUNDING * size
         root = torch.linalg.cholesky(matrix)
-        solution = torch.cholesky_solve(mean[:, rows, ones + 1 :], root)
+        solution = torch.cholesky_solve(right, root)
         if vectors:
             add_shares(solution, root, along, penalty)
         solutions.append(solution)
