@@ -2,11 +2,12 @@
 
     python benchmarks/speed.py
 
-Makes a mesh sequence of its own, by default as large as a full scan, in a temporary folder (about 6 GB), and prints one table.
+Makes a mesh sequence of its own, by default as large as a full scan, in a temporary folder (about 8 GB), and prints one table.
 Where there is sample data (make_sample_data.py), draws its error against wall time into --output_dir. Linux.
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 import tempfile
@@ -94,6 +95,9 @@ def measure_files(folder, repeats):
         "the bytes alone, from disk": lambda: read_uncached(path),
         "the bytes alone, from memory": lambda: path.read_bytes(),
     }
+    if importlib.util.find_spec("pytorch3d"):
+        load_obj = importlib.import_module("pytorch3d.io").load_obj
+        others["PyTorch3D: positions and faces"] = lambda: load_obj(path)
     for name, read in others.items():
         seconds = time_of(read)
         show(f"  {name}", f"{1 / seconds:.0f} files/s", f"ours takes {ours / seconds:.2f} of its time")
@@ -143,11 +147,12 @@ def measure_training(model, windows, args):
         f"{alone:,.0f} vertices/s",
         f"{operations * alone / peak:.0%} of peak",
     )
-    start = time.perf_counter()
+    times = [time.perf_counter()]
     for meshes in read_ahead(iter([read] * 4)):
         for samples in SHUFFLED_VERTICES.steps(model, meshes, block):
             step(samples)
-    pace = 4 * len(frames) * len(model.surface.vertices) / (time.perf_counter() - start)
+        times.append(time.perf_counter())
+    pace = len(frames) * len(model.surface.vertices) / min(np.diff(times))
     show(
         "train: with reading and all that a vertex sees",
         f"{pace:,.0f} vertices/s",
@@ -179,10 +184,11 @@ def measure_prediction(model, windows):
     show("predict: computing", f"{1 / seconds:.1f} frames/s")
 
 
-def measure_growth(sequences, faces, args):
-    """Time training and prediction of a mesh, by the number of frames in the window."""
-    for num_condition_frames in (1, 5, 3):  # the last one's pace is what others are held against
-        print(f"window of {num_condition_frames}")
+def measure_growth(small, large, args):
+    """Time training and prediction, by the number of vertices and of frames in the window; return the last one's pace, which
+    others are held against."""
+    for num_condition_frames, (sequences, faces) in ((3, small), (1, large), (5, large), (3, large)):
+        print(f"window of {num_condition_frames}, {sequences[0].skinned.shape[1]} vertices")
         settings = ModelSettings(num_condition_frames=num_condition_frames)
         model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
         windows = all_windows(sequences, num_condition_frames)
@@ -202,23 +208,25 @@ def main(argv=None):
         long = write_sequence(folder / "long", args.num_vertices, args.num_frames)
         short = write_sequence(folder / "short", args.num_vertices, args.num_frames // 4)
         measure_files(long[0], args.repeats)
+        small = write_sequence(folder / "small", args.num_vertices // 4, args.num_frames)
         for name in ("first", "cached"):
             start = time.perf_counter()
-            sequences, faces = load_sequences(long[:1], long[1:])
+            large = load_sequences(long[:1], long[1:])
             show(f"{name} start: {2 * args.num_frames} files", f"{time.perf_counter() - start:.2f} s")
         load_sequences(short[:1], short[1:])
-        pace = measure_growth(sequences, faces, args)
+        pace = measure_growth(load_sequences(small[:1], small[1:]), large, args)
         for hidden in (24, 256):
             measure_first_design(111, hidden, pace)
-        for name, (source, target) in {"a quarter of the frames": short, "all frames": long}.items():
+        fits = {"a quarter of the vertices": small, "a quarter of the frames": short, "all of both": long}
+        for name, (source, target) in fits.items():
             meshes = ["-src", source, "-tar", target]
             flags = ["-n_cond", "3", "-n_ep", "1", "-min_batch", "8192"]
             seconds, memory = run_measured(folder, "fit_mesh.py", *meshes, *flags)
             show(f"fit_mesh.py, 1 epoch, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
-        seconds, memory = run_measured(
-            folder, "inference_mesh.py", "-src", short[0], "-saved_path", "saved_model/without_joints"
-        )
-        show("inference_mesh.py, a quarter of the frames", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
+        for name, source in (("a quarter of the frames", short[0]), ("all frames", long[0])):
+            flags = ["-src", source, "-saved_path", "saved_model/without_joints"]
+            seconds, memory = run_measured(folder, "inference_mesh.py", *flags)
+            show(f"inference_mesh.py, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         if args.sample.is_dir():
             curves = time_to_accuracy(folder, args.sample.resolve(), args.first_design_epochs)
             for name, (seconds, errors) in curves.items():

@@ -76,7 +76,8 @@ def test_speed(tmp_path):
     done = run_script(tmp_path, "benchmarks/speed.py", *size, "--first_design_epochs", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("  libigl") or "MB at most" in line]
-    assert len(rows) == 4
+    assert len(rows) == 6
+    assert "window of 3, 75 vertices" in done.stdout
     assert "held-out error of variant 1" in done.stdout
     assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
 
