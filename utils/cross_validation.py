@@ -50,12 +50,14 @@ class Choice:
     left: float = 1.0
 
     def __str__(self) -> str:
-        added = f" and what follows from {', '.join(self.groups)}; penalty {self.penalty:g}" if self.groups else ""
         along = ", isotropic" if self.isotropic else ""
+        added = (
+            f" and what follows from {', '.join(self.groups)}; penalty {self.penalty:g}{along}" if self.groups else ""
+        )
         smooth = f", smoothed {self.smoothing_steps} x over neighbours" if self.smoothing_steps else ""
         damped = f", damped to {self.strength:.2f}" if self.strength < 0.995 else ""
         return (
-            f"linear part: each vertex' mean correction{added}{along}{smooth}{damped}; "
+            f"linear part: each vertex' mean correction{added}{smooth}{damped}; "
             f"leaves {100 * self.left:.1f} % of the correction (weighted RMS) in frames kept out of its fit"
         )
 
