@@ -98,12 +98,13 @@ def test_smoothing_is_rated_as_it_will_be_done(make_model):
         np.testing.assert_allclose(choice.left, (left / whole) ** 0.5, rtol=1e-6)
 
 
-def moments_of(model, targets_of):
-    """Moments of two folds of frames in which one vertex sees noise, and its targets follow from it by the given function."""
+def moments_of(model, targets_of, num_frames=400, num_vertices=1):
+    """Moments of two folds of frames in which vertices see noise, and their targets follow from it by the given function."""
     torch.manual_seed(0)
-    seen = torch.randn(2, 400, len(model.feature_mean)).double()
-    rows = torch.cat([seen, torch.ones(2, 400, 1), targets_of(seen) + 0.3 * torch.randn(2, 400, 3)], dim=2)
-    return torch.einsum("ktd,kte->kde", rows, rows)[:, None]
+    seen = torch.randn(2, num_frames, num_vertices, len(model.feature_mean)).double()
+    ones, noise = torch.ones(*seen.shape[:3], 1), 0.3 * torch.randn(*seen.shape[:3], 3)
+    rows = torch.cat([seen, ones, targets_of(seen) + noise], dim=3)
+    return torch.einsum("ktvd,ktve->kvde", rows, rows)
 
 
 def test_joints_are_looked_at_where_they_bring_something_only():
@@ -125,18 +126,10 @@ def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_
     assert choice.groups[-1] == list(OSCILLATORS)[1]
 
 
-def moments_of_few(model, targets_of):
-    """As `moments_of`, of fewer frames than features, and 100 vertices."""
-    torch.manual_seed(0)
-    seen = torch.randn(2, 30, 100, len(model.feature_mean)).double()
-    rows = torch.cat([seen, torch.ones(2, 30, 100, 1), targets_of(seen) + 0.3 * torch.randn(2, 30, 100, 3)], dim=3)
-    return torch.einsum("ktvd,ktve->kvde", rows, rows)
-
-
 def test_what_follows_along_a_motion_is_found_in_few_frames(make_model):
     model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
     velocity = model.columns_of(["motion"])[:3]
-    folds = moments_of_few(model, lambda seen: 2 * seen[..., velocity])
+    folds = moments_of(model, lambda seen: 2 * seen[..., velocity], num_frames=30, num_vertices=100)
     along = choose_groups(model, folds, weights)
     assert along.isotropic
     assert along.left < 0.8 * best_penalty(model, folds, weights, along.groups, isotropic=False).left
@@ -146,7 +139,8 @@ def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
     model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
     velocity = model.columns_of(["motion"])[:3]
     across = torch.tensor([2.0, -1.0, -1.0]).double()
-    assert not choose_groups(model, moments_of_few(model, lambda seen: across * seen[..., velocity]), weights).isotropic
+    folds = moments_of(model, lambda seen: across * seen[..., velocity], num_frames=30, num_vertices=100)
+    assert not choose_groups(model, folds, weights).isotropic
 
 
 def test_a_vertex_counts_the_less_the_more_its_targets_vary():

@@ -158,6 +158,8 @@ def test_units_and_place_do_not_matter(make_model, make_tube_sequence):
             model.settings, RestSurface.from_mesh(scale * surface.vertices.numpy() + shift, tube_triangles())
         )
         sequence = make_tube_sequence(40)
+        noise = np.random.default_rng(0).normal(size=sequence.scan.shape)
+        sequence.scan = sequence.scan + 0.002 * noise  # more of an error than rounding is
         for name in ("skinned", "scan"):
             setattr(sequence, name, (scale * getattr(sequence, name) + shift).astype(np.float32))
         windows = all_windows([sequence], 3)
@@ -169,4 +171,4 @@ def test_units_and_place_do_not_matter(make_model, make_tube_sequence):
     assert expected < 0.5
     assert left(1000, 0) == pytest.approx(expected, rel=0.01)
     assert left(0.001, 0) == pytest.approx(expected, rel=0.01)
-    assert left(1, 30) == pytest.approx(expected, rel=0.03)  # where single precision has a digit less
+    assert left(1, 30) == pytest.approx(expected, rel=0.01)
