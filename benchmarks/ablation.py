@@ -49,9 +49,9 @@ def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not OSCILLATORS.keys() & set(groups)]
 
 
-def always_isotropic(model, folds, weights, groups, isotropic=True):
+def always_isotropic(model, folds, weights, groups, isotropic, start):
     """The choice of a penalty for the isotropic regressions, where both kinds are asked for."""
-    return BEST_PENALTY(model, folds, weights, groups)
+    return BEST_PENALTY(model, folds, weights, groups, True, start)
 
 
 def leave_out_nothing(model, groups):

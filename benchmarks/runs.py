@@ -58,10 +58,10 @@ def error_over_time(folder, model_type, started):
     return [0.0, *ends], [float(epochs[0]["losses/held_out_skinned_mm"]), *errors]
 
 
-def time_to_accuracy(folder, data, num_epochs):
+def time_to_accuracy(folder, data, mini_batch_size, num_epochs):
     """Train variant 1 for 2 epochs and the first design for `num_epochs`, a sixth of the frames held out; return the curves."""
-    arguments = ["-src", data / "dyna_sbs/obj", "-tar", data / "dyna_target/obj", "-n_cond", "3", "-min_batch", "8192"]
-    arguments += ["-num_inf", "40"]
+    arguments = ["-src", data / "dyna_sbs/obj", "-tar", data / "dyna_target/obj", "-n_cond", "3", "-num_inf", "40"]
+    arguments += ["-min_batch", str(mini_batch_size)]
     runs = {
         "variant 1": ["-n_ep", "2"],
         "first design": ["-n_ep", str(num_epochs), "--coordinates", "world", "--num_embeddings", "0"],

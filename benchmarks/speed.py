@@ -220,7 +220,7 @@ def main(argv=None):
         fits = {"a quarter of the vertices": small, "a quarter of the frames": short, "all of both": long}
         for name, (source, target) in fits.items():
             meshes = ["-src", source, "-tar", target]
-            flags = ["-n_cond", "3", "-n_ep", "1", "-min_batch", "8192"]
+            flags = ["-n_cond", "3", "-n_ep", "1", "-min_batch", str(args.mini_batch_size)]
             seconds, memory = run_measured(folder, "fit_mesh.py", *meshes, *flags)
             show(f"fit_mesh.py, 1 epoch, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         for name, source in (("a quarter of the frames", short[0]), ("all frames", long[0])):
@@ -228,7 +228,7 @@ def main(argv=None):
             seconds, memory = run_measured(folder, "inference_mesh.py", *flags)
             show(f"inference_mesh.py, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         if args.sample.is_dir():
-            curves = time_to_accuracy(folder, args.sample.resolve(), args.first_design_epochs)
+            curves = time_to_accuracy(folder, args.sample.resolve(), args.mini_batch_size, args.first_design_epochs)
             for name, (seconds, errors) in curves.items():
                 show(f"held-out error of {name}", f"{errors[-1]:.3f} mm", f"after {seconds[-1]:.0f} s")
             draw_time_to_accuracy(curves, args.output_dir / "time_to_accuracy.png")

@@ -99,7 +99,7 @@ def test_what_few_frames_leave_rough_is_smoothed(make_model, make_tube_sequence,
     _, error = mean_errors(model, all_windows([other], 3), CPU)
     model.linear.smoothing_steps = 0 if alike else 2
     _, otherwise = mean_errors(model, all_windows([other], 3), CPU)
-    assert error < 0.95 * otherwise
+    assert error < 0.8 * otherwise
 
 
 def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_sequence):

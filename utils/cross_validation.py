@@ -26,10 +26,11 @@ SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 AS_GOOD_AS_BEST = (
     1.01  # up to here, fewer oscillators, a stronger penalty, and with that penalty more smoothing are better
 )
-NO_JOINTS_FOR = 1.05  # more than that with joints is best without: they tell poses apart, and a new motion has others
+NO_JOINTS_FOR = 1.1  # more than that with joints is best without: they tell poses apart, and a new motion has others
 MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
 INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
+VERTICES_FOR_GROUPS = 64  # about: inner ones of a patch are much alike
 
 
 @dataclass
@@ -140,32 +141,44 @@ def best_penalty(
     folds: Float[Tensor, "K S D D"],
     weights: Float[Tensor, " S"],
     groups: tuple[str, ...],
-    isotropic: bool = True,
+    isotropic: bool,
+    start: float,
 ) -> Choice:
     """Return some feature groups with the one of every other penalty that leaves the least squared error when each fold (K) of
-    frames is predicted by a fit to the others."""
-    choices = [Choice(groups, penalty, isotropic) for penalty in (PENALTIES[::2] if groups else PENALTIES[-1:])]
+    frames is predicted by a fit to the others: as far downhill as it goes from the penalty to `start` at."""
+    penalties = PENALTIES[::2] if groups else (start,)
+    choices = [Choice(groups, penalty, isotropic) for penalty in penalties]
     columns, vectors = columns_and_vectors(model, choices[0])
     looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
     parts = folds[:, :, looked_at][:, :, :, looked_at]
     others, places, first = parts.sum(dim=0) - parts, list(range(len(columns))), [columns.index(v) for v in vectors]
-    for number, choice in enumerate(choices):
-        fits = (solve(other, places, choice.penalty, first) for other in others)
-        sums = [squares(part, *fit) for part, fit in zip(parts, fits, strict=True)]
-        choices[number] = rated(choice, weights @ torch.stack(sums).sum(dim=0))
-    return min(choices, key=lambda choice: choice.left)
+    known: dict[int, Choice] = {}
+    place, lowest = penalties.index(start), -1
+    while place != lowest:
+        lowest = place
+        for number in {*range(max(0, place - 1), min(len(penalties), place + 2))} - known.keys():
+            fits = (solve(other, places, penalties[number], first) for other in others)
+            sums = [squares(part, *fit) for part, fit in zip(parts, fits, strict=True)]
+            known[number] = rated(choices[number], weights @ torch.stack(sums).sum(dim=0))
+        place = min(known, key=lambda number: known[number].left)
+    return known[lowest]
 
 
 def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weights: Float[Tensor, " S"]) -> Choice:
     """Return the fewest feature groups that leave about the least squared error; joints come last, and have to bring more."""
-    choices = [best_penalty(model, folds, weights, groups) for groups in candidate_groups(model)]
+    choices = []
+    for isotropic in (True, False):
+        penalty = PENALTIES[-1]
+        for groups in candidate_groups(model):
+            choices.append(best_penalty(model, folds, weights, groups, isotropic, penalty))
+            penalty = choices[-1].penalty
     least = min(choice.left for choice in choices)
     as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
-    best = min(as_good, key=lambda choice: len(choice.groups))
-    best = min(best, best_penalty(model, folds, weights, best.groups, isotropic=False), key=lambda choice: choice.left)
+    best = min(as_good, key=lambda choice: (len(choice.groups), choice.left))
     if model.sees_joints:
-        beside = best.groups or min(choices[1:], key=lambda choice: choice.left).groups
-        with_joints = best_penalty(model, folds, weights, (*beside, "joints"), best.isotropic)
+        beside = best if best.groups else min(choices, key=lambda choice: (not choice.groups, choice.left))
+        groups = (*beside.groups, "joints")
+        with_joints = best_penalty(model, folds, weights, groups, beside.isotropic, beside.penalty)
         if best.left > NO_JOINTS_FOR * with_joints.left:
             return with_joints
     return best
@@ -212,7 +225,8 @@ def choose(
     for more of all that than these folds do.
     """
     weights = weights_of(folds.sum(dim=0))
-    best = agreed(choose_groups(model, folds[:, patches.inner], weights[patches.inner]))
+    some = patches.inner[:: -(-len(patches.inner) // VERTICES_FOR_GROUPS)]
+    best = agreed(choose_groups(model, folds[:, some], weights[some]))
     place = PENALTIES.index(best.penalty)
     near = [replace(best, penalty=penalty) for penalty in PENALTIES[max(0, place - 1) : place + 2]]
     looks_at = columns_and_vectors(model, best)
