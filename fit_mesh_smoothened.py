@@ -31,15 +31,15 @@ def parse_arguments(argv):
     arguments.add_data_arguments(parser, target_required=True)
     arguments.add_model_arguments(parser, model_type="without_joints_smoothened")
     arguments.add_machine_arguments(parser)
-    arguments.add_fit_arguments(parser)
+    arguments.add_fit_arguments(parser, learning_rate=0.006)  # the vertices of one mesh ask for much the same
     group = parser.add_argument_group("smoothing")
     group.add_argument(
         "--smoothing_of", choices=("surface", "correction", "scan"), default="scan",
         help="whose Laplacian: the prediction's, its correction's, or its difference to the scan's (default: scan)",
     )  # fmt: skip
     group.add_argument(
-        "--smoothing_weight", type=arguments.positive_number, default=3.0, metavar="WEIGHT",
-        help="of the smoothing loss beside the reconstruction loss (default: 3)",
+        "--smoothing_weight", type=arguments.positive_number, default=2.0, metavar="WEIGHT",
+        help="of the smoothing loss beside the reconstruction loss (default: 2)",
     )  # fmt: skip
     return parser.parse_args(argv)
 

@@ -180,15 +180,15 @@ def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
+def add_fit_arguments(parser: argparse.ArgumentParser, learning_rate: float = 0.01) -> None:
     """Add how long and how to train, and what to save."""
     group = parser.add_argument_group("training")
     group.add_argument(
         "-n_ep", "--num_epochs", type=positive, default=2, metavar="N", help="epochs of the whole run (default: 2)"
     )
     group.add_argument(
-        "--learning_rate", type=positive_number, default=1e-2, metavar="RATE",
-        help="highest learning rate (default: 0.01)",
+        "--learning_rate", type=positive_number, default=learning_rate, metavar="RATE",
+        help=f"highest learning rate (default: {learning_rate:g})",
     )  # fmt: skip
     group.add_argument(
         "--seed", type=not_negative, default=0, metavar="N", help="of weights and shuffling (default: 0)"
