@@ -28,6 +28,7 @@ FLAGS = [
 LISTENING = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
+expect.set_options(timeout=60_000)  # as for the pages
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +62,6 @@ def server(tubes):
     _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
     assert process.returncode == 143
-
-
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")

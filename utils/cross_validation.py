@@ -147,8 +147,8 @@ def best_penalty(
     """Return some feature groups with the one of every other penalty that leaves the least squared error when each fold (K) of
     frames is predicted by a fit to the others: as far downhill as it goes from the penalty to `start` at."""
     penalties = PENALTIES[::2] if groups else (start,)
-    choices = [Choice(groups, penalty, isotropic) for penalty in penalties]
-    columns, vectors = columns_and_vectors(model, choices[0])
+    unrated = Choice(groups, start, isotropic)
+    columns, vectors = columns_and_vectors(model, unrated)
     looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
     parts = folds[:, :, looked_at][:, :, :, looked_at]
     others, places, first = parts.sum(dim=0) - parts, list(range(len(columns))), [columns.index(v) for v in vectors]
@@ -159,7 +159,7 @@ def best_penalty(
         for number in {*range(max(0, place - 1), min(len(penalties), place + 2))} - known.keys():
             fits = (solve(other, places, penalties[number], first) for other in others)
             sums = [squares(part, *fit) for part, fit in zip(parts, fits, strict=True)]
-            known[number] = rated(choices[number], weights @ torch.stack(sums).sum(dim=0))
+            known[number] = rated(replace(unrated, penalty=penalties[number]), weights @ torch.stack(sums).sum(dim=0))
         place = min(known, key=lambda number: known[number].left)
     return known[lowest]
 
