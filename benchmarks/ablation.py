@@ -2,8 +2,8 @@
 
     python benchmarks/ablation.py
 
-Prints a table: the share of the skinned error that is left, by the linear part alone and by the whole model. Without flags on
-the sample data in low resolution (python make_sample_data.py --resolution low).
+Prints a table, row by row: the share of the skinned error that is left, by the linear part alone and by the whole model.
+Without flags on the sample data in low resolution (python make_sample_data.py --resolution low).
 """
 
 import argparse
@@ -151,7 +151,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     sequences, faces = load_sequences([args.src], [args.tar])
     tests, _ = load_sequences([args.test_src], [args.test_tar])
-    lines = ["| | linear part alone | whole model |", "|---|---|---|"]
+    print("| | linear part alone | whole model |", "|---|---|---|", sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for name in args.rows:
@@ -166,9 +166,8 @@ def main(argv=None):
                     model.network_strength.fill_(strength)
                     skinned, left = mean_errors(model, windows, CPU)
                     shares.append(100 * left / skinned)
-            lines.append(f"| {name} | {shares[0]:.1f} % | {shares[1]:.1f} % |")
+            print(f"| {name} | {shares[0]:.1f} % | {shares[1]:.1f} % |", flush=True)
         os.chdir(ROOT)
-    print("\n".join(lines))
 
 
 if __name__ == "__main__":

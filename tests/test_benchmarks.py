@@ -2,11 +2,12 @@
 
 import csv
 import re
+import shutil
 
 import numpy as np
 import pytest
 import trimesh
-from conftest import run_script, tube_joints, write_tube
+from conftest import ROOT, run_script, tube_joints, write_tube
 from scipy.spatial.transform import Rotation
 
 from benchmarks.ball import sphere
@@ -40,6 +41,21 @@ def test_baselines_learn_what_follows_from_the_pose(kind):
 ROWS = ["PCA + ridge on joints", "variant 2"]
 
 
+@pytest.fixture(scope="module")
+def benchmarks(tmp_path_factory):
+    """The folder of benchmarks in a copy of the project in which an epoch takes few steps."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in ("benchmarks", "data", "models", "utils"):
+        shutil.copytree(ROOT / name, copy / name)
+    for script in ROOT.glob("*.py"):
+        shutil.copy(script, copy)
+    blocks = copy / "utils" / "training_blocks.py"
+    text = blocks.read_text(encoding="utf-8")
+    assert "STEPS_PER_EPOCH = 400" in text
+    blocks.write_text(text.replace("STEPS_PER_EPOCH = 400", "STEPS_PER_EPOCH = 20"), encoding="utf-8")
+    return copy / "benchmarks"
+
+
 @pytest.fixture
 def tubes(tmp_path):
     """Folders of a tube and another, with joints, to train and to test on, as flags."""
@@ -49,8 +65,8 @@ def tubes(tmp_path):
     return meshes, ["--joint", joints, "--test_joint", test_joints]
 
 
-def test_accuracy(tmp_path, tubes):
-    done = run_script(tmp_path, "benchmarks/accuracy.py", *tubes[0], *tubes[1], "--rows", *ROWS, "--seeds", 1)
+def test_accuracy(tmp_path, tubes, benchmarks):
+    done = run_script(tmp_path, benchmarks / "accuracy.py", *tubes[0], *tubes[1], "--rows", *ROWS, "--seeds", 1)
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "accuracy" / "accuracy.csv", encoding="utf-8") as file:
         rows = {row["row"]: row for row in csv.DictReader(file)}
@@ -62,18 +78,18 @@ def test_accuracy(tmp_path, tubes):
     assert "| variant 2 |" in done.stdout
 
 
-def test_ablation(tmp_path, tubes):
-    done = run_script(tmp_path, "benchmarks/ablation.py", *tubes[0], "--rows", "no eigenfunctions")
+def test_ablation(tmp_path, tubes, benchmarks):
+    done = run_script(tmp_path, benchmarks / "ablation.py", *tubes[0], "--rows", "no eigenfunctions")
     assert done.returncode == 0, done.stderr
     table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     assert [cells[1].strip() for cells in table[2:]] == ["no eigenfunctions"]
     assert all(float(cell.strip(" %")) < 100 for cell in table[2][2:4])
 
 
-def test_speed(tmp_path):
+def test_speed(tmp_path, benchmarks):
     write_tube(tmp_path, "geo/dyna", num_frames=48)
     size = ["--num_vertices", 300, "--num_frames", 12, "--mini_batch_size", 300, "--repeats", 1]
-    done = run_script(tmp_path, "benchmarks/speed.py", *size, "--first_design_epochs", 1)
+    done = run_script(tmp_path, benchmarks / "speed.py", *size, "--first_design_epochs", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("  libigl") or "MB at most" in line]
     assert len(rows) == 6
@@ -82,8 +98,8 @@ def test_speed(tmp_path):
     assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
 
 
-def test_formats(tmp_path):
-    done = run_script(tmp_path, "benchmarks/formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
+def test_formats(tmp_path, benchmarks):
+    done = run_script(tmp_path, benchmarks / "formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| `.")]
     assert len(rows) == 7
@@ -91,8 +107,8 @@ def test_formats(tmp_path):
     assert "ONNX Runtime" in done.stdout
 
 
-def test_viewer(tmp_path):
-    done = run_script(tmp_path, "benchmarks/viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
+def test_viewer(tmp_path, benchmarks):
+    done = run_script(tmp_path, benchmarks / "viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
     assert done.returncode == 0, done.stderr
     played = re.findall(r"colour (\w+): drawn in [\d.]+ ms, [\d.]+ MB; (\d+) of 30 frames a second arrive", done.stdout)
     assert [coloring for coloring, _ in played] == ["none", "error", "correction"]

@@ -42,7 +42,7 @@ def assert_equal_weights(one, other):
 
 
 # a checkpoint of so many embeddings takes a while to write
-FLAGS = [*DATA, *["-n_cond", "3", "-n_ep", "18", "-min_batch", "200", "-n_emb", "2000"]]
+FLAGS = [*DATA, *["-n_cond", "3", "-n_ep", "18", "-min_batch", "200", "-n_emb", "2000", "-num_inf", "0"]]
 
 
 def survive(folder, model_type, kills, errors):
