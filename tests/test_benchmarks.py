@@ -98,8 +98,8 @@ def test_speed(tmp_path, benchmarks):
     assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
 
 
-def test_formats(tmp_path, benchmarks):
-    done = run_script(tmp_path, benchmarks / "formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
+def test_formats(tmp_path):
+    done = run_script(tmp_path, "benchmarks/formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| `.")]
     assert len(rows) == 7
@@ -107,8 +107,8 @@ def test_formats(tmp_path, benchmarks):
     assert "ONNX Runtime" in done.stdout
 
 
-def test_viewer(tmp_path, benchmarks):
-    done = run_script(tmp_path, benchmarks / "viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
+def test_viewer(tmp_path):
+    done = run_script(tmp_path, "benchmarks/viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
     assert done.returncode == 0, done.stderr
     played = re.findall(r"colour (\w+): drawn in [\d.]+ ms, [\d.]+ MB; (\d+) of 30 frames a second arrive", done.stdout)
     assert [coloring for coloring, _ in played] == ["none", "error", "correction"]
