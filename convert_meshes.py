@@ -11,13 +11,14 @@ no faces.
 
 from pathlib import Path
 
+from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, write_sequence
+from data.formats.usd import Scene
 from data.input_error import InputError
-from data.mesh_formats import MESHES, POINTS, SEQUENCES, write_frames, write_sequence
-from data.mesh_frames import load_frames
-from data.usd import Scene
-from utils import arguments
-from utils.command_line import run
-from utils.metrics import UNITS_IN_MM
+from data.sequences.frame_files import write_frames
+from data.sequences.mesh_frames import load_frames
+from utils.command_line import arguments
+from utils.command_line.run_main import run_main
+from utils.predicting.metrics import UNITS_IN_MM
 
 
 def parse_arguments(argv):
@@ -58,4 +59,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_main(main)

@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 
 from models.oscillators import HISTORY
-from utils import arguments
-from utils.checkpoint import build_model, find_checkpoint, load_checkpoint
-from utils.command_line import run
-from utils.onnx_export import topology_hash, write_onnx
+from utils.command_line import arguments
+from utils.command_line.run_main import run_main
+from utils.predicting.onnx_export import topology_hash, write_onnx
+from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 
 
 def parse_arguments(argv):
@@ -53,4 +53,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_main(main)

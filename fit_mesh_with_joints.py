@@ -8,19 +8,19 @@ saved_model/with_joints/<timestamp>/, logs to logs/ and the loss curve to loss_c
 
 import torch
 
-from data.mesh_sequence import load_sequences
-from data.mesh_windows import split_windows
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
-from utils import arguments
-from utils.checkpoint import build_model, check_topology, load_checkpoint
-from utils.command_line import run
-from utils.losses import reconstruction
-from utils.processes import first_alone
-from utils.run_folders import TrainingRun, new_timestamp
-from utils.run_record import describe_run
-from utils.training import Trainer
-from utils.training_blocks import SHUFFLED_VERTICES
+from utils.command_line import arguments
+from utils.command_line.run_main import run_main
+from utils.fitting.losses import reconstruction
+from utils.fitting.sampling import SHUFFLED_VERTICES
+from utils.fitting.trainer import Trainer
+from utils.runs.checkpoint import build_model, check_topology, load_checkpoint
+from utils.runs.processes import first_alone
+from utils.runs.run_folders import TrainingRun, new_timestamp
+from utils.runs.run_record import describe_run
 
 
 def parse_arguments(argv):
@@ -63,4 +63,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_main(main)

@@ -7,20 +7,21 @@ Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's nam
 formats with --export. With --is_target_available it prints how far the skinned meshes and the predictions are from the scans.
 """
 
-from data.mesh_sequence import load_sequences
-from data.mesh_windows import all_windows
-from data.usd import Scene
-from utils import arguments
-from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
-from utils.command_line import run
-from utils.export import export_predictions, frame_to_show, picture_prediction
-from utils.film import Film
-from utils.mesh_writer import MeshWriter
-from utils.metrics import UNITS_IN_MM, error_table
-from utils.processes import first_alone
-from utils.report import write_report
-from utils.run_folders import inference_folder
-from utils.run_record import describe_run
+from data.formats.usd import Scene
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import all_windows
+from utils.command_line import arguments
+from utils.command_line.run_main import run_main
+from utils.predicting.export import export_predictions
+from utils.predicting.mesh_writer import MeshWriter
+from utils.predicting.metrics import UNITS_IN_MM, error_table
+from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+from utils.runs.processes import first_alone
+from utils.runs.run_folders import inference_folder
+from utils.runs.run_record import describe_run
+from utils.showing.comparison import frame_to_show, picture_prediction
+from utils.showing.film import Film
+from utils.showing.report import write_report
 
 
 def parse_arguments(argv):
@@ -76,4 +77,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_main(main)

@@ -9,10 +9,10 @@ error on frames kept out of training, the dashed line that of the skinned mesh: 
 from pathlib import Path
 
 from data.input_error import InputError
-from utils import arguments
-from utils.checkpoint import find_checkpoint, load_checkpoint
-from utils.command_line import run
-from utils.plots import plot_loss_curves
+from utils.command_line import arguments
+from utils.command_line.run_main import run_main
+from utils.runs.checkpoint import find_checkpoint, load_checkpoint
+from utils.showing.plots import plot_loss_curves
 
 
 def parse_arguments(argv):
@@ -40,4 +40,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_main(main)

@@ -9,14 +9,14 @@ Predictions come from a folder, or from a checkpoint while one looks. The page i
 from pathlib import Path
 
 from data.input_error import InputError
-from data.mesh_sequence import load_predictions, load_sequences
-from utils import arguments
-from utils.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
-from utils.clip import Clip, LivePredictions
-from utils.command_line import run
-from utils.metrics import UNITS_IN_MM
-from utils.viewer import Viewer
-from utils.viewer_server import check_viewer, free_port, open_server
+from data.sequences.mesh_sequence import load_predictions, load_sequences
+from utils.command_line import arguments
+from utils.command_line.run_main import run_main
+from utils.predicting.metrics import UNITS_IN_MM
+from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+from utils.showing.clip import Clip, LivePredictions
+from utils.showing.server import check_viewer, free_port, open_server
+from utils.showing.viewer import Viewer
 
 
 def parse_arguments(argv):
@@ -77,4 +77,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_main(main)

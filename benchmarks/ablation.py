@@ -20,19 +20,22 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from data.mesh_sequence import load_sequences
-from data.mesh_windows import all_windows, split_windows
-from models.mesh_autoencoder import OSCILLATORS, MeshAutoencoder, ModelSettings
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import all_windows, split_windows
+from models.coordinates import OSCILLATORS
+from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
-from utils import cross_validation
-from utils.losses import reconstruction
-from utils.optimizer import make_optimizer
-from utils.prediction import mean_errors
-from utils.run_folders import TrainingRun, new_timestamp
-from utils.training import Trainer, TrainingOptions
-from utils.training_blocks import SHUFFLED_VERTICES
+from utils.fitting import cross_validation
+from utils.fitting.losses import reconstruction
+from utils.fitting.optimizer import make_optimizer
+from utils.fitting.progress import TrainingOptions
+from utils.fitting.sampling import SHUFFLED_VERTICES
+from utils.fitting.trainer import Trainer
+from utils.predicting.prediction import mean_errors
+from utils.runs.run_folders import TrainingRun, new_timestamp
 
 CPU = torch.device("cpu")
 LEAVE_OUT = "models.mesh_autoencoder.MeshAutoencoder.leave_out"
@@ -90,20 +93,20 @@ def wide(encoder, expert):
 # name: (settings, module attributes in place of others)
 ROWS = {
     "as it is": ({}, {}),
-    "no linear part, only the mean correction": ({}, {"utils.cross_validation.candidate_groups": lambda _: [()]}),
+    "no linear part, only the mean correction": ({}, {"utils.fitting.cross_validation.candidate_groups": lambda _: [()]}),
     "linear part without oscillators": (
-        {}, {"utils.cross_validation.candidate_groups": without_oscillators, LEAVE_OUT: leave_out_nothing}
+        {}, {"utils.fitting.cross_validation.candidate_groups": without_oscillators, LEAVE_OUT: leave_out_nothing}
     ),
-    "linear part, least penalty": ({}, {"utils.cross_validation.PENALTIES": (3e-4,)}),
-    "linear part, penalty 0.3": ({}, {"utils.cross_validation.PENALTIES": (0.3,)}),
-    "regressions never isotropic": ({}, {"utils.cross_validation.DRIVING_GROUPS": ()}),
-    "regressions always isotropic": ({}, {"utils.cross_validation.best_penalty": always_isotropic}),
-    "no smoothing over the surface": ({}, {"utils.cross_validation.SMOOTHING_STEPS": (0,)}),
-    "chosen by plain sums of squares": ({}, {"utils.cross_validation.weights_of": lambda moments: moments[:, 0, 0] * 0 + 1}),
+    "linear part, least penalty": ({}, {"utils.fitting.cross_validation.PENALTIES": (3e-4,)}),
+    "linear part, penalty 0.3": ({}, {"utils.fitting.cross_validation.PENALTIES": (0.3,)}),
+    "regressions never isotropic": ({}, {"utils.fitting.cross_validation.DRIVING_GROUPS": ()}),
+    "regressions always isotropic": ({}, {"utils.fitting.cross_validation.best_penalty": always_isotropic}),
+    "no smoothing over the surface": ({}, {"utils.fitting.cross_validation.SMOOTHING_STEPS": (0,)}),
+    "chosen by plain sums of squares": ({}, {"utils.fitting.cross_validation.weights_of": lambda moments: moments[:, 0, 0] * 0 + 1}),
     "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
-    "displacements for velocity and accelerations": ({}, {"models.mesh_autoencoder.motion": displacements}),
+    "displacements for velocity and accelerations": ({}, {"models.coordinates.motion": displacements}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),
     "4 nearest anchors": ({}, {"models.rest_surface.NUM_NEAREST_ANCHORS": 4}),
     "anchors' rotations not seen": ({}, {"models.rest_surface.NUM_TURNING_ANCHORS": 0}),
@@ -115,9 +118,9 @@ ROWS = {
     "all experts weighted alike": ({}, {"models.mesh_autoencoder.MultiExpertDecoder": equal_weights}),
     "network three times as wide": ({}, wide(encoder=144, expert=72)),
     "network a third as wide": ({}, wide(encoder=16, expert=8)),
-    "learning rate that does not decay": ({}, {"utils.training.scheduled_learning_rate": lambda step, total, rate: rate}),
-    "no weight decay": ({}, {"utils.training.make_optimizer": without_weight_decay}),
-    "squared distance": ({}, {"utils.losses.mean_distance": squared_distance}),
+    "learning rate that does not decay": ({}, {"utils.fitting.trainer.scheduled_learning_rate": lambda step, total, rate: rate}),
+    "no weight decay": ({}, {"utils.fitting.trainer.make_optimizer": without_weight_decay}),
+    "squared distance": ({}, {"utils.fitting.losses.mean_distance": squared_distance}),
 }  # fmt: skip
 
 

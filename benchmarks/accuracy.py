@@ -24,14 +24,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
-from data.mesh_sequence import load_sequences
-from data.mesh_windows import all_windows, split_windows
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import all_windows, split_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface
-from utils.checkpoint import build_model, find_checkpoint, load_checkpoint
-from utils.metrics import UNITS_IN_MM, MeshErrors, acceleration_errors, dihedral_errors, vertex_errors
-from utils.plots import draw_comparison, save_figure
-from utils.prediction import map_predictions
+from utils.predicting.metrics import UNITS_IN_MM, MeshErrors, acceleration_errors, dihedral_errors, vertex_errors
+from utils.predicting.prediction import map_predictions
+from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
+from utils.showing.comparison import draw_comparison
+from utils.showing.plots import save_figure
 
 CPU = torch.device("cpu")
 SAMPLE = {"src": "geo/dyna_sbs/obj", "joint": "geo/dyna_joints/obj", "tar": "geo/dyna_target/obj"}
@@ -132,7 +134,7 @@ def run_baseline(data, name, seed):
     skinned = torch.from_numpy(data.skinned)
     answer = torch.from_numpy(np.asarray(baseline.predict(data.inputs(data.test)), dtype=np.float32))
     predicted = [
-        data.frames_of.to_points(some, here, data.frames_of.frames(here))
+        data.frames_of.coordinates.to_points(some, here, data.frames_of.frames(here))
         for some, here in zip(answer.split(8), skinned.split(8), strict=True)
     ]
     return [*data.measured(name, torch.cat(predicted).numpy()), seconds]

@@ -21,12 +21,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.ball import sphere
 from benchmarks.runs import fastest
-from data.mesh_formats import MESHES, SEQUENCES, frame_writer, open_frames, write_sequence
-from data.polygons import Polygons
-from data.usd import Scene
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from data.formats.mesh_formats import MESHES, SEQUENCES, frame_writer, write_sequence
+from data.formats.polygons import Polygons
+from data.formats.usd import Scene
+from data.sequences.frame_files import open_frames
+from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface
-from utils.onnx_export import ExportedMap, example_inputs, write_onnx
+from utils.predicting.onnx_export import ExportedMap, example_inputs, write_onnx
 
 
 def parse_arguments(argv):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from utils.plots import save_figure
+from utils.showing.plots import save_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -27,15 +27,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.ball import write_sequence
 from benchmarks.runs import draw_time_to_accuracy, fastest, run_measured, time_to_accuracy
-from data.mesh_sequence import load_sequences
-from data.mesh_windows import all_windows
-from data.obj import KnownText, position_template, read_obj, write_positions
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
+from data.formats.obj import KnownText, position_template, read_obj, write_positions
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import all_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface
-from utils.losses import reconstruction
-from utils.optimizer import make_optimizer
-from utils.prediction import map_predictions
-from utils.training_blocks import SHUFFLED_VERTICES, Block, read_ahead, read_block
+from utils.fitting.losses import reconstruction
+from utils.fitting.optimizer import make_optimizer
+from utils.fitting.sampling import SHUFFLED_VERTICES, Block, read_ahead, read_block
+from utils.predicting.prediction import map_predictions
 
 CPU = torch.device("cpu")
 

@@ -23,13 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.ball import sphere
-from data.mesh_formats import write_sequence
-from data.mesh_sequence import load_predictions, load_sequences
-from data.polygons import Polygons
-from data.usd import Scene
-from utils.clip import Clip
-from utils.viewer import Viewer
-from utils.viewer_server import free_port, open_server
+from data.formats.mesh_formats import write_sequence
+from data.formats.polygons import Polygons
+from data.formats.usd import Scene
+from data.sequences.mesh_sequence import load_predictions, load_sequences
+from utils.showing.clip import Clip
+from utils.showing.server import free_port, open_server
+from utils.showing.viewer import Viewer
 
 FRAME_RATE = 30.0
 PAGE = """

@@ -8,11 +8,12 @@ MOST_SMOOTHING_STEPS = 2
 
 
 class LinearCorrection(nn.Module):
-    """Per vertex a mean correction, and coefficients of what is added to it: zero until `utils.linear_fit` has seen the frames.
+    """A mean correction per vertex, and a linear map from its features to a change of that mean.
 
-    Skin and cloth follow the motion near them almost linearly, and every part in its own way. What is linear is solved for, per
-    vertex and with as much regularisation as the data ask for; the network then learns what is left of the correction. What
-    either adds to the mean is smoothed `smoothing_steps` times, 0 to `MOST_SMOOTHING_STEPS`; a checkpoint keeps the number.
+    Both are zero until `utils.fitting.linear_fit` has seen the frames. Skin and cloth follow the motion near them almost
+    linearly, and every part in its own way. This linear part is solved for, vertex by vertex, with as much regularisation as
+    the data ask for; the network then learns what is left of the correction. The change of the mean, the network's share
+    included, is smoothed over the surface `smoothing_steps` times, 0 to `MOST_SMOOTHING_STEPS`; a checkpoint keeps the number.
     """
 
     mean: Tensor
@@ -37,5 +38,5 @@ class LinearCorrection(nn.Module):
         self.smoothing_steps = int(state)
 
     def forward(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
-        """Return what the features add to the mean correction (B, V, 3), in each vertex' own frame, file units."""
+        """Return how the features change the mean correction (B, V, 3), in each vertex' own frame, file units."""
         return (features.unsqueeze(2) @ self.coefficients).squeeze(2) + self.constant

@@ -1,70 +1,29 @@
-"""What the tests share: a small tube that bends and swings, as arrays and as folders of OBJ files."""
+"""What all tests share: one thread, a cache of their own, and a small tube that bends and swings."""
 
 import os
-import subprocess
-import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from terminal import session
+from tube import tube_frames, tube_quads, tube_scans, tube_surface_with_joints, untrained_model
 
-from data.mesh_sequence import MeshSequence
-from data.obj import write_obj
-from data.polygons import Polygons
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
-from models.rest_surface import RestSurface
-from utils.checkpoint import save_checkpoint
-from utils.training import Progress
+from data.formats.polygons import Polygons
+from data.sequences.mesh_sequence import MeshSequence
 
-ROOT = Path(__file__).parent.parent
-RINGS, AROUND = 9, 8
+
+def pytest_runtest_setup(item):
+    session.may_start_scripts = item.get_closest_marker("starts_scripts") is not None
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _environment(tmp_path_factory):
     os.environ["SKIN2SCAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    session.folder = tmp_path_factory.mktemp("output")
     # more threads only get into each other's way on meshes this small
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-
-
-def tube_quads():
-    """Quads (P, 4) of an open tube of RINGS rings of AROUND vertices."""
-    ring, step = np.meshgrid(np.arange(RINGS - 1), np.arange(AROUND), indexing="ij")
-    here, there = ring * AROUND, (ring + 1) * AROUND
-    following = (step + 1) % AROUND
-    return np.stack([here + step, here + following, there + following, there + step], axis=-1).reshape(-1, 4)
-
-
-def tube_triangles():
-    quads = tube_quads()
-    return np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
-
-
-def tube_frames(num_frames, seed=0, radius=0.1):
-    """Vertices (T, V, 3) of a tube, one metre long along x, that bends and drifts smoothly."""
-    random = np.random.default_rng(seed)
-    phase = random.uniform(0, 2 * np.pi, 3)
-    time = np.arange(num_frames)[:, None, None]
-    along = np.repeat(np.linspace(0, 1, RINGS), AROUND)[None, :]
-    angle = np.tile(2 * np.pi * np.arange(AROUND) / AROUND, RINGS)[None, :]
-    bend = 0.6 * np.sin(0.4 * time[..., 0] + phase[0]) * along
-    height = 0.3 * np.sin(0.23 * time[..., 0] + phase[1])
-    x = along * np.cos(bend) - radius * np.cos(angle) * np.sin(bend)
-    y = along * np.sin(bend) + radius * np.cos(angle) * np.cos(bend) + height
-    z = np.broadcast_to(radius * np.sin(angle), x.shape)
-    return np.stack([x, y, z], axis=2)
-
-
-def tube_scans(skinned):
-    """What a scan of the tube shows: it bulges where it bends, and lags behind its own acceleration."""
-    bulge = 1 + 0.3 * np.abs(np.diff(skinned[:, :, 1], axis=1, prepend=skinned[:, :1, 1]))[..., None]
-    centre = skinned.reshape(len(skinned), RINGS, AROUND, 3).mean(axis=2).repeat(AROUND, axis=1)
-    velocity = np.diff(skinned, axis=0, prepend=skinned[:1])
-    return centre + bulge * (skinned - centre) - 0.3 * np.diff(velocity, axis=0, prepend=velocity[:1])
 
 
 @pytest.fixture
@@ -83,43 +42,9 @@ def make_tube_sequence():
     return make
 
 
-def tube_joints(num_frames, seed=0):
-    """Five joints (T, 5, 3) along the middle of the tube."""
-    rings = tube_frames(num_frames, seed).reshape(num_frames, RINGS, AROUND, 3)
-    return rings.mean(axis=2)[:, ::2]
-
-
-def write_tube(parent, name="geo/tube", num_frames=12, seed=0, with_joints=False):
-    """Write a tube's frames below `parent`; return its source and target folders, and that of its joints where asked for."""
-    skinned = tube_frames(num_frames, seed)
-    kinds = [("sbs", skinned, tube_quads()), ("target", tube_scans(skinned), tube_quads())]
-    if with_joints:
-        kinds.append(("joints", tube_joints(num_frames, seed), None))
-    for kind, frames, polygons in kinds:
-        for number, points in enumerate(frames, 1):
-            path = parent / f"{name}_{kind}" / "obj" / f"tube_{kind}.{number:05d}.obj"
-            write_obj(path, points, polygons)
-    return [parent / f"{name}_{kind}" / "obj" for kind, _, _ in kinds]
-
-
-def tube_surface_with_joints(num_joints):
-    joints = tube_joints(1)[0][:num_joints] if num_joints else None
-    return RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), joints)
-
-
 @pytest.fixture(scope="session")
 def tube_surface():
     return tube_surface_with_joints(0)
-
-
-def untrained_model(surface, random_output=False, **settings):
-    """An auto-encoder that nothing was fitted to; it answers with the skinned mesh, or where `random_output` with anything."""
-    torch.manual_seed(0)
-    model = MeshAutoencoder(ModelSettings(**settings), surface)
-    if random_output:
-        for parameter in model.decoder.output.parameters():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model
 
 
 @pytest.fixture
@@ -130,56 +55,3 @@ def make_model(tube_surface):
         return untrained_model(tube_surface, random_output, **settings)
 
     return make
-
-
-def save_untrained(path, model, **contents):
-    """Save a checkpoint of a model that no step of training was taken with."""
-    nothing = {
-        "model_type": "tube",
-        "timestamp": "2024-01-01_00-00-00",
-        "record": {"commit": "unknown"},
-        "options": {"units": "m"},
-        "optimizer": {},
-        "progress": asdict(Progress()),
-    }
-    save_checkpoint(path, model, **nothing | contents)
-
-
-def run_script(folder, name, *arguments):
-    """Run a script of the project in `folder`, as from a terminal; return the finished process."""
-    command = [sys.executable, ROOT / name, *arguments]
-    return subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, encoding="utf-8")
-
-
-def script_with(folder, name, *lines):
-    """Write a script that is one of the project's but for some lines run before; return its path."""
-    path = folder / f"changed_{name}"
-    start = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {name[:-3]} as script"]
-    start += ["from utils import command_line, training_blocks", *lines, "command_line.run(script.main)"]
-    path.write_text("\n".join(start))
-    return path
-
-
-def started(folder, script, *arguments, **options):
-    """Start a script in a folder."""
-    command = list(map(str, [sys.executable, ROOT / script, *arguments]))
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def wait_for(condition, process, seconds=60, pause=0.01):
-    """Wait until a condition is there; fail where the process ends before."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(pause)
-
-
-def leftovers(folder):
-    return [path for path in folder.rglob("*") if path.name.endswith(".partial")]
-
-
-def in_one_line(process_or_errors):
-    """The last line that a process wrote to its standard error, which holds no traceback."""
-    assert "Traceback" not in process_or_errors
-    return process_or_errors.strip().splitlines()[-1]

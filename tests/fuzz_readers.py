@@ -18,11 +18,11 @@ import atheris
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 with atheris.instrument_imports(
-    include=["data", "utils.checkpoint", "utils.checkpoint_checks", "trimesh.exchange.ply"]
+    include=["data", "utils.runs.checkpoint", "utils.runs.checkpoint_checks", "trimesh.exchange.ply"]
 ):
     from readers import KINDS, good_file, read_or_refuse
 
-    from data.guarded_reading import AT_LEAST, TIMES_THE_FILE
+    from data.formats.guarded_reading import AT_LEAST, TIMES_THE_FILE
 
 
 def main() -> None:

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from conftest import save_untrained, tube_frames, tube_surface_with_joints, tube_triangles
+from tube import save_untrained, tube_frames, tube_surface_with_joints, tube_triangles
 
+from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, write_sequence
+from data.formats.polygons import Polygons
+from data.formats.usd import Scene, open_survived
 from data.input_error import InputError
-from data.mesh_formats import MESHES, POINTS, SEQUENCES, write_frames, write_sequence
-from data.polygons import Polygons
-from data.usd import Scene, open_survived
-from models.mesh_autoencoder import MeshAutoencoder, ModelSettings
-from utils.checkpoint import build_model, load_checkpoint
+from data.sequences.frame_files import write_frames
+from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import ModelSettings
+from utils.runs.checkpoint import build_model, load_checkpoint
 
 KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "usda", "usdc", "pt")
 

@@ -1,0 +1,107 @@
+"""NumPy files: all frames in one array, with their faces where it is an .npz; and joints as one small array per frame."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from data.formats.guarded_reading import guarded
+from data.formats.opened_frames import OpenedFrames
+from data.formats.polygons import Polygons, checked_polygons
+from data.formats.positions import checked_positions
+from data.input_error import InputError
+from data.safe_write import write_beside
+
+NUMBERS, ARRAYS = "array of numbers", "archive of arrays of numbers"
+
+
+def load_array(path: Path) -> ndarray:
+    """Return the array of an .npy file, memory-mapped, without ever running code; raise `InputError` for any other file."""
+    with guarded(path, NUMBERS):
+        return np.lib.format.open_memmap(path, mode="r")
+
+
+def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
+    """Return the points (J, 3) of an array in an .npy or .txt file, file units, and no polygons.
+
+    Raises `InputError` for a file that is not whole, not (J, 3) or not finite.
+    """
+    if path.suffix.lower() == ".npy":
+        return checked_positions(load_array(path), path), Polygons()
+    with guarded(path, NUMBERS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about a file without numbers
+        points = np.loadtxt(path, ndmin=2)
+    return checked_positions(points, path), Polygons()
+
+
+def open_npy(path: Path) -> OpenedFrames:
+    """Return the frames of an .npy file of positions (T, V, 3), numbered from 1, without faces. Raises `InputError`."""
+    return open_positions(path, load_array(path), None, Polygons())
+
+
+def open_npz(path: Path) -> OpenedFrames:
+    """Return the frames of an .npz file.
+
+    Its arrays: `vertices` (T, V, 3); where they are there, `faces` (P, K), vertex indices from 0, rows of smaller polygons
+    filled up with -1; `frame_numbers` (T,), else from 1; `texture_coordinates` (U, 2) with indices `texture_corners` (P, K).
+    Positions and faces of other names are taken where there is but one array of such a shape. Raises `InputError`.
+    """
+    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}  # or bytes of another file
+    found = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items()))
+    positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3]
+    integers = {name: each.astype(np.int64) for name, each in arrays.items() if each.dtype.kind in "iu"}
+    arrays |= integers
+    faces = [
+        name for name, each in integers.items() if each.ndim == 2 and each.shape[1] > 2 and name != "texture_corners"
+    ]
+    for name, alike in (("vertices", positions), ("faces", faces)):
+        if name not in arrays and len(alike) == 1:
+            arrays[name] = arrays[alike[0]]
+    if "vertices" not in arrays:
+        raise InputError(f"{path}: found {found or 'nothing'}, expected an array vertices (T, V, 3)")
+    for name, dimensions, kinds in (("faces", 2, "iu"), ("texture_corners", 2, "iu"), ("texture_coordinates", 2, "f")):
+        if name in arrays and (arrays[name].ndim != dimensions or arrays[name].dtype.kind not in kinds):
+            raise InputError(f"{path}: {name} of shape {arrays[name].shape} ({arrays[name].dtype}) cannot be used")
+    polygons = Polygons()
+    if "faces" in arrays:
+        polygons = Polygons.from_rows(arrays["faces"])
+    if {"texture_coordinates", "texture_corners"} <= set(arrays) and arrays["texture_coordinates"].shape[1] == 2:
+        polygons.texture = arrays["texture_coordinates"].astype(np.float32)
+        polygons.texture_corners = Polygons.from_rows(arrays["texture_corners"]).corners
+    return open_positions(path, arrays["vertices"], arrays.get("frame_numbers"), polygons)
+
+
+def open_positions(
+    path: Path, vertices: Any, frame_numbers: Int[ndarray, " _"] | None, polygons: Polygons
+) -> OpenedFrames:
+    """Return the frames of an array (T, V, 3); raise `InputError`, naming `path`, where it is none, or is not numbered well."""
+    if vertices.ndim != 3 or vertices.shape[2] != 3 or not vertices.size:
+        raise InputError(f"{path}: found an array of shape {vertices.shape}, expected (T, V, 3)")
+    numbers = np.arange(1, len(vertices) + 1) if frame_numbers is None else frame_numbers
+    if numbers.shape != (len(vertices),) or numbers.dtype.kind not in "iu" or (np.diff(numbers) <= 0).any():
+        raise InputError(f"{path}: frame_numbers expected to be {len(vertices)} whole numbers, each above the last")
+    positions = (checked_positions(np.asarray(frame), path) for frame in vertices)
+    num_vertices = vertices.shape[1]
+    return OpenedFrames(numbers.tolist(), num_vertices, checked_polygons(polygons, num_vertices, path), positions)
+
+
+def write_npy(path: Path, vertices: Float[ndarray, "T V 3"]) -> None:
+    """Write positions (T, V, 3) as an .npy file, whole or not at all."""
+    with write_beside(path) as partial, open(partial, "wb") as file:
+        np.save(file, vertices)
+
+
+def write_npz(path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons) -> None:
+    """Write positions (T, V, 3) and what belongs to them as an .npz file that `open_npz` reads, whole or not at all."""
+    arrays: dict[str, Any] = {"vertices": vertices, "frame_numbers": np.array(frame_numbers)}
+    if len(polygons.sizes):
+        arrays["faces"] = polygons.to_rows(polygons.corners)
+    if len(polygons.texture):
+        arrays["texture_coordinates"] = polygons.texture
+        arrays["texture_corners"] = polygons.to_rows(polygons.texture_corners)
+    with write_beside(path) as partial, open(partial, "wb") as file:
+        np.savez(file, **arrays)

@@ -1,0 +1,85 @@
+"""Every kind of file that meshes are kept in, by its ending: how it is told, read and written."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from data.formats import arrays, draco, obj, ply, usd
+from data.formats.opened_frames import OpenedFrames
+from data.formats.polygons import KnownTopology, Polygons
+from data.formats.usd import Scene
+from data.input_error import InputError
+
+# a file for every frame: how the first one is read, that the others are held against
+MESHES: dict[str, Callable[[Path], KnownTopology]] = {
+    ".obj": obj.KnownText.of_obj,
+    ".drc": partial(KnownTopology.of, draco.read_draco),
+    ".ply": partial(KnownTopology.of, ply.read_ply),
+}
+POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt")}
+# a file for all frames
+SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
+    ".npz": arrays.open_npz,
+    ".npy": arrays.open_npy,
+    **dict.fromkeys((".usd", ".usda", ".usdc"), usd.open_usd),
+}
+# how a file of some kind begins; other kinds are text, and USD insists on its endings
+BEGINNINGS = {
+    draco.MAGIC: ".drc",
+    b"ply": ".ply",
+    b"PK\x03\x04": ".npz",
+    b"\x93NUMPY": ".npy",
+}
+
+
+def sequence_ending(path: Path) -> str | None:
+    """Return the ending that stands for the kind of a file of all frames, told by its beginning, else its name.
+
+    None where it is a folder, or a file of one frame. Raises `InputError`, listing what is understood, for any other file.
+    """
+    if path.is_dir():
+        return None
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such folder or file, expected a folder of {', '.join(MESHES)} files, "
+            f"or one {', '.join(SEQUENCES)} file"
+        )
+    if not path.is_file():
+        raise InputError(f"{path}: found a device or a pipe, expected a folder or a file")
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    kinds = [ending for magic, ending in BEGINNINGS.items() if beginning.startswith(magic)] or [path.suffix.lower()]
+    if kinds[0] not in POINTS | SEQUENCES:
+        raise InputError(
+            f"{path}: found a file of unknown kind, expected one of {', '.join(MESHES)} (one frame each) "
+            f"or {', '.join(SEQUENCES)} (all frames)"
+        )
+    return kinds[0] if kinds[0] in SEQUENCES else None
+
+
+def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable[[Path, Float[ndarray, "V 3"]], None]:
+    """Return a function that writes the vertices (V, 3) of one frame to a path, as a file of the kind of one of `MESHES`."""
+    if ending == ".obj":
+        return partial(obj.write_positions, template=obj.topology_template(polygons, num_vertices))
+    if ending == ".drc":
+        return partial(draco.write_draco, triangles=polygons.triangles())
+    alike = len(set(polygons.sizes.tolist())) <= 1
+    return partial(ply.write_ply, rows=polygons.to_rows(polygons.corners) if alike else polygons.triangles())
+
+
+def write_sequence(
+    path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons, scene: Scene
+) -> None:
+    """Write all frames (T, V, 3) into one file, whose ending, one of `SEQUENCES`, says of what kind."""
+    if path.suffix == ".npy":
+        arrays.write_npy(path, vertices)
+    elif path.suffix == ".npz":
+        arrays.write_npz(path, frame_numbers, vertices, polygons)
+    else:
+        usd.write_usd(path, frame_numbers, vertices, polygons, scene)

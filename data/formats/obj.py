@@ -1,0 +1,304 @@
+"""Wavefront OBJ: exact reading of positions and polygons, and writing new positions into an existing file's text.
+
+Vertex order and count are the correspondence between meshes: nothing here merges, splits, drops or reorders vertices.
+"""
+
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+from jaxtyping import Float, Int, Shaped
+from numpy import ndarray
+
+from data.formats.polygons import KnownTopology, Polygons
+from data.formats.positions import LARGEST_COORDINATE, in_needed_precision
+from data.input_error import InputError
+from data.safe_write import write_beside
+
+# A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;
+# it still counts as a line's end where an error names the line, and turns back into a continuation in written files.
+CONTINUATION = b"\x0b"
+VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+TEXTURE_LINE = re.compile(rb"^[ \t]*vt[ \t\x0b]+([^#\n]*)", re.MULTILINE)
+TEXTURE_INDEX = re.compile(rb"\d/(\d+)")
+VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
+
+LONGEST_NUMBER = 40  # characters
+
+PLAIN = b"v \n+-.0123456789eE"  # what a block of nothing but positions is written in
+
+
+def read_text(path: Path) -> bytes:
+    """Return a file's bytes, continued lines joined; raise `InputError` where it cannot be read."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    text = text.removeprefix(b"\xef\xbb\xbf")
+    return re.sub(rb"\\\r?\n", CONTINUATION, text) if b"\\" in text else text
+
+
+def line_number(text: bytes, offset: int) -> int:
+    """Return the number, from 1, of the line at `offset` in the file that `read_text` returned as `text`."""
+    return 1 + text.count(b"\n", 0, offset) + text.count(CONTINUATION, 0, offset)
+
+
+def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 3"] | None:
+    """Return the three numbers of each line (V, 3) from a column on; None where one is missing or not finite."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: told by who knows their number
+            columns = range(first_column, first_column + 3)
+            positions = np.loadtxt(lines, dtype=np.float64, usecols=columns, ndmin=2, comments=None)
+    except ValueError:
+        return None
+    # a NaN is not below anything
+    if len(positions) != len(lines) or not (np.abs(positions) <= LARGEST_COORDINATE).all():
+        return None
+    return in_needed_precision(positions)
+
+
+def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
+    """Return the positions (V, 3) of a block of `v` lines of three numbers each; None where it is not as plain as that.
+
+    JSON has the same numbers, if less of them: none like `.5`, `5.` or `+5`. Its reader takes a third of NumPy's time.
+    """
+    if b"\r" in block:
+        block = block.replace(b"\r\nv ", b"\nv ").removesuffix(b"\r")
+    if block.translate(None, PLAIN):
+        return None
+    # behind each line a number that is no coordinate; and an integer has no sign of zero
+    numbers = (b"[%b,1e99]" % block[2:]).replace(b"\nv ", b",1e99,").replace(b" ", b",").replace(b"-0,", b"-0.0,")
+    np.empty(16 * len(numbers), np.uint8)  # orjson needs less, and crashes where it gets none: this is a `MemoryError`
+    try:
+        rows = np.fromiter(orjson.loads(numbers), np.float64).reshape(-1, 4)
+    except ValueError:
+        return None
+    if not ((rows[:, 3] == 1e99) & (np.abs(rows[:, :3]) <= LARGEST_COORDINATE).all(axis=1)).all():
+        return None
+    return in_needed_precision(rows[:, :3])
+
+
+def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
+    """Return positions (V, 3) of all `v` lines, in their order; colours and weights behind them are passed over.
+
+    Raises `InputError`, naming file and line, where a line is not three finite numbers, and where there is no line.
+    """
+    lines = VERTEX_LINE.findall(text)
+    if not lines:
+        raise InputError(f"{path}: no vertices (`v` lines) found")
+    vertices = parse_positions(lines, 0)
+    if vertices is not None:
+        return vertices
+    for match in VERTEX_LINE.finditer(text):
+        try:
+            # an underscore Python takes, and nobody else
+            good = b"_" not in match[1] and all(
+                abs(float(number)) <= LARGEST_COORDINATE for number in match[1].split()[:3]
+            )
+        except ValueError:
+            good = False
+        if not good or len(match[1].split()) < 3:
+            found = match[0].decode(errors="replace").strip()
+            line = line_number(text, match.start())
+            raise InputError(f"{path}: line {line}: found {found[:80]!r}, expected `v` and three finite numbers")
+    raise InputError(f"{path}: vertices that cannot be read as numbers")
+
+
+def to_numbers(words: list[bytes], kind: type[np.generic]) -> Shaped[ndarray, " K"]:
+    """Return words as numbers; raise `ValueError` where one is none, or longer than any number needs to be.
+
+    All words in an array take as much memory as the longest one.
+    """
+    if max(map(len, words), default=0) > LONGEST_NUMBER:
+        raise ValueError("too long")
+    return np.array(words, dtype=bytes).astype(kind)
+
+
+def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
+    """Return the faces of all `f` lines, in their order; texture and normal indices are passed over.
+
+    Raises `InputError`, naming file and line, where an index is no vertex of the file or a face has under three corners.
+    """
+    lines = FACE_LINE.findall(text)
+    stripped = re.sub(rb"/\S*", b"", b"\n".join(lines))
+    sizes = np.array([len(line.split()) for line in stripped.split(b"\n")] if lines else [], dtype=np.int64)
+    try:
+        corners = to_numbers(stripped.split(), np.int64)
+        relative = corners < 0
+        if relative.any():  # counted back from the vertices written so far
+            vertex_offsets = [match.start() for match in VERTEX_LINE.finditer(text)]
+            face_offsets = [match.start() for match in FACE_LINE.finditer(text)]
+            so_far = np.repeat(np.searchsorted(vertex_offsets, face_offsets), sizes)
+            corners = np.where(relative, so_far + corners + 1, corners)
+        good = bool((sizes >= 3).all() and ((corners >= 1) & (corners <= num_vertices)).all())
+    except (ValueError, OverflowError):
+        good = False
+    if good:
+        return Polygons(sizes, corners - 1)
+    written = 0
+    for match in re.finditer(rb"^[ \t]*([vf])[ \t\x0b]+([^#\n]*)", text, re.MULTILINE):
+        if match[1] == b"v":
+            written += 1
+            continue
+        tokens = [token.split(b"/")[0] for token in match[2].split()]
+        try:
+            indices = [int(token) for token in tokens]
+        except ValueError:
+            indices = []
+        if len(indices) < 3 or not all(1 <= i <= num_vertices or -written <= i <= -1 for i in indices):
+            found = match[0].decode(errors="replace").strip()
+            line = line_number(text, match.start())
+            raise InputError(
+                f"{path}: line {line}: found {found[:80]!r}, expected `f` and three or more of the {num_vertices} vertices"
+            )
+    raise InputError(f"{path}: faces that cannot be read as indices")
+
+
+def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
+    """Return polygons together with the texture coordinates of the `vt` lines, where every corner has one, else as they are."""
+    lines = TEXTURE_LINE.findall(text)
+    indices = TEXTURE_INDEX.findall(b"\n".join(FACE_LINE.findall(text)))
+    if not lines or len(indices) != len(polygons.corners):
+        return polygons
+    try:
+        texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float32).reshape(-1, 2)
+        corners = to_numbers(indices, np.int64) - 1
+    except (ValueError, OverflowError):
+        return polygons
+    if texture.shape != (len(lines), 2) or not ((corners >= 0) & (corners < len(lines))).all():
+        return polygons
+    return Polygons(polygons.sizes, polygons.corners, texture, corners)
+
+
+def read_obj(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
+    """Return positions (V, 3), in the file's units, and polygons of an OBJ file, with its texture coordinates.
+
+    Reads `v` and `f` lines in all index forms (`v`, `v/vt`, `v//vn`, `v/vt/vn`; counted from the end where negative), any
+    number of corners, comments, continued lines, CRLF, colours, groups, scattered blocks. Raises `InputError`.
+    """
+    text = read_text(path)
+    vertices = parse_vertices(text, path)
+    return vertices, parse_texture(text, parse_polygons(text, path, len(vertices)))
+
+
+def face_text_digest(text: bytes) -> str:
+    """Return a digest of the `f` lines as written: equal digests and vertex counts mean equal polygons.
+
+    Faces counted from the end depend on where they stand in the file, so the number of vertices before them counts too.
+    """
+    lines = b"\n".join(FACE_LINE.findall(text))
+    if b"-" in lines:
+        lines = b"\n".join(re.findall(rb"^[ \t]*v(?=[ \t\x0b])|^[ \t]*f[^\n]*", text, re.MULTILINE))
+    return hashlib.blake2b(lines, digest_size=16).hexdigest()
+
+
+def split_vertex_block(text: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a text cut in three: before its one block of `v` lines, the block, and what is behind it.
+
+    Most files hold their vertices so, one `v ` line after the other; of any other text the block is empty.
+    """
+    start = 0 if text.startswith(b"v ") else text.find(b"\nv ") + 1
+    end = text.find(b"\n", text.rfind(b"\nv ") + 1)
+    block = text[start : end if end >= 0 else len(text)]
+    if not block.startswith(b"v ") or block.count(b"\nv ") != block.count(b"\n"):
+        return text, b"", b""
+    return text[:start], block, text[start + len(block) :]
+
+
+def rest_digest(before: bytes, behind: bytes) -> bytes:
+    """Return a digest of a text without its vertices."""
+    return hashlib.blake2b(b"%d\n%b%b" % (len(before), before, behind), digest_size=16).digest()
+
+
+@dataclass
+class KnownText(KnownTopology):
+    """An OBJ file that others are held against: where all but the vertices' numbers is the same text, it is the same mesh."""
+
+    rest_digest: bytes
+    face_digest: str
+
+    @classmethod
+    def of_obj(cls, path: Path) -> "KnownText":
+        """Read the file to hold others against; raise `InputError` as `read_obj` does."""
+        text = read_text(path)
+        num_vertices = len(parse_vertices(text, path))
+        polygons = parse_texture(text, parse_polygons(text, path, num_vertices))
+        before, block, behind = split_vertex_block(text)
+        # with vertices elsewhere too, no file is like this one
+        digest = rest_digest(before, behind) if block.count(b"\n") + 1 == num_vertices else b""
+        return cls(path, polygons, num_vertices, read_obj, digest, face_text_digest(text))
+
+    def positions_of(self, path: Path) -> Float[ndarray, "V 3"]:
+        """Return the positions (V, 3) of another file; raise `InputError` where its topology is not that of this one."""
+        text = read_text(path)
+        before, block, behind = split_vertex_block(text)
+        if rest_digest(before, behind) == self.rest_digest:
+            positions = plain_positions(block)
+            if positions is None:
+                positions = parse_positions(block.split(b"\n"), 1)
+            if positions is not None and len(positions) == self.num_vertices:
+                return positions
+        # the same face lines are the same topology; only others have to be parsed
+        if face_text_digest(text) != self.face_digest:
+            return super().positions_of(path)
+        vertices = parse_vertices(text, path)
+        self.check_count(path, len(vertices))
+        return vertices
+
+
+def position_template(path: Path) -> bytes:
+    """Return a file's text as a `%` format with places for 3 V coordinates, everything else as it was."""
+    text = read_text(path).replace(b"%", b"%%")
+    before, block, behind = split_vertex_block(text)
+    lines = block.count(b"\n") + 1
+    scattered = VERTEX_LINE.search(before) or VERTEX_LINE.search(behind)
+    # nothing but `v` and three numbers in every line
+    if not scattered and block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):
+        text = before + b"\n".join([b"v %.9g %.9g %.9g"] * lines) + behind
+    else:
+        text = VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text)
+    return text.replace(CONTINUATION, b"\\\n")
+
+
+def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes) -> None:
+    """Write `vertices` (V, 3) into a template of `position_template`; nine digits keep every bit of a float32.
+
+    Far from the origin seventeen keep every bit of a float64. The file appears whole or not at all; `OSError` where the disk
+    does not take it.
+    """
+    vertices = in_needed_precision(vertices)
+    if vertices.dtype == np.float64:
+        template = template.replace(b"v %.9g %.9g %.9g", b"v %.17g %.17g %.17g")
+    try:
+        text = template % tuple(vertices.ravel().tolist())
+    except TypeError:  # too few or too many
+        raise InputError(
+            f"{path}: the file that it is made from has other vertices than before, expected no change"
+        ) from None
+    with write_beside(Path(path)) as partial:
+        partial.write_bytes(text)
+
+
+def topology_template(polygons: Polygons, num_vertices: int) -> bytes:
+    """Return the text of an OBJ file of these polygons as `position_template` does, texture coordinates with it."""
+    text = [b"v %.9g %.9g %.9g\n" * num_vertices]
+    corners: ndarray = polygons.corners + 1
+    corner = b" %d"
+    if len(polygons.texture):
+        text.append((b"vt %.9g %.9g\n" * len(polygons.texture)) % tuple(polygons.texture.ravel().tolist()))
+        corners = np.stack([corners, polygons.texture_corners + 1], axis=1)
+        corner = b" %d/%d"
+    faces = b"".join([b"f" + corner * size + b"\n" for size in polygons.sizes.tolist()])
+    return b"".join([*text, faces % tuple(corners.ravel().tolist())])
+
+
+def write_obj(path: Path, vertices: Float[ndarray, "V 3"], polygons: Int[ndarray, "P K"] | None = None) -> None:
+    """Write a plain OBJ file: `v` lines and, where `polygons` (P, K) are given, `f` lines."""
+    topology = Polygons() if polygons is None else Polygons.from_rows(np.asarray(polygons))
+    write_positions(path, vertices, topology_template(topology, len(vertices)))

@@ -1,0 +1,19 @@
+"""What is known of all frames of a folder or file before their positions are read."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from data.formats.polygons import Polygons
+
+
+@dataclass
+class OpenedFrames:
+    """Frame numbers (T,), vertex count and polygons, and an iterator over positions (V, 3) to be read once, file units."""
+
+    frame_numbers: list[int]
+    num_vertices: int
+    polygons: Polygons
+    positions: Generator[Float[ndarray, "V 3"], None, None]

@@ -1,0 +1,53 @@
+"""PLY: text or binary meshes and point clouds, one frame per file."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from trimesh.exchange.ply import load_ply
+
+from data.formats.guarded_reading import guarded
+from data.formats.polygons import Polygons, checked_polygons
+from data.formats.positions import checked_positions, in_needed_precision
+from data.input_error import InputError
+from data.safe_write import write_beside
+
+
+def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
+    """Return positions (V, 3), file units, and faces of a PLY file.
+
+    Faces of several sizes are cut into triangles; in binary files they cannot be read. Raises `InputError`.
+    """
+    # no textures: they would split vertices; no files that this one names
+    with guarded(path, "PLY file of faces of one size"), open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        content = load_ply(file, fix_texture=False)
+        points = np.asarray(content.get("vertices", np.empty((0, 3))))
+        faces = content.get("faces")
+        claimed = content["metadata"]["_ply_raw"].get("vertex", {"length": 0})["length"]
+    if claimed != len(points):
+        raise InputError(f"{path}: {len(points)} vertices, expected {claimed} as in its header")
+    vertices = checked_positions(points, path)
+    rows = np.empty((0, 3), np.int64) if faces is None or not len(faces) else np.asarray(faces).astype(np.int64)
+    polygons = Polygons(np.full(len(rows), rows.shape[1]), rows.ravel())
+    return vertices, checked_polygons(polygons, len(vertices), path)
+
+
+def write_ply(path: Path, vertices: Float[ndarray, "V 3"], rows: Int[ndarray, "P K"]) -> None:
+    """Write vertices and faces of one size, or points where there are none, as a binary file, with every bit.
+
+    The file appears whole or not at all; `OSError` where the disk does not take it.
+    """
+    vertices = in_needed_precision(vertices)
+    kind = "float" if vertices.dtype == np.float32 else "double"
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
+    header += [f"property {kind} {axis}" for axis in "xyz"]
+    faces = np.empty(len(rows), dtype=[("size", "u1"), ("corners", "<i4", rows.shape[1:])])
+    if len(rows):
+        header += [f"element face {len(rows)}", "property list uchar int vertex_indices"]
+        faces["size"], faces["corners"] = rows.shape[1], rows
+    text = "\n".join([*header, "end_header\n"]).encode("ascii")
+    with write_beside(Path(path)) as partial:
+        partial.write_bytes(text + vertices.astype(vertices.dtype.newbyteorder("<")).tobytes() + faces.tobytes())

@@ -1,0 +1,197 @@
+"""Sequences of paired meshes: skinned and scanned frames of one topology, with joints or without, checked when paired."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64
+from numpy import ndarray
+
+from data.formats.mesh_formats import POINTS
+from data.formats.polygons import Polygons
+from data.input_error import InputError
+from data.sequences.mesh_frames import MeshFrames, load_frames
+
+
+@dataclass
+class MeshSequence:
+    """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scan and joints, file units.
+
+    `frame_names` are those of the files, without ending; where one file holds all frames, its name and the frame's number.
+    `fingerprints` are those of all frames of "skinned", "scan" and "joints", before any gap split them.
+    """
+
+    name: str
+    frame_numbers: Int64[ndarray, " T"]
+    files: list[Path]
+    frame_names: list[str]
+    polygons: Polygons
+    skinned: Float[ndarray, "T V 3"]
+    scan: Float[ndarray, "T V 3"] | None
+    joints: Float[ndarray, "T J 3"] | None = None
+    fingerprints: dict[str, str] = field(default_factory=dict)
+
+    def origin(self, frame: int | np.integer) -> Float64[ndarray, "3"]:
+        """Return where the model sees the origin at a frame, file units: amid a mesh that is far from the files' origin."""
+        if self.skinned.dtype == np.float32:
+            return np.zeros(3)
+        return self.skinned[frame].mean(axis=0)
+
+    def seen(self, positions: Float[ndarray, "*B 3"], frame: int | np.integer) -> Float32[ndarray, "*B 3"]:
+        """Return some of its positions relative to the origin at a frame, in single precision."""
+        origin = self.origin(frame)
+        return (positions - origin if origin.any() else positions).astype(np.float32, copy=False)
+
+
+def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
+    """Return a line for each sequence, saying where a gap in a folder's numbering began it."""
+    lines = []
+    for index, sequence in enumerate(sequences):
+        first, last = sequence.frame_numbers[0], sequence.frame_numbers[-1]
+        line = f"{sequence.name}: frames {first} to {last}, {sequence.skinned.shape[1]} vertices"
+        if index and sequences[index - 1].name == sequence.name:
+            line += f"; a sequence of its own, for frame {first - 1} is not there"
+        lines.append(line)
+    return lines
+
+
+def check_frames(here: MeshFrames, there: MeshFrames, complaint: str) -> None:
+    """Raise `InputError` where `there` lacks some of the frames of `here`."""
+    alone = sorted(set(here.frame_numbers) - set(there.frame_numbers))
+    if alone:
+        first = here.names[here.frame_numbers.index(alone[0])]
+        raise InputError(
+            f"{there.path}: {len(alone)} of the {len(here.frame_numbers)} frames in {here.path} {complaint}, "
+            f"the first is frame {alone[0]} ({first})"
+        )
+
+
+def check_pair(source: MeshFrames, target: MeshFrames) -> None:
+    """Raise `InputError` where two folders do not hold the same frames of the same topology."""
+    check_frames(source, target, "have no partner")
+    check_frames(target, source, "have no partner")
+    check_topology(source, target)
+
+
+def check_topology(first: MeshFrames, other: MeshFrames) -> None:
+    """Raise `InputError` where two folders differ in vertex count or, where both have some, in faces."""
+    check_like(first.files[0], first.vertices.shape[1], first.polygons, other)
+
+
+def check_like(first: Path, num_vertices: int, polygons: Polygons, other: MeshFrames) -> None:
+    """Raise `InputError` where meshes are not of the topology of the one in the file `first`."""
+    found = other.vertices.shape[1]
+    if found != num_vertices:
+        raise InputError(f"{other.files[0]}: {found} vertices, expected {num_vertices} as in {first}")
+    if len(polygons.sizes) and len(other.polygons.sizes) and not other.polygons.are_like(polygons):
+        hint = ""
+        if ".drc" in (first.suffix.lower(), other.files[0].suffix.lower()):
+            hint = "; Draco keeps the order of vertices only where asked to (in DracoPy: preserve_order=True)"
+        raise InputError(f"{other.files[0]}: other faces than {first}, expected the same topology{hint}")
+
+
+def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
+    """Return the joints in a folder or file, those of every frame of `source` among them.
+
+    Raises `InputError` for what `load_frames` refuses, and for a frame without joints.
+    """
+    joints = load_frames(path, tuple(POINTS))
+    check_frames(source, joints, "have no joints")
+    return joints
+
+
+def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFrames | None) -> list[MeshSequence]:
+    """Return one sequence per run of consecutive frame numbers: no window may cross a gap.
+
+    Raises `InputError` where neither the skinned meshes nor the scans have faces.
+    """
+    polygons = source.polygons
+    if not len(polygons.sizes) and target is not None:
+        polygons = target.polygons
+    if not len(polygons.sizes):
+        raise InputError(f"{source.files[0]}: no faces found, expected a mesh")
+    numbers = np.array(source.frame_numbers, dtype=np.int64)
+    joint_positions = None
+    if joints is not None:
+        joint_positions = joints.vertices[np.searchsorted(joints.frame_numbers, source.frame_numbers)]
+    named = {"skinned": source, "scan": target, "joints": joints}
+    fingerprints = {name: frames.fingerprint for name, frames in named.items() if frames is not None}
+    bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [
+        MeshSequence(
+            name=str(source.path),
+            frame_numbers=numbers[start:end],
+            files=source.files[start:end],
+            frame_names=source.names[start:end],
+            polygons=polygons,
+            skinned=source.vertices[start:end],
+            scan=None if target is None else target.vertices[start:end],
+            joints=None if joint_positions is None else joint_positions[start:end],
+            fingerprints=fingerprints,
+        )
+        for start, end in pairwise(bounds)
+    ]
+
+
+def check_joint_counts(sequences: list[MeshSequence]) -> None:
+    """Raise `InputError` where two sequences differ in their number of joints."""
+    counts = [(sequence.name, sequence.joints.shape[1]) for sequence in sequences if sequence.joints is not None]
+    for name, count in counts:
+        if count != counts[0][1]:
+            raise InputError(f"{name}: {count} joints, expected {counts[0][1]} as in {counts[0][0]}")
+
+
+def check_one_per_source(flag: str, folders: list[Path], source_dirs: list[Path]) -> None:
+    """Raise `InputError`, naming the flag, where there are not as many folders as source folders."""
+    if len(folders) != len(source_dirs):
+        raise InputError(f"{flag}: found {len(folders)} folders, expected one per source folder, {len(source_dirs)}")
+
+
+def load_predictions(paths: list[Path], sequences: list[MeshSequence]) -> list[Float[ndarray, "T V 3"]]:
+    """Return the positions of predicted meshes for the frames of each sequence; other frames may be there too.
+
+    One folder or file per source, or one for all. Raises `InputError` for another number of them, a frame without prediction,
+    and meshes of another topology.
+    """
+    sources = list(dict.fromkeys(sequence.name for sequence in sequences))
+    if len(paths) != 1:
+        check_one_per_source("--predicted_files_dir", paths, [Path(source) for source in sources])
+    loaded = [load_frames(path) for path in paths]
+    predicted = []
+    for sequence in sequences:
+        frames = loaded[sources.index(sequence.name) % len(loaded)]
+        missing = sorted({*sequence.frame_numbers.tolist()} - {*frames.frame_numbers})
+        if missing:
+            raise InputError(
+                f"{frames.path}: {len(missing)} frames of {sequence.name} are missing, the first is {missing[0]}"
+            )
+        check_like(sequence.files[0], sequence.skinned.shape[1], sequence.polygons, frames)
+        first = frames.frame_numbers.index(sequence.frame_numbers[0])
+        predicted.append(frames.vertices[first : first + len(sequence.frame_numbers)])
+    return predicted
+
+
+def load_sequences(
+    source_dirs: list[Path], target_dirs: list[Path] | None, joint_dirs: list[Path] | None = None
+) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
+    """Return the sequences of all source folders or files, with their scans and joints where given, and their triangles (F, 3).
+
+    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for another number of target or joint than
+    source folders, a frame without its partner, and meshes or joints that are not alike in all frames.
+    """
+    if target_dirs is not None:
+        check_one_per_source("--target_files_dir", target_dirs, source_dirs)
+    if joint_dirs is not None:
+        check_one_per_source("--joint_files_dir", joint_dirs, source_dirs)
+    sequences: list[MeshSequence] = []
+    sources = [load_frames(folder) for folder in source_dirs]
+    for index, source in enumerate(sources):
+        check_topology(sources[0], source)
+        target = None if target_dirs is None else load_frames(target_dirs[index])
+        if target is not None:
+            check_pair(source, target)
+        joints = None if joint_dirs is None else load_joints(joint_dirs[index], source)
+        sequences += split_at_gaps(source, target, joints)
+    check_joint_counts(sequences)
+    return sequences, sequences[0].polygons.triangles()

@@ -1,0 +1,123 @@
+"""Windows over frames: every frame of a sequence together with the n-1 frames before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int
+from numpy import ndarray
+
+from data.input_error import InputError
+from data.sequences.mesh_sequence import MeshSequence
+
+
+def window_frames(frame: Int[ndarray, " B"], num_condition_frames: int) -> Int[ndarray, "B N"]:
+    """Return the frames of each window (B, N), oldest first; before a sequence's start its first frame is repeated."""
+    return np.maximum(np.asarray(frame)[:, None] + np.arange(1 - num_condition_frames, 1), 0)
+
+
+@dataclass
+class MeshWindows:
+    """Frames to train or test on, out of several sequences, each seen through its window of `num_condition_frames`."""
+
+    sequences: list[MeshSequence]
+    num_condition_frames: int
+    entries: Int[ndarray, "K 2"]  # sequence, frame in it
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def name(self, index: int) -> str:
+        """Return the name of a frame's file, without ending."""
+        sequence, frame = self.entries[index]
+        return self.sequences[sequence].frame_names[frame]
+
+    def origin(self, index: int) -> Float64[ndarray, "3"]:
+        """Return what a frame's positions are relative to, file units."""
+        sequence, frame = self.entries[index]
+        return self.sequences[sequence].origin(frame)
+
+    def has_scan(self, index: int) -> bool:
+        """Say whether a frame has a scan."""
+        return self.sequences[self.entries[index, 0]].scan is not None
+
+    def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
+        """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
+
+        They, and all that follows, are relative to the origin of the current frame.
+        """
+        sequence, frame = self.entries[indices].T
+        frames = window_frames(frame, self.num_condition_frames)
+        windows = []
+        for s, window in zip(sequence, frames, strict=True):
+            windows.append(self.sequences[s].seen(self.sequences[s].skinned[window], window[-1]))
+        return np.stack(windows)
+
+    def joints(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N J 3"] | None:
+        """Return windows (B, N, J, 3) of the joints, file units; None where the sequences have none."""
+        windows = []
+        sequence, frame = self.entries[indices].T
+        for s, window in zip(sequence, window_frames(frame, self.num_condition_frames), strict=True):
+            joints = self.sequences[s].joints
+            if joints is None:
+                return None
+            windows.append(self.sequences[s].seen(joints[window], window[-1]))
+        return np.stack(windows)
+
+    def history(
+        self, indices: Int[ndarray, " B"], vertices: Int[ndarray, " A"], num_frames: int
+    ) -> Float32[ndarray, "B H A 3"]:
+        """Return where a few vertices of the skinned mesh were over the last `num_frames` frames (B, H, A, 3), file units.
+
+        Before a sequence's start they move on as they do over its first two frames: a start in the middle of a motion is
+        no jolt.
+        """
+        paths = []
+        sequence, frame = self.entries[indices].T
+        for s, last in zip(sequence, frame, strict=True):
+            skinned, seen = self.sequences[s].skinned, self.sequences[s].seen
+            frames = np.arange(last + 1 - num_frames, last + 1)
+            path = seen(skinned[np.ix_(np.maximum(frames, 0), vertices)], last)
+            if last > 0:
+                first, second = seen(skinned[:2, vertices], last)
+                path += np.minimum(frames, 0).astype(np.float32)[:, None, None] * (second - first)
+            paths.append(path)
+        return np.stack(paths)
+
+    def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:
+        """Return the scans (B, V, 3) of the current frames, file units; raise `ValueError` where there are none."""
+        scans = []
+        for s, frame in self.entries[indices]:
+            scan = self.sequences[s].scan
+            if scan is None:
+                raise ValueError(f"{self.sequences[s].name} has no scans")
+            scans.append(self.sequences[s].seen(scan[frame], frame))
+        return np.stack(scans)
+
+
+def all_windows(sequences: list[MeshSequence], num_condition_frames: int) -> MeshWindows:
+    """Return every frame of every sequence."""
+    entries = [(s, frame) for s, sequence in enumerate(sequences) for frame in range(len(sequence.frame_numbers))]
+    return MeshWindows(sequences, num_condition_frames, np.array(entries))
+
+
+def split_windows(
+    sequences: list[MeshSequence], num_condition_frames: int, num_inference_meshes: int
+) -> tuple[MeshWindows, MeshWindows]:
+    """Return the frames to train on, and the last `num_inference_meshes` of each sequence, kept out of training.
+
+    Raises `InputError` where that leaves a sequence no frame to train on.
+    """
+    windows = all_windows(sequences, num_condition_frames)
+    lengths = np.array([len(sequence.frame_numbers) for sequence in sequences])
+    for sequence, length in zip(sequences, lengths, strict=True):
+        if length <= num_inference_meshes:
+            first = sequence.files[0].name
+            raise InputError(
+                f"{sequence.name}: a sequence of {length} frames (from {first}), "
+                f"expected more than the {num_inference_meshes} of --num_inference_meshes kept out of training"
+            )
+    held_out = windows.entries[:, 1] >= lengths[windows.entries[:, 0]] - num_inference_meshes
+    return (
+        MeshWindows(sequences, num_condition_frames, windows.entries[~held_out]),
+        MeshWindows(sequences, num_condition_frames, windows.entries[held_out]),
+    )

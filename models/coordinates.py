@@ -1,0 +1,216 @@
+"""What each vertex sees, and in which terms the model answers: each vertex' own frame of reference, or the world's.
+
+Two classes with one interface. The auto-encoder holds one of them; nothing outside has to ask which.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import softshrink
+
+from models.linear_correction import LinearCorrection
+from models.model_settings import ModelSettings
+from models.oscillators import PERIODS, oscillator_states
+from models.rest_surface import RestSurface, mean_over_neighbours
+from models.surface_frames import rotations_between, to_local, to_world
+
+OSCILLATORS = {f"oscillators of {period:g} frames": period for period in PERIODS}  # from fast to slow
+ROUNDING = 1e-4  # radians: the surface frames of fine meshes are exact to about so much
+OPTIONAL_GROUPS = (*OSCILLATORS, "joints")  # of features: a model can do without them
+DRIVING_GROUPS = ("motion", "gravity", *OSCILLATORS)  # of features: soft tissue tends to move along these vectors
+
+
+def motion(window: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B M P 3"]:
+    """Return how points moved over a window (B, N-1, P, 3): the last velocity, then the accelerations, per frame.
+
+    Displacements hold the same information, but soft tissue follows the accelerations, which are small differences between
+    large displacements: as features of their own they get a scale of their own.
+    """
+    velocity = window.diff(dim=1)
+    return torch.cat([velocity[:, -1:], velocity.diff(dim=1)], dim=1)
+
+
+def gathered(values: Float[Tensor, "B P *S"], indices: Int[Tensor, "V K"]) -> Float[Tensor, "B V K *S"]:
+    """Return `values[:, indices]`, in a third of its time."""
+    return values.index_select(1, indices.flatten()).unflatten(1, indices.shape)
+
+
+class LocalCoordinates:
+    """Each vertex sees and answers in its own frame on the current skinned mesh; the answer is a correction of that mesh.
+
+    A vertex sees, as vectors in its frame: its motion over the window, gravity, where the nearest anchors are and how they have
+    turned, both compared with the rest mesh, what oscillators remember of earlier frames and, with joints, where the nearest
+    joints are and how they move. Moving or turning the whole body changes nothing but gravity.
+
+    `groups` names these features, with the number of vectors in each group. `linear` is solved in closed form
+    (`utils.fitting.linear_fit`); the network only adds to it.
+    """
+
+    def __init__(self, settings: ModelSettings, surface: RestSurface):
+        self.surface = surface
+        num_frames = settings.num_condition_frames
+        groups = {
+            "motion": num_frames - 1,
+            "gravity": 1,
+            "anchors": surface.nearest_anchors.shape[1],
+            "anchors' rotations": surface.turning_anchors.shape[1],
+        }
+        if num_frames > 1:
+            groups |= dict.fromkeys(OSCILLATORS, 2)
+        if settings.num_joints:
+            groups["joints"] = surface.nearest_joints.shape[1] * num_frames  # where they are, and how they move
+        self.groups = {name: vectors for name, vectors in groups.items() if name not in settings.left_out}
+        self.linear = LinearCorrection(len(surface.vertices), self.num_features)
+
+    @property
+    def num_features(self) -> int:
+        """The number of features of a vertex."""
+        return 3 * sum(self.groups.values())
+
+    @property
+    def periods(self) -> tuple[float, ...]:
+        """The periods (frames) of the oscillators among the features."""
+        return tuple(period for name, period in OSCILLATORS.items() if name in self.groups)
+
+    @property
+    def sees_joints(self) -> bool:
+        """Whether joints are among the features."""
+        return "joints" in self.groups
+
+    def features(
+        self,
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None,
+        history: Float[Tensor, "B H A 3"] | None,
+        frames: Float[Tensor, "B V 3 3"],
+        up: Float[Tensor, "3"],
+    ) -> Float[Tensor, "B V C"]:
+        """Return what each vertex sees (B, V, C), file units; arguments as of `MeshAutoencoder.features`, `up` a unit vector."""
+        current, surface = window[:, -1], self.surface
+
+        def local(vectors: Float[Tensor, "B V K 3"]) -> Float[Tensor, "B V K 3"]:
+            return to_local(frames, vectors)
+
+        gravity = -up.expand(*current.shape[:2], 1, 3)
+        anchors = gathered(current, surface.nearest_anchors) - current.unsqueeze(2)
+        seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
+        turns = surface.frames.transpose(-1, -2) @ frames  # since the mesh was at rest
+        rotations = rotations_between(turns.unsqueeze(2), gathered(turns, surface.turning_anchors))
+        seen.append(softshrink(local(rotations), ROUNDING))  # no turn at all is exactly zero
+        if self.periods:
+            states = oscillator_states(window[:, :, surface.anchors] if history is None else history, self.periods)
+            seen.append(local(states.index_select(1, surface.nearest_anchor)))
+        if joints is not None and self.sees_joints:
+            near = gathered(joints[:, -1], surface.nearest_joints) - current.unsqueeze(2)
+            near_motion = gathered(motion(joints).transpose(1, 2), surface.nearest_joints).flatten(2, 3)
+            seen += [local(near) - surface.joint_offsets, local(near_motion)]
+        return torch.cat(seen, dim=2).flatten(2)
+
+    def targets(
+        self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the corrections (B, V, 3) from the skinned meshes to their scans, in the vertices' frames, file units."""
+        return to_local(frames, (scan - skinned).unsqueeze(2)).squeeze(2)
+
+    def target_mean(self, targets: Float[Tensor, "S 3"]) -> Float[Tensor, "3"]:
+        """Return what an untrained network should answer, file units: no correction."""
+        return targets.new_zeros(3)
+
+    def linear_answer(
+        self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the linear correction (B, V, 3), file units."""
+        return self.linear.mean + self.smoothed(self.linear(features), frames)
+
+    def answer(
+        self, features: Float[Tensor, "B V C"], network: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the whole correction (B, V, 3), file units: the linear one, and what the network adds to it."""
+        return self.linear.mean + self.smoothed(self.linear(features) + network, frames)
+
+    def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return what comes on top of the mean correction (B, V, 3), in the vertices' frames, smoothed over the surface.
+
+        Neighbouring vertices have linear maps of their own. Fitted to few frames, these agree on motion that they have seen and
+        differ in other motion, where the surface becomes rough. The data decide how much smoothing that takes: often none.
+        """
+        if not self.linear.smoothing_steps:
+            return change
+        in_world = to_world(frames, change.unsqueeze(2)).squeeze(2)
+        in_world = mean_over_neighbours(in_world, self.surface.neighbours, self.linear.smoothing_steps)
+        return to_local(frames, in_world.unsqueeze(2)).squeeze(2)
+
+    def to_points(
+        self, answer: Float[Tensor, "B V 3"], skinned: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the points (B, V, 3), file units, that corrections of skinned meshes lead to."""
+        return skinned + to_world(frames, answer.unsqueeze(2)).squeeze(2)
+
+
+class WorldCoordinates:
+    """Each vertex sees its own and all joints' world coordinates over the window; the answer is where the scan has the vertex.
+
+    The first design, kept as a reference: nothing is solved in closed form (`linear` is None), and features have no groups.
+    The interface is that of `LocalCoordinates`.
+    """
+
+    periods: tuple[float, ...] = ()
+    linear: None = None
+
+    def __init__(self, settings: ModelSettings, surface: RestSurface):
+        self.groups: dict[str, int] = {}
+        self.num_features = 3 * settings.num_condition_frames * (1 + settings.num_joints)
+        self.sees_joints = settings.num_joints > 0
+
+    def features(
+        self,
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None,
+        history: Float[Tensor, "B H A 3"] | None,
+        frames: Float[Tensor, "B V 3 3"],
+        up: Float[Tensor, "3"],
+    ) -> Float[Tensor, "B V C"]:
+        """Return the coordinates of each vertex and of all joints over the window (B, V, C), file units."""
+        own = window.transpose(1, 2).flatten(2)
+        if joints is None:
+            return own
+        return torch.cat([own, joints.flatten(1).unsqueeze(1).expand(-1, own.shape[1], -1)], dim=2)
+
+    def targets(
+        self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the scans (B, V, 3) as they are."""
+        return scan
+
+    def target_mean(self, targets: Float[Tensor, "S 3"]) -> Float[Tensor, "3"]:
+        """Return what an untrained network should answer, file units: the middle of all scans."""
+        return targets.mean(dim=0)
+
+    def linear_answer(
+        self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return zeros (B, V, 3): there is no linear part."""
+        return features.new_zeros(*features.shape[:2], 3)
+
+    def answer(
+        self, features: Float[Tensor, "B V C"], network: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the network's answer (B, V, 3), which is all there is."""
+        return network
+
+    def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return what the network answers (B, V, 3) as it is: positions are not smoothed."""
+        return change
+
+    def to_points(
+        self, answer: Float[Tensor, "B V 3"], skinned: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the answer (B, V, 3): it is the points."""
+        return answer
+
+
+Coordinates = LocalCoordinates | WorldCoordinates
+COORDINATES: dict[str, type[LocalCoordinates] | type[WorldCoordinates]] = {
+    "local": LocalCoordinates,
+    "world": WorldCoordinates,
+}

@@ -1,0 +1,125 @@
+"""The benchmarks' own parts, and their real command lines at tiny size."""
+
+import csv
+import re
+import shutil
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
+from terminal import ROOT, run_script
+from tube import tube_joints, write_tube
+
+from benchmarks.ball import sphere
+from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
+
+
+def test_pose_features_turn_and_move_with_the_body():
+    joints = tube_joints(8) + np.random.default_rng(0).normal(0, 0.05, (8, 5, 3))  # the tube's own lie on a line
+    windows = np.stack([joints[i : i + 3] for i in range(6)])
+    turn = Rotation.from_rotvec([0.3, 1.0, -0.5]).as_matrix()
+    features = pose_features(joints[0], windows)
+    assert features.shape == (6, 3 * 3 * 5)
+    np.testing.assert_allclose(pose_features(joints[0], windows @ turn.T + [1, 2, 3]), features, atol=1e-9)
+    assert pose_features(joints[0], windows[:, -1:]).shape == (6, 3 * 5)
+
+
+@pytest.mark.parametrize("kind", [MeanCorrection, RidgeRegression, GlobalNetwork])
+def test_baselines_learn_what_follows_from_the_pose(kind):
+    random = np.random.default_rng(0)
+    features = random.normal(size=(60, 6))
+    corrections = 1 + (features @ random.normal(size=(6, 36))).reshape(60, 12, 3)
+    baseline = kind() if kind is MeanCorrection else kind(2)
+    baseline.fit(features[:50], corrections[:50])
+    predicted = baseline.predict(features[50:])
+    left = np.square(predicted - corrections[50:]).mean() / corrections[50:].var()
+    limits = {MeanCorrection: 1.2, RidgeRegression: 1e-3, GlobalNetwork: 0.5}
+    assert predicted.shape == (10, 12, 3)
+    assert left < limits[kind]
+
+
+ROWS = ["PCA + ridge on joints", "variant 2"]
+
+
+@pytest.fixture(scope="module")
+def benchmarks(tmp_path_factory):
+    """The folder of benchmarks in a copy of the project in which an epoch takes few steps."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in ("benchmarks", "data", "models", "utils"):
+        shutil.copytree(ROOT / name, copy / name)
+    for script in ROOT.glob("*.py"):
+        shutil.copy(script, copy)
+    blocks = copy / "utils" / "sampling.py"
+    text = blocks.read_text(encoding="utf-8")
+    assert "STEPS_PER_EPOCH = 400" in text
+    blocks.write_text(text.replace("STEPS_PER_EPOCH = 400", "STEPS_PER_EPOCH = 20"), encoding="utf-8")
+    return copy / "benchmarks"
+
+
+@pytest.fixture
+def tubes(tmp_path):
+    """Folders of a tube and another, with joints, to train and to test on, as flags."""
+    source, target, joints = write_tube(tmp_path, num_frames=14, with_joints=True)
+    test_source, test_target, test_joints = write_tube(tmp_path, "geo_test/tube", 6, seed=1, with_joints=True)
+    meshes = ["--src", source, "--tar", target, "--test_src", test_source, "--test_tar", test_target]
+    return meshes, ["--joint", joints, "--test_joint", test_joints]
+
+
+def test_accuracy(tmp_path, tubes, benchmarks):
+    done = run_script(tmp_path, benchmarks / "accuracy.py", *tubes[0], *tubes[1], "--rows", *ROWS, "--seeds", 1)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "accuracy" / "accuracy.csv", encoding="utf-8") as file:
+        rows = {row["row"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["skinned mesh as it is", *ROWS]
+    assert float(rows["skinned mesh as it is"]["skinned error left (%)"]) == 100
+    assert float(rows["variant 2"]["mean (mm)"]) < float(rows["skinned mesh as it is"]["mean (mm)"])
+    for picture in ("accuracy.png", "errors.png"):
+        assert (tmp_path / "accuracy" / picture).stat().st_size > 10_000
+    assert "| variant 2 |" in done.stdout
+
+
+def test_ablation(tmp_path, tubes, benchmarks):
+    done = run_script(tmp_path, benchmarks / "ablation.py", *tubes[0], "--rows", "no eigenfunctions")
+    assert done.returncode == 0, done.stderr
+    table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+    assert [cells[1].strip() for cells in table[2:]] == ["no eigenfunctions"]
+    assert all(float(cell.strip(" %")) < 100 for cell in table[2][2:4])
+
+
+def test_speed(tmp_path, benchmarks):
+    write_tube(tmp_path, "geo/dyna", num_frames=48)
+    size = ["--num_vertices", 300, "--num_frames", 12, "--mini_batch_size", 300, "--repeats", 1]
+    done = run_script(tmp_path, benchmarks / "speed.py", *size, "--first_design_epochs", 1)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("  libigl") or "MB at most" in line]
+    assert len(rows) == 6
+    assert "window of 3, 75 vertices" in done.stdout
+    assert "held-out error of variant 1" in done.stdout
+    assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
+
+
+def test_formats(tmp_path):
+    done = run_script(tmp_path, "benchmarks/formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| `.")]
+    assert len(rows) == 7
+    assert all(row.endswith("| yes |") for row in rows)
+    assert "ONNX Runtime" in done.stdout
+
+
+def test_viewer(tmp_path):
+    done = run_script(tmp_path, "benchmarks/viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
+    assert done.returncode == 0, done.stderr
+    played = re.findall(r"colour (\w+): drawn in [\d.]+ ms, [\d.]+ MB; (\d+) of 30 frames a second arrive", done.stdout)
+    assert [coloring for coloring, _ in played] == ["none", "error", "correction"]
+    assert all(int(arrived) > 0 for _, arrived in played)
+    assert "opened, from the cache: " in done.stdout
+
+
+def test_a_ball_is_a_closed_surface_that_faces_outwards():
+    points, faces = sphere(200)
+    mesh = trimesh.Trimesh(points, faces, process=False)
+    assert len(points) == 200
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi, rel=0.05)

@@ -1,0 +1,257 @@
+import igl
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.formats.obj import (
+    KnownText,
+    face_text_digest,
+    parse_positions,
+    plain_positions,
+    position_template,
+    read_obj,
+    read_text,
+    write_obj,
+    write_positions,
+)
+from data.input_error import InputError
+
+TRICKY = """\ufeff# a comment, then CRLF lines\r
+mtllib some%20file.mtl\r
+o first
+v 0 0 0 0.5 0.5 0.5
+v 1.0e0 0 0 1 0 0 # a colour and a comment
+  v +1 1. -0.0
+vt 0.5 0.5
+vt 0.1 0.9
+vn 0 0 1
+f 1/1/1 2/2/1 3/1/1
+g scattered
+v 0 1 0 1.0
+v .5 \\
+  .5 \\
+  1E-1
+f -1//1 -2//1 -4//1
+f 1 2 \\
+  3 4
+s off
+usemtl none
+f 1/1 2/2 5/1 4/2 3/2
+"""
+
+
+def test_reads_every_form_there_is(tmp_path):
+    path = tmp_path / "tricky.obj"
+    path.write_text(TRICKY, newline="")
+    vertices, polygons = read_obj(path)
+    expected = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 0.1]]
+    np.testing.assert_array_equal(vertices, np.array(expected, np.float32))
+    assert polygons.sizes.tolist() == [3, 3, 4, 5]
+    assert polygons.corners.tolist() == [0, 1, 2, 4, 3, 1, 0, 1, 2, 3, 0, 1, 4, 3, 2]
+    fans = [[0, 1, 2], [4, 3, 1], [0, 1, 2], [0, 2, 3], [0, 1, 4], [0, 4, 3], [0, 3, 2]]
+    assert polygons.triangles().tolist() == fans
+
+
+@pytest.mark.parametrize("form", ["{0}", "{0}/{1}", "{0}//{1}", "{0}/{1}/{1}"])
+def test_agrees_with_libigl(tmp_path, form):
+    random = np.random.default_rng(0)
+    points = random.normal(size=(50, 3)) * 10.0 ** random.integers(-6, 6, size=(50, 1))
+    faces = np.array([random.choice(50, 3, replace=False) for _ in range(80)]) + 1
+    lines = ["v {:.9e} {:.7f} {:g}".format(*point) for point in points]
+    lines += ["vt 0 0", "vt 1 1", "vn 0 0 1", "vn 0 1 0"]
+    lines += ["f " + " ".join(form.format(i, random.integers(1, 3)) for i in face) for face in faces]
+    path = tmp_path / "mesh.obj"
+    path.write_text("\n".join(lines))
+    vertices, polygons = read_obj(path)
+    theirs = igl.readOBJ(str(path))
+    np.testing.assert_array_equal(vertices, theirs[0].astype(np.float32))
+    np.testing.assert_array_equal(polygons.triangles(), faces - 1)
+    np.testing.assert_array_equal(polygons.triangles(), theirs[3])
+
+
+def test_unused_and_equal_vertices_stay_where_they_are(tmp_path):
+    path = tmp_path / "mesh.obj"
+    path.write_text("v 0 0 0\nv 9 9 9\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 3 4 5\n")
+    vertices, polygons = read_obj(path)
+    assert len(vertices) == 5
+    assert polygons.corners.tolist() == [2, 3, 4]
+
+
+def test_points_alone_are_no_error(tmp_path):
+    path = tmp_path / "joints.obj"
+    path.write_text("v 1 2 3\nv 4 5 6\nl 1 2\n")
+    vertices, polygons = read_obj(path)
+    assert vertices.shape == (2, 3)
+    assert polygons.triangles().shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no vertices"),
+        ("f 1 2 3\n", "no vertices"),
+        ("v 0 0 0\nv 1 2\n", "line 2: found 'v 1 2', expected `v` and three finite numbers"),
+        ("v 0 0 0\n# here\nv 1 nan 3\n", "line 3"),
+        ("v 0 0 0\nv 0 1e300 0\n", "line 2"),
+        ("v 0 0 \\\n0\nv 0 zero 0\n", "line 3"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 4\n", "line 4: found 'f 1 2 4'"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 0 1 2\n", "line 4"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf -1 -2 -4\n", "line 4"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2\n", "line 4"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 99999999999999999999\n", "line 4"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 three\n", "line 4"),
+    ],
+)
+def test_broken_files_are_named_with_the_line(tmp_path, text, message):
+    path = tmp_path / "broken.obj"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"broken\.obj") as caught:
+        read_obj(path)
+    assert message in str(caught.value)
+
+
+def test_missing_file_and_folder(tmp_path):
+    for path in (tmp_path / "none.obj", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            read_obj(path)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text("vf 0123456789.-+/e#\\\t\x0b\r", max_size=12), max_size=12))
+def test_any_text_is_read_or_refused(tmp_path_factory, lines):
+    path = tmp_path_factory.getbasetemp() / "any.obj"
+    path.write_bytes("\n".join(lines).encode())
+    try:
+        vertices, polygons = read_obj(path)
+    except InputError:
+        return
+    assert np.isfinite(vertices).all()
+    assert ((polygons.corners >= 0) & (polygons.corners < len(vertices))).all()
+
+
+def test_new_positions_leave_all_else_as_it_was(tmp_path):
+    source, written = tmp_path / "source.obj", tmp_path / "written.obj"
+    source.write_text(TRICKY, newline="")
+    _, polygons = read_obj(source)
+    moved = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32) * 1e-3
+    write_positions(written, moved, position_template(source))
+    vertices, same = read_obj(written)
+    np.testing.assert_array_equal(vertices, moved)  # every bit of a float32
+    assert same.are_like(polygons)
+    # the text without its `v` lines is the source's, continued lines joined
+    strip = [
+        [line for line in read_text(path).replace(b"\x0b", b"").splitlines() if not line.strip().startswith(b"v ")]
+        for path in (source, written)
+    ]
+    assert strip[0] == strip[1]
+    assert b"0.5 0.5 0.5" in written.read_bytes()  # colours stay
+
+
+def test_write_obj_round_trip(tmp_path):
+    path = tmp_path / "folder" / "mesh.obj"
+    points = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    write_obj(path, points, np.array([[0, 1, 2, 3]]))
+    vertices, polygons = read_obj(path)
+    np.testing.assert_array_equal(vertices, points)
+    assert (polygons.sizes.tolist(), polygons.corners.tolist()) == ([4], [0, 1, 2, 3])
+
+
+def test_face_digest_tells_faces_counted_from_the_end_apart():
+    triangle = b"v 0 0 0\nv 1 0 0\nv 0 1 0\n"
+    early, late = triangle + b"f -3 -2 -1\n" + triangle, triangle + triangle + b"f -3 -2 -1\n"
+    assert face_text_digest(early) != face_text_digest(late)
+    assert face_text_digest(triangle + b"f 1 2 3\n") == face_text_digest(b"# x\n" + triangle + b"f 1 2 3\n")
+
+
+LINES = [
+    "v 1 2 3",
+    "v -1.5e-3 +2. .5",
+    "v 1 2 3 0.5 0.5 0.5",
+    "v 1 2 3 # ?",
+    "v 1 2 3#",
+    "v  1\t2 3",
+    "  v 1 2 3",
+    "v 1 2 \\\n3",
+    "v -1.5e-3 20E2 0.125",
+    "v 3 -0 1e-0",
+    "v 1 2 3\r",
+    "v 01 2 -0",
+]
+BROKEN = ["v 1 2", 'v "1" 2 3', "v 1 2 [3]", "v 1 2 1e999", "v 1 2 x", "v 1 2 nan", "v 1 2 1e99", "v 1-2 3", "v 1 2#3"]
+
+
+def text_of(lines, before="# a name\n", behind="vt 0 0\nf 1 2 3\n"):
+    return before + "\n".join(lines) + "\n" + behind
+
+
+def test_faces_counted_from_the_end_are_compared(tmp_path):
+    corners = ["v 0 0 0", "v 1 0 0", "v 0 1 0", "v 0 0 1"]
+    (tmp_path / "known.obj").write_text(text_of(corners, behind="f -4 -3 -2\nf -4 -3 -1\n"))
+    (tmp_path / "other.obj").write_text(text_of(corners, behind="f -4 -2 -3\nf -1 -2 -3\n"))
+    with pytest.raises(InputError, match="other faces"):
+        KnownText.of_obj(tmp_path / "known.obj").positions_of(tmp_path / "other.obj")
+
+
+def outcome(read, path):
+    try:
+        return read(path).tolist()
+    except InputError as error:
+        return str(error)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(LINES * 3 + BROKEN), min_size=3, max_size=3))
+def test_a_known_topology_is_read_as_any_other_file(tmp_path_factory, lines):
+    known, path = (tmp_path_factory.mktemp("obj") / "mesh.1.obj" for _ in range(2))
+    known.write_text(text_of(["v 0 0 0", "v 1 0 0", "v 0 1 0"]))
+    path.write_text(text_of(lines))
+    known = KnownText.of_obj(known)
+    assert outcome(known.positions_of, path) == outcome(lambda path: read_obj(path)[0], path)
+
+
+def test_plain_numbers_are_read_to_the_bit():
+    random = np.random.default_rng(0)
+    near = random.normal(size=(1000, 3)) * 10.0 ** random.integers(-300, 6, (1000, 3))
+    near[::7] = -0.0
+    for vertices, digits in ((near, b"%.17g"), (near, b"%.25f"), (1e7 + 0.1 * random.normal(size=(1000, 3)), b"%.17g")):
+        block = b"\n".join(b"v " + b" ".join(digits % number for number in row) for row in vertices.tolist())
+        expected = parse_positions(block.split(b"\n"), 1)
+        for found in (plain_positions(block), plain_positions(block.replace(b"\n", b"\r\n"))):
+            assert found.dtype == expected.dtype
+            assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (text_of(LINES[:3], before="# another name\n"), None),
+        (text_of(LINES[:3], behind="vn 0 0 1\nf 1//1 2//1 3//1\n"), None),
+        (text_of(LINES[:3], behind="f 1 3 2\n"), "other faces"),
+        (text_of(LINES[:3], behind="vt 0 0\nf 1 2 3\nf 1 2 3\n"), "other faces"),
+        (text_of(LINES[:2]), "2 vertices, expected 3"),
+        (text_of(LINES[:3], behind="v 0 0 0\nvt 0 0\nf 1 2 3\n"), "4 vertices, expected 3"),
+    ],
+)
+def test_only_the_same_faces_are_the_known_topology(tmp_path, text, message):
+    (tmp_path / "known.obj").write_text(text_of(["v 0 0 0", "v 1 0 0", "v 0 1 0"]))
+    (tmp_path / "other.obj").write_text(text)
+    known = KnownText.of_obj(tmp_path / "known.obj")
+    if message is None:
+        assert len(known.positions_of(tmp_path / "other.obj")) == 3
+    else:
+        with pytest.raises(InputError, match=message):
+            known.positions_of(tmp_path / "other.obj")
+
+
+def test_a_plain_file_and_one_with_more_in_its_lines_keep_all_but_the_positions(tmp_path):
+    vertices = np.arange(9, dtype=np.float32).reshape(3, 3)
+    for lines, expected in (
+        (LINES[:2] * 2, ["v 0 1 2", "v 3 4 5", "v 6 7 8"]),
+        (LINES[2:5], ["v 0 1 2 0.5 0.5 0.5", "v 3 4 5 # ?", "v 6 7 8#"]),
+        (["v 0 0 0", "v 0 0 1", "  v 0 1 0"], ["v 0 1 2", "v 3 4 5", "  v 6 7 8"]),
+    ):
+        path = tmp_path / "mesh.obj"
+        path.write_text(text_of(lines[:3], before="# 100 %\n", behind="f 1 2 \\\n3\n"))
+        write_positions(path, vertices, position_template(path))
+        assert path.read_text() == text_of(expected, before="# 100 %\n", behind="f 1 2 \\\n3\n")

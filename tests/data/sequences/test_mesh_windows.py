@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from data.input_error import InputError
+from data.sequences.mesh_windows import all_windows, split_windows, window_frames
+
+
+@pytest.mark.parametrize("num_condition_frames", [1, 2, 3, 7])
+def test_windows_against_a_naive_loop(make_tube_sequence, num_condition_frames):
+    sequences = [make_tube_sequence(5, seed=0), make_tube_sequence(4, seed=1)]
+    windows = all_windows(sequences, num_condition_frames)
+    assert len(windows) == 9
+    index = 0
+    for sequence in sequences:
+        for frame in range(len(sequence.skinned)):
+            window = windows.skinned(np.array([index]))[0]
+            assert window.shape[0] == num_condition_frames
+            for back in range(num_condition_frames):
+                # before the start the first frame is repeated, never one of another sequence
+                np.testing.assert_array_equal(window[-1 - back], sequence.skinned[max(0, frame - back)])
+            np.testing.assert_array_equal(windows.scan(np.array([index]))[0], sequence.scan[frame])
+            index += 1
+
+
+def test_the_current_frame_is_the_last():
+    assert window_frames(np.array([0, 1, 5]), 3).tolist() == [[0, 0, 0], [0, 0, 1], [3, 4, 5]]
+
+
+def test_last_frames_of_each_sequence_are_held_out(make_tube_sequence):
+    sequences = [make_tube_sequence(5), make_tube_sequence(4)]
+    training, held_out = split_windows(sequences, 3, 2)
+    assert training.entries.tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1]]
+    assert held_out.entries.tolist() == [[0, 3], [0, 4], [1, 2], [1, 3]]
+    training, held_out = split_windows(sequences, 3, 0)
+    assert (len(training), len(held_out)) == (9, 0)
+
+
+def test_holding_out_everything_is_an_error(make_tube_sequence):
+    with pytest.raises(InputError, match=r"a sequence of 4 frames .* more than the 4"):
+        split_windows([make_tube_sequence(5), make_tube_sequence(4)], 1, 4)
+
+
+def test_history_against_a_naive_one(make_tube_sequence):
+    sequence = make_tube_sequence(9)
+    windows = all_windows([sequence], 3)
+    vertices = np.array([3, 40])
+    history = windows.history(np.array([5, 2, 0]), vertices, num_frames=4)
+    np.testing.assert_array_equal(history[0], sequence.skinned[2:6][:, vertices])
+    first, second = sequence.skinned[0, vertices], sequence.skinned[1, vertices]
+    np.testing.assert_allclose(
+        history[1, 0], first - (second - first), atol=1e-6
+    )  # as if it had moved on like this before
+    np.testing.assert_array_equal(history[1, 1:], sequence.skinned[:3][:, vertices])
+    np.testing.assert_array_equal(history[2], np.broadcast_to(first, (4, 2, 3)))
+
+
+def test_history_of_a_frame_is_the_same_in_any_batch(make_tube_sequence):
+    windows = all_windows([make_tube_sequence(20)], 3)
+    vertices = np.arange(5)
+    together = windows.history(np.arange(20), vertices, 64)
+    for frame in (0, 7, 19):
+        np.testing.assert_array_equal(windows.history(np.array([frame]), vertices, 64)[0], together[frame])

@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import torch
+from tube import tube_scans, tube_triangles
+
+from data.sequences.mesh_windows import all_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.rest_surface import RestSurface
+from utils.fitting import linear_fit
+from utils.fitting.linear_fit import fit_linear_part, read_features
+from utils.predicting.prediction import mean_errors
+
+CPU = torch.device("cpu")
+
+
+def features_and_targets(model, windows):
+    pairs = list(read_features(model, windows, np.arange(len(windows)), CPU))
+    return [torch.cat(parts) for parts in list(zip(*pairs, strict=True))[1:3]]
+
+
+def set_corrections(sequence, model, corrections):
+    """Make a sequence's scans such that these are their corrections (T, V, 3), in the vertices' own frames."""
+    skinned = torch.from_numpy(sequence.skinned)
+    sequence.scan = model.coordinates.to_points(corrections, skinned, model.frames(skinned)).numpy()
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_linear_correction_is_found_again(make_model, make_tube_sequence, monkeypatch, rounds):
+    model, truth = make_model(num_condition_frames=3), make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(80)
+    monkeypatch.setattr(linear_fit, "FRAMES_FOR_SCALES", 80)
+    windows = all_windows([sequence], 3)
+    wanted = model.columns_of(("motion", "gravity"))
+    truth.linear.mean.fill_(0.01)
+    truth.linear.coefficients[:, wanted] = torch.randn(72, len(wanted), 3)
+    features, _ = features_and_targets(model, windows)
+    corrections = truth.linear.mean + truth.linear(features)
+    corrections += 0.05 * corrections.std() * torch.randn_like(corrections)
+    set_corrections(sequence, truth, corrections)
+    monkeypatch.setattr(linear_fit, "LARGEST_MOMENTS", 72 // rounds * (features.shape[2] + 4) ** 2)
+    choice = fit_linear_part(model, windows, CPU)
+    assert choice.strength > 0.98
+    assert choice.left < 0.1
+    skinned_error, error = mean_errors(model, windows, CPU)
+    assert error < 0.1 * skinned_error
+    torch.testing.assert_close(
+        model.longest, torch.linalg.vector_norm(corrections, dim=2).amax(dim=0), rtol=1e-3, atol=1e-6
+    )
+    features, _ = features_and_targets(model, windows)  # those that were not left out
+    residual = corrections - model.linear.mean - model.linear(features)
+    torch.testing.assert_close(model.target_scale, residual.square().mean().sqrt(), rtol=0.02, atol=0)
+
+
+def test_scans_that_follow_nothing_are_left_alone(make_model, make_tube_sequence):
+    model = make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(60)
+    noise = np.random.default_rng(0).normal(size=sequence.scan.shape)
+    sequence.scan = (sequence.skinned + 0.01 * noise).astype(np.float32)
+    choice = fit_linear_part(model, all_windows([sequence], 3), CPU)
+    assert choice.strength < 0.1
+    assert choice.left > 0.99
+    other = make_tube_sequence(60, seed=5)
+    other.scan = (other.skinned + 0.01 * noise[::-1]).astype(np.float32)
+    skinned_error, error = mean_errors(model, all_windows([other], 3), CPU)
+    assert error < 1.01 * skinned_error
+
+
+def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence):
+    model, truth = make_model(num_condition_frames=3), make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(120)
+    random = np.random.default_rng(0)
+    sequence.skinned += np.cumsum(random.normal(0, 0.02, (120, 1, 3)), axis=0).astype(np.float32)
+    windows = all_windows([sequence], 3)
+    slow = truth.columns_of(("oscillators of 27 frames",))
+    truth.linear.coefficients[:, slow] = 0.1
+    features, _ = features_and_targets(model, windows)
+    set_corrections(sequence, truth, truth.linear(features))
+    choice = fit_linear_part(model, windows, CPU)
+    assert "oscillators of 27 frames" in choice.groups
+    assert choice.left < 0.1
+    assert tuple(model.coordinates.groups) == choice.groups
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_few_frames_leave_rough_is_smoothed(make_model, make_tube_sequence, alike):
+    """A scanner that errs at every vertex by itself, and corrections that are alike all over the surface, or sharply differ."""
+    model = make_model(num_condition_frames=3)
+    sequence, other = make_tube_sequence(30), make_tube_sequence(30, seed=4)
+    random = np.random.default_rng(0)
+    factor = 0.3 * np.where(alike, 1, random.choice([-1, 1], (72, 1)))
+    for each in (sequence, other):
+        velocity = np.diff(each.skinned, axis=0, prepend=each.skinned[:1]).mean(axis=1, keepdims=True)
+        across = velocity[..., [1, 2, 0]]  # not along it: that, few frames show well enough
+        each.scan = (each.skinned + factor * across).astype(np.float32)
+    sequence.scan = (sequence.scan + 0.01 * random.normal(size=sequence.scan.shape)).astype(np.float32)
+    choice = fit_linear_part(model, all_windows([sequence], 3), CPU)
+    assert model.linear.smoothing_steps == choice.smoothing_steps
+    assert (choice.smoothing_steps > 0) == alike
+    _, error = mean_errors(model, all_windows([other], 3), CPU)
+    model.linear.smoothing_steps = 0 if alike else 2
+    _, otherwise = mean_errors(model, all_windows([other], 3), CPU)
+    assert error < 0.8 * otherwise
+
+
+def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_sequence):
+    model, truth = make_model(random_output=True, num_condition_frames=3), make_model(num_condition_frames=3)
+    sequence = make_tube_sequence(60)
+    windows = all_windows([sequence], 3)
+    truth.linear.coefficients[:, model.columns_of(("motion", "gravity"))] = 0.2
+    features, _ = features_and_targets(model, windows)
+    corrections = truth.linear(features)
+    corrections += 0.1 * corrections.std() * torch.randn_like(corrections)
+    set_corrections(sequence, truth, corrections)
+    choice = fit_linear_part(model, windows, CPU)
+    assert choice.groups == ("motion", "gravity", "anchors", "anchors' rotations")
+    assert tuple(model.coordinates.groups) == choice.groups
+    narrow, _ = features_and_targets(model, windows)
+    torch.testing.assert_close(narrow, features[..., truth.columns_of(choice.groups)])
+    assert model.encoder.first.in_features == narrow.shape[2] + model.surface.eigenfunctions.shape[1]
+    _, error = mean_errors(model, windows, CPU)
+    assert error < 0.2 * float(torch.linalg.vector_norm(corrections, dim=2).mean())
+
+
+@pytest.mark.parametrize("coordinates", ["local", "world"])
+def test_scales_against_numpy(make_model, make_tube_sequence, coordinates):
+    model = make_model(num_condition_frames=2, coordinates=coordinates)
+    windows = all_windows([make_tube_sequence(14)], 2)
+    features, targets = features_and_targets(model, windows)
+    choice = fit_linear_part(model, windows, CPU)
+    features, _ = features_and_targets(model, windows)  # those that were not left out
+    flat = features.flatten(0, 1).double().numpy()
+    np.testing.assert_allclose(model.feature_mean, flat.mean(axis=0), atol=1e-6)
+    deviation = flat.std(axis=0)
+    np.testing.assert_allclose(model.feature_scale, np.where(deviation > 1e-7, deviation, 1), rtol=1e-3)
+    assert (choice is None) == (coordinates == "world")
+    if coordinates == "world":
+        mean = targets.mean(dim=(0, 1))
+        torch.testing.assert_close(model.target_mean, mean)
+        torch.testing.assert_close(model.target_scale, (targets - mean).square().mean().sqrt(), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5])
+def test_few_frames_that_never_change_stay_finite(make_model, make_tube_sequence, num_frames):
+    model = make_model(random_output=True, num_condition_frames=2)
+    sequence = make_tube_sequence(num_frames)
+    sequence.skinned[:] = sequence.skinned[0]
+    sequence.scan = tube_scans(sequence.skinned)
+    windows = all_windows([sequence], 2)
+    fit_linear_part(model, windows, CPU)
+    assert all(np.isfinite(error) for error in mean_errors(model, windows, CPU))
+
+
+def test_units_and_place_do_not_matter(make_model, make_tube_sequence):
+    def left(scale, shift):
+        model = make_model(num_condition_frames=3)
+        surface = model.surface
+        model = MeshAutoencoder(
+            model.settings, RestSurface.from_mesh(scale * surface.vertices.numpy() + shift, tube_triangles())
+        )
+        sequence = make_tube_sequence(40)
+        noise = np.random.default_rng(0).normal(size=sequence.scan.shape)
+        sequence.scan = sequence.scan + 0.002 * noise  # more of an error than rounding is
+        for name in ("skinned", "scan"):
+            setattr(sequence, name, (scale * getattr(sequence, name) + shift).astype(np.float32))
+        windows = all_windows([sequence], 3)
+        fit_linear_part(model, windows, CPU)
+        skinned_error, error = mean_errors(model, windows, CPU)
+        return error / skinned_error
+
+    expected = left(1, 0)
+    assert expected < 0.5
+    assert left(1000, 0) == pytest.approx(expected, rel=0.01)
+    assert left(0.001, 0) == pytest.approx(expected, rel=0.01)
+    assert left(1, 30) == pytest.approx(expected, rel=0.01)

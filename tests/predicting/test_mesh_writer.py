@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from tube import tube_quads, write_tube
+
+from data.formats.obj import read_obj, write_obj
+from data.formats.usd import Scene
+from data.input_error import InputError
+from data.sequences.mesh_frames import load_frames
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import all_windows
+from utils.predicting.mesh_writer import EXPORTS, MeshWriter
+
+
+def write_all(windows, folder, exports, vertices):
+    with MeshWriter(windows, folder, exports, Scene(), {}) as writer:
+        for index in np.random.default_rng(0).permutation(len(windows)).tolist():  # threads finish in any order
+            writer.write(index, vertices[index])
+
+
+def test_every_format_at_once_of_several_sources_with_a_gap(tmp_path):
+    walk, _ = write_tube(tmp_path, "walk", num_frames=6)
+    jump, _ = write_tube(tmp_path, "jump", num_frames=4)
+    for path in jump.iterdir():
+        path.rename(path.with_name(path.name.replace("tube_sbs", "jump_sbs")))
+    next(walk.glob("*00003.obj")).unlink()
+    windows = all_windows(load_sequences([walk, jump], None)[0], 1)
+    vertices = np.random.default_rng(1).normal(size=(9, 72, 3)).astype(np.float32)
+    folder = tmp_path / "out"
+    write_all(windows, folder, list(EXPORTS), vertices)
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".obj") == [
+        "drc", "jump_sbs.json", "jump_sbs.npz", "jump_sbs.usdc", "ply", "tube_sbs.json", "tube_sbs.npz", "tube_sbs.usdc",
+    ]  # fmt: skip
+    for name, number, own in (("tube_sbs", [1, 2, 4, 5, 6], vertices[:5]), ("jump_sbs", [1, 2, 3, 4], vertices[5:])):
+        for ending in (".npz", ".usdc"):
+            frames = load_frames(folder / (name + ending))
+            assert frames.frame_numbers == number
+            np.testing.assert_array_equal(frames.vertices, own)
+        for kind in ("", "drc", "ply"):
+            for frame, expected in zip(number, own, strict=True):
+                (path,) = (folder / kind).glob(f"{name}.{frame:05d}.*")
+                (tmp_path / "one").mkdir(exist_ok=True)
+                one = path.rename(tmp_path / "one" / path.name)
+                np.testing.assert_array_equal(load_frames(one).vertices[0], expected)
+
+
+def test_predictions_of_a_file_of_all_frames(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    frames = load_frames(source)
+    np.savez(tmp_path / "tube.npz", vertices=frames.vertices, faces=tube_quads())
+    windows = all_windows(load_sequences([tmp_path / "tube.npz"], None)[0], 1)
+    write_all(windows, tmp_path / "out", ["obj", "usd"], frames.vertices + 1)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "tube.00001.obj", "tube.00002.obj", "tube.00003.obj", "tube.json", "tube.usdc",
+    ]  # fmt: skip
+    vertices, polygons = read_obj(tmp_path / "out" / "tube.00002.obj")
+    np.testing.assert_array_equal(vertices, frames.vertices[1] + 1)
+    np.testing.assert_array_equal(polygons.to_rows(polygons.corners), tube_quads())
+
+
+def test_texture_of_an_obj_reaches_usd(tmp_path):
+    write_obj(tmp_path / "in" / "a.1.obj", np.eye(3))
+    path = tmp_path / "in" / "a.1.obj"
+    path.write_text(path.read_text() + "vt 0 0\nvt 0.5 1\nvt 1 0\nf 1/3 2/2 3/1\n")
+    windows = all_windows(load_sequences([tmp_path / "in"], None)[0], 1)
+    write_all(windows, tmp_path / "out", ["usd"], np.eye(3, dtype=np.float32)[None])
+    polygons = load_frames(tmp_path / "out" / "a.usdc").polygons
+    np.testing.assert_array_equal(polygons.texture[polygons.texture_corners], [[1, 0], [0.5, 1], [0, 0]])
+
+
+def test_an_error_leaves_no_file_of_all_frames(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    windows = all_windows(load_sequences([source], None)[0], 1)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        MeshWriter(windows, tmp_path / "out", ["npz", "usd"], Scene(), {}) as writer,
+    ):
+        writer.write(0, np.zeros((72, 3), np.float32))
+        raise KeyboardInterrupt
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_names_that_meet(tmp_path):
+    (one, _), (other, _) = (write_tube(tmp_path, name, num_frames=2) for name in ("one", "other"))
+    windows = all_windows(load_sequences([one, other], None)[0], 1)
+    with pytest.raises(InputError, match=r"other.*00001\.obj: same frame name as .*one.*00001\.obj, tube_sbs\.00001"):
+        MeshWriter(windows, tmp_path / "out", ["obj"], Scene(), {})
+    for path in sorted(other.iterdir()):
+        path.rename(other / path.name.replace(".0000", ".0001"))
+    windows = all_windows(load_sequences([one, other], None)[0], 1)
+    MeshWriter(windows, tmp_path / "out", ["obj", "drc"], Scene(), {})
+    with pytest.raises(InputError, match=r"named tube_sbs as .*one"):
+        MeshWriter(windows, tmp_path / "out", ["usd"], Scene(), {})
+
+
+def test_an_up_axis_that_usd_does_not_know_is_found_before_the_work(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=2)
+    windows = all_windows(load_sequences([source], None)[0], 1)
+    with pytest.raises(InputError, match="--up_axis: found x, expected y or z"):
+        MeshWriter(windows, tmp_path / "out", ["usd"], Scene("x"), {})

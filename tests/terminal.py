@@ -1,0 +1,123 @@
+"""The project's scripts in processes of their own, as from a terminal, and what they leave behind.
+
+A script needs seconds to import torch. So most tests fork theirs from one process that has imported everything already
+(`run_script`, `start_script`): a process like any other, with a command line, exit code, signals and memory of its own, that
+runs the script's file from its first line on. `run_fresh` starts an interpreter, where that is the point.
+"""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).parent.parent
+IMPORTED_BEFORE = [path.stem for path in ROOT.glob("*.py")] + ["torch._dynamo"]
+NOT_MARKED = "found a test that starts scripts, expected it to be marked: pytest.mark.starts_scripts"
+CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+
+# set by conftest.py: where the processes' output goes, and whether the test that runs is marked as one that starts scripts
+session = SimpleNamespace(folder=None, may_start_scripts=True)
+
+
+def run_fresh(folder, *command, **options):
+    """Run a command in a folder, by default one of Python's; return the finished process, its output as text."""
+    assert session.may_start_scripts, NOT_MARKED
+    options = {"capture_output": True, "text": True, "encoding": "utf-8", **options}
+    return subprocess.run(list(map(str, [sys.executable, *command])), cwd=folder, **options)
+
+
+def begin(script, arguments, folder, environment, output, errors):
+    """Run a script's file, in a process that was forked for it."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for path, stream in ((output, sys.stdout), (errors, sys.stderr)):
+        with open(path, "wb") as file:
+            os.dup2(file.fileno(), stream.fileno())
+    sys.argv = [script, *arguments]
+    runpy.run_path(script, run_name="__main__")
+
+
+class ForkedScript:
+    """A script that runs, with what `subprocess.Popen` has for it."""
+
+    def __init__(self, folder, script, arguments, environment):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(IMPORTED_BEFORE)
+        self.files = [tempfile.mkstemp(dir=session.folder)[1] for _ in ("output", "errors")]
+        command = (str(ROOT / script), list(map(str, arguments)), str(folder), dict(environment), *self.files)
+        self.process = context.Process(target=begin, args=command)
+        self.process.start()
+        self.pid = self.process.pid
+
+    @property
+    def returncode(self):
+        return self.process.exitcode
+
+    def poll(self):
+        return self.process.exitcode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        if self.poll() is None:
+            self.process.kill()
+
+    def communicate(self, timeout=None):
+        """Wait for its end; return what it printed, and what it wrote to its standard error."""
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.files[0], timeout)
+        return tuple(Path(file).read_bytes().decode("utf-8", "replace") for file in self.files)
+
+
+def start_script(folder, script, *arguments, environment=None):
+    """Start a script of the project, or another one, in `folder`; return the running process."""
+    assert session.may_start_scripts, NOT_MARKED
+    environment = os.environ if environment is None else environment
+    if CAN_FORK:
+        return ForkedScript(folder, script, arguments, environment)
+    command = list(map(str, [sys.executable, ROOT / script, *arguments]))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+
+
+def run_script(folder, script, *arguments):
+    """Run a script of the project in `folder`; return its `returncode`, `stdout` and `stderr`."""
+    process = start_script(folder, script, *arguments)
+    output, errors = process.communicate()
+    return SimpleNamespace(returncode=process.returncode, stdout=output, stderr=errors)
+
+
+def script_with(folder, name, *lines):
+    """Write a script that is one of the project's but for some lines run before; return its path."""
+    path = folder / f"changed_{name}"
+    start = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {name[:-3]} as script"]
+    start += ["from utils.command_line.run_main import run_main", "from utils.fitting import sampling", *lines]
+    path.write_text("\n".join([*start, "run_main(script.main)"]))
+    return path
+
+
+def wait_for(condition, process, seconds=60, pause=0.01):
+    """Wait until a condition is there; fail where the process ends before."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(pause)
+
+
+def leftovers(folder):
+    return [path for path in folder.rglob("*") if path.name.endswith(".partial")]
+
+
+def in_one_line(process_or_errors):
+    """The last line that a process wrote to its standard error, which holds no traceback."""
+    assert "Traceback" not in process_or_errors
+    return process_or_errors.strip().splitlines()[-1]

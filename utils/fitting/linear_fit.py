@@ -1,0 +1,165 @@
+"""The linear part of the model, solved for before the network is trained, and the scales of what the network sees.
+
+A ridge regression for each vertex, on what the vertex sees; `utils.fitting.cross_validation` chooses what that is, and how
+far to regularise, smooth and trust the outcome.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+from tqdm import tqdm
+
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.fitting.cross_validation import Choice, Patches, SeenFrames, choose, columns_and_vectors
+from utils.fitting.ridge_regression import solve
+from utils.predicting.model_inputs import read_meshes
+from utils.predicting.prediction import spread
+from utils.runs.processes import combine, own_share, rank
+
+FOLDS = 8
+FRAMES_AT_ONCE = 8
+FRAMES_TO_FIT = 1200
+FRAMES_TO_SMOOTH_BY = 240
+FRAMES_FOR_SCALES = 48
+LARGEST_MOMENTS = 205_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
+LARGEST_FOLDS = 80_000_000  # numbers; of more features, fewer vertices are looked at to choose by
+
+
+def read_features(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
+) -> Iterator[tuple[Int[ndarray, " B"], Float[Tensor, "B V C"], Float[Tensor, "B V 3"], Float[Tensor, "B V 3 3"]]]:
+    """Yield features, targets and surface frames of some frames, a few at a time, with their numbers among the windows."""
+    for start in range(0, len(frames), FRAMES_AT_ONCE):
+        some = frames[start : start + FRAMES_AT_ONCE]
+        meshes = read_meshes(model, windows, some, device)
+        skinned = meshes.inputs[0][:, -1]
+        surface_frames = model.frames(skinned)
+        features = model.features(*meshes.inputs, surface_frames)
+        yield some, features, model.targets(skinned, meshes.scan, surface_frames), surface_frames
+
+
+def set_scales(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
+) -> tuple[Float[Tensor, "V C"], Float[Tensor, " C"]]:
+    """Set the mean and scale of each feature, and of the targets, from some frames.
+
+    Return also what the linear fit is scaled by: each vertex' mean (V, C), and the spread about it (C,), the same for the three
+    components of a vector.
+    """
+    num_vertices, num_features = len(model.surface.vertices), len(model.feature_mean)
+    vertex_mean = torch.zeros(num_vertices, num_features, dtype=torch.float64, device=device)
+    mean_square = torch.zeros(num_features, dtype=torch.float64, device=device)
+    targets = []
+    for _, features, target, _ in read_features(model, windows, frames, device):
+        vertex_mean += features.double().sum(0) / len(frames)
+        mean_square += features.double().square().sum((0, 1)) / (len(frames) * num_vertices)
+        targets.append(target)
+    mean = vertex_mean.mean(dim=0)
+    deviation = (mean_square - mean.square()).clamp_min(0).sqrt()
+    within = (mean_square - vertex_mean.square().mean(dim=0)).clamp_min(0).sqrt()
+    # a feature that never changes says nothing: leave it unscaled rather than blow up rounding
+    model.feature_mean.copy_(mean)
+    model.feature_scale.copy_(torch.where(deviation > 1e-6 * mean.abs(), deviation, 1.0))
+    within = torch.where(within > 1e-6 * deviation, within, 0.0).view(-1, 3).square().mean(dim=1).sqrt()
+    within = torch.where(within > 0, within, 1.0).repeat_interleave(3)
+    stacked = torch.cat(targets).flatten(0, 1)
+    model.target_mean.copy_(model.coordinates.target_mean(stacked))
+    set_target_scale(model, float((stacked - model.target_mean).double().square().mean()))
+    return vertex_mean.float(), within.float()
+
+
+def set_target_scale(model: MeshAutoencoder, mean_square: float) -> None:
+    """Set the unit of the network's answer, from the mean square of what it is to answer."""
+    model.target_scale.fill_(mean_square**0.5 if mean_square > 0 else 1.0)
+
+
+@torch.no_grad()
+def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> Choice | None:
+    """Set all that is not trained step by step: the scales and, where the coordinates have one, the linear part.
+
+    Return what was chosen for it, None where there is no linear part.
+    """
+    a_few = spread(len(windows), FRAMES_FOR_SCALES)
+    shift, scale = set_scales(model, windows, a_few, device)
+    if model.linear is None:
+        return None
+    frames = spread(len(windows), FRAMES_TO_FIT)
+    to_smooth_by = frames[:: -(-len(frames) // FRAMES_TO_SMOOTH_BY)]
+    blocks = [own_share(block) for block in np.array_split(frames, min(FOLDS, len(frames)))]
+    num_vertices, size = len(shift), len(scale) + 4
+    at_once = max(1, LARGEST_MOMENTS // size**2)
+    patches = Patches.over(model.surface.neighbours.cpu().numpy(), LARGEST_FOLDS // (len(blocks) * size**2))
+    folds = torch.zeros(len(blocks), len(patches.vertices), size, size, dtype=torch.float64, device=device)
+    seen: list[list[SeenFrames]] = [[] for _ in blocks]
+    parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
+    choice = None
+    longest = torch.zeros(num_vertices, device=device)
+    with tqdm(total=len(parts) * sum(map(len, blocks)), desc="linear part", unit="frame", disable=rank() > 0) as bar:
+        for part in parts:
+            moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
+            for fold, block, kept in zip(folds, blocks, seen, strict=True):
+                for current, features, targets, surface_frames in read_features(model, windows, block, device):
+                    ones = torch.ones_like(targets[..., :1])
+                    rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
+                    add_products(moments, rows[:, part])
+                    if choice is None:  # in the first round, all that the choice is made by is gathered, too
+                        in_patches = rows[:, patches.vertices]
+                        add_products(fold, in_patches)
+                        some = np.isin(current, to_smooth_by)
+                        kept.append(SeenFrames(in_patches[some], surface_frames[:, patches.vertices][some]))
+                        longest = torch.linalg.vector_norm(targets, dim=2).amax(dim=0).maximum(longest)
+                    bar.update(len(features))
+            if choice is None:
+                choice = choose(model, combine(folds), seen, patches)
+                model.longest = combine(longest, dist.ReduceOp.MAX)
+            set_linear_part(model, combine(moments), part, choice, shift[part], scale)
+    assert choice is not None
+    model.linear.smoothing_steps = choice.smoothing_steps
+    # inputs that do not help a linear map are kept from the network, too: it would learn chance from them even sooner. Where
+    # no linear map was better than none, the network may look at everything, and has to prove itself
+    model.leave_out([name for name in model.coordinates.groups if choice.groups and name not in choice.groups])
+    set_scale_of_the_rest(model, windows, a_few, device)
+    return choice
+
+
+def add_products(moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"]) -> None:
+    """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments."""
+    by_vertex = rows.transpose(0, 1).double()
+    moments.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
+
+
+def set_linear_part(
+    model: MeshAutoencoder,
+    moments: Float[Tensor, "V D D"],
+    part: slice,
+    choice: Choice,
+    shift: Float[Tensor, "V C"],
+    scale: Float[Tensor, " C"],
+) -> None:
+    """Set the linear correction of some vertices from their moments, as was chosen."""
+    assert model.linear is not None
+    columns, vectors = columns_and_vectors(model, choice)
+    mean, coefficients, rows = solve(moments, columns, choice.penalty, vectors)
+    coefficients, unit = choice.strength * coefficients, float(model.target_scale)
+    weights = model.linear.coefficients[part].zero_()
+    weights[:, rows[:-1]] = (unit * coefficients[:, :-1] / scale[rows[:-1], None]).float()
+    model.linear.constant[part] = unit * coefficients[:, -1] - torch.einsum("vc,vco->vo", shift, weights)
+    model.linear.mean[part] = unit * mean
+
+
+def set_scale_of_the_rest(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
+) -> None:
+    """Set the unit of the network's answer from what the linear part leaves to it in some frames."""
+    whole = rest = 0.0
+    for _, features, targets, surface_frames in read_features(model, windows, frames, device):
+        whole += float(targets.double().square().mean()) * len(targets) / len(frames)
+        left = targets - model.coordinates.linear_answer(features, surface_frames)
+        rest += float(left.double().square().mean()) * len(left) / len(frames)
+    set_target_scale(model, max(1e-6 * whole, rest))  # below, it is rounding that is left

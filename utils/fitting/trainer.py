@@ -1,0 +1,200 @@
+"""The training loop: every epoch is trained, measured, saved and drawn, and can be stopped and gone on with."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from data.input_error import InputError
+from data.sequences.mesh_sequence import describe_sequences
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.fitting.epoch_end import describe_epoch, draw_epoch, measure_epoch
+from utils.fitting.linear_fit import fit_linear_part
+from utils.fitting.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
+from utils.fitting.progress import Progress, TrainingOptions, save_progress, stored_progress
+from utils.fitting.sampling import Sampling, blocks_of_epoch, samples_of_steps
+from utils.predicting.metrics import UNITS_IN_MM
+from utils.predicting.model_inputs import Samples
+from utils.runs.checkpoint import farthest_checkpoint
+from utils.runs.processes import check_alike, combine, in_parallel, noticed_if_another_ends, rank
+from utils.runs.run_folders import TrainingRun
+from utils.runs.run_record import other_data
+from utils.runs.stopping import Interrupted, stop_signals
+
+LARGEST_GRADIENT = 1.0
+
+Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
+
+
+class WeightedLosses(nn.Module):
+    """The losses of a model on samples, by name, weighted by this process' share of the samples in a step."""
+
+    def __init__(self, model: MeshAutoencoder, losses: Losses):
+        super().__init__()
+        self.model, self.losses = model, losses
+
+    def forward(self, samples: Samples) -> dict[str, Tensor]:
+        """Return the weighted losses."""
+        return {name: samples.weight * loss for name, loss in self.losses(self.model, samples).items()}
+
+
+class Trainer:
+    """One training run of a model: `fit` trains the epochs that are left, from the start or from a stored checkpoint.
+
+    `sampling` says what a step is made of (`utils.fitting.sampling`). `losses` returns losses by name, in units of the targets'
+    spread (`utils.fitting.losses`); their sum is minimised. `stored` is a checkpoint to go on from: `InputError` is raised
+    where it does not fit to `options`.
+    """
+
+    def __init__(
+        self,
+        model: MeshAutoencoder,
+        training: MeshWindows,
+        held_out: MeshWindows,
+        sampling: Sampling,
+        losses: Losses,
+        run: TrainingRun,
+        device: torch.device,
+        options: TrainingOptions,
+        stored: dict[str, Any] | None = None,
+    ):
+        self.model = model.to(device)
+        self.training, self.held_out, self.sampling = training, held_out, sampling
+        self.losses: nn.Module = WeightedLosses(model, losses)
+        self.run, self.device, self.options = run, device, options
+        self.units_in_mm = UNITS_IN_MM[options.units]
+        self.optimizer = make_optimizer(model, options.learning_rate)
+        self.progress = Progress()
+        self.went_wrong = torch.zeros((), dtype=torch.bool, device=device)  # a loss or a gradient
+        self.other_data: list[str] = []
+        if stored is not None:
+            restore_optimizer(self.optimizer, stored["optimizer"])
+            self.progress = stored_progress(stored, options)
+            self.other_data = other_data(stored["record"], run.record)
+
+    def fit(self) -> None:
+        """Train, measure, save and draw every epoch that is left.
+
+        Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is no longer
+        a finite number.
+        """
+        self.describe_data()
+        if self.progress.epoch == self.progress.step == 0:
+            choice = fit_linear_part(self.model, self.training, self.device)
+            if choice is not None:
+                self.run.report(str(choice))
+            self.optimizer = make_optimizer(self.model, self.options.learning_rate)  # the fit made the network anew
+        self.losses = in_parallel(self.losses)
+        with stop_signals() as stop:
+            while self.progress.epoch < self.options.num_epochs:
+                started = time.monotonic()
+                total_steps = self.train_epoch(stop)
+                self.finish_epoch(time.monotonic() - started, total_steps)
+        self.run.report(f"loss curve in {self.run.loss_curve}, logs in {self.run.logs}")
+
+    def describe_data(self) -> None:
+        """Say what is trained on; raise `InputError` where the processes do not all find the same."""
+        progress, vertices = self.progress, self.model.surface.vertices
+        counts = (progress.epoch, progress.step, len(self.training), len(self.held_out), len(vertices))
+        check_alike("epochs, steps, training frames, held-out frames and vertices", counts)
+        for line in describe_sequences(self.training.sequences):
+            self.run.report(line)
+        for name in self.other_data:
+            self.run.report(f"{name}: not what this run was begun with; it goes on with other data")
+
+    def train_epoch(self, stop: list[int]) -> int:
+        """Train the rest of the present epoch, or until a signal arrives in `stop`; return the steps of a whole epoch."""
+        model, progress, options = self.model, self.progress, self.options
+        blocks = blocks_of_epoch(self.sampling, model, self.training, options, progress.epoch)
+        total_steps = sum(block.num_steps for block in blocks)
+        if progress.step >= total_steps:
+            raise InputError(
+                f"the checkpoint: found {progress.step} steps of an epoch, expected fewer than {total_steps}"
+            )
+        samples_of = samples_of_steps(self.sampling, model, self.training, blocks, progress.step, self.device)
+        title = f"epoch {progress.epoch + 1}/{options.num_epochs}"
+        with tqdm(total=total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
+            for samples in samples_of:
+                if signal_number := int(combine(torch.tensor(max(stop, default=0)), dist.ReduceOp.MAX)):
+                    self.stop(signal_number)
+                self.train_step(samples, total_steps)
+                if progress.point_is_due(total_steps):
+                    bar.set_postfix_str(f"{self.add_point(total_steps):.3f} mm", refresh=False)
+                bar.update()
+        return total_steps
+
+    def train_step(self, samples: Samples, total_steps: int) -> None:
+        """Take one optimisation step, in an epoch of `total_steps`."""
+        progress, options = self.progress, self.options
+        step = progress.epoch * total_steps + progress.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
+        losses = self.losses(samples)
+        total = torch.stack(list(losses.values())).sum()
+        self.optimizer.zero_grad()
+        with noticed_if_another_ends():
+            total.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
+        self.optimizer.step()
+        progress.add_step(losses)
+        self.went_wrong |= ~torch.isfinite(total.detach() + norm)
+
+    def add_point(self, total_steps: int) -> float:
+        """Add a point to the training curves; return the reconstruction loss there, mm."""
+        self.stop_if_diverged()
+        added = self.progress.add_point(total_steps, float(self.model.target_scale), self.units_in_mm)
+        for name, loss in added.items():
+            self.run.add_point(
+                f"losses/training_{name}_mm", loss, self.progress.epoch * total_steps + self.progress.step
+            )
+        return added["reconstruction"]
+
+    def finish_epoch(self, seconds: float, total_steps: int) -> None:
+        """Measure the held-out frames, save where the save interval says so, and write logs and pictures."""
+        model, progress, options, measured = self.model, self.progress, self.options, (self.units_in_mm, self.device)
+        metrics = measure_epoch(model, self.held_out, progress, *measured) | {"time/epoch_seconds": seconds}
+        line = describe_epoch(metrics, options.num_epochs, float(model.network_strength))
+        progress.end_epoch(metrics)
+        # first of all: where a disk is full, a picture must not cost the weights
+        if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
+            line += f", saved {save_progress(self.run, model, self.optimizer, options, progress)}"
+        self.run.report(line)
+        step = progress.epoch * total_steps
+        self.run.add_metrics(progress.history, step)
+        draw_epoch(self.run, model, self.held_out, progress, *measured, step)
+
+    def stop(self, signal_number: int) -> NoReturn:
+        """Save, and raise `Interrupted` with how to go on."""
+        self.stop_if_diverged()
+        path = save_progress(self.run, self.model, self.optimizer, self.options, self.progress)
+        combine(torch.zeros(()))  # no process ends before the first one has saved: torchrun would end that, too
+        message = "stopped; the same command with --load_saved_model goes on from here"
+        self.run.report(f"saved {path}\n{message}")
+        raise Interrupted(message, 128 + signal_number)
+
+    def stop_if_diverged(self) -> None:
+        """Raise `InputError` where a loss or gradient has become infinite or no number.
+
+        Not called after every step: a CUDA device would have to be waited for.
+        """
+        if self.went_wrong:
+            message = describe_divergence(self.run, self.progress, self.options.learning_rate)
+            self.run.report(message)
+            raise InputError(message)
+
+
+def describe_divergence(run: TrainingRun, progress: Progress, learning_rate: float) -> str:
+    """Return what went wrong when, which checkpoint is the last good one, and what to try."""
+    if rank() > 0:
+        return f"process {rank()}: loss or gradient became infinite; the first process says more"
+    saved = farthest_checkpoint(run.checkpoint(0).parent)
+    last = f"the last good checkpoint is {saved}" if saved else "no checkpoint was written yet"
+    return (
+        f"loss or gradient became infinite by epoch {progress.epoch + 1}, step {progress.step}; {last}; "
+        f"expected finite numbers: try a --learning_rate below {learning_rate}"
+    )

@@ -1,0 +1,73 @@
+"""What a model sees of some frames, read from disk to the device, and what it should answer."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.oscillators import HISTORY
+
+Inputs = tuple[Float[Tensor, "B N V 3"], Float[Tensor, "B N J 3"] | None, Float[Tensor, "B H A 3"] | None]
+
+
+def read_inputs(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], device: torch.device
+) -> Inputs:
+    """Return the windows of skinned meshes and joints, and the anchors' history, of the given frames, file units.
+
+    None stands for joints, and for a history, that the model does not look at.
+    """
+    joints = windows.joints(frames) if model.coordinates.sees_joints else None
+    history = None
+    if model.coordinates.periods:
+        history = torch.from_numpy(windows.history(frames, model.surface.anchors.cpu().numpy(), HISTORY)).to(device)
+    return (
+        torch.from_numpy(windows.skinned(frames)).to(device),
+        None if joints is None else torch.from_numpy(joints).to(device),
+        history,
+    )
+
+
+@dataclass
+class Meshes:
+    """What a model sees of some frames, and their scans."""
+
+    inputs: Inputs
+    scan: Float[Tensor, "B V 3"]
+
+
+def read_meshes(
+    model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], device: torch.device
+) -> Meshes:
+    """Read what a model sees of the given frames, and their scans, to the device."""
+    return Meshes(read_inputs(model, windows, frames, device), torch.from_numpy(windows.scan(frames)).to(device))
+
+
+@dataclass
+class Samples:
+    """Vertices to train on, S of them shuffled or whole meshes of (B, V): features (*S, C), what the network should answer
+    (*S, 3), file units, and which vertices they are (*S,). Where whole meshes need them: skinned positions (*S, 3), surface
+    frames (*S, 3, 3) and what the linear part answers (*S, 3)."""
+
+    features: Float[Tensor, "*S C"]
+    targets: Float[Tensor, "*S 3"]
+    vertex: Int[Tensor, "*S"]
+    skinned: Float[Tensor, "*S 3"] | None = None
+    frames: Float[Tensor, "*S 3 3"] | None = None
+    linear: Float[Tensor, "*S 3"] | None = None
+    weight: float = 1.0
+
+
+@torch.no_grad()
+def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
+    """Return all vertices (B, V) of some frames as samples."""
+    skinned = meshes.inputs[0][:, -1]
+    vertex = torch.arange(skinned.shape[1], device=skinned.device).expand(len(skinned), -1)
+    frames = model.frames(skinned)
+    features = model.features(*meshes.inputs, frames)
+    linear = model.coordinates.linear_answer(features, frames)
+    return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)

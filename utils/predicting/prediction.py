@@ -1,0 +1,79 @@
+"""Predicted meshes for whole sequences, several frames at the same time."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.predicting.metrics import vertex_errors
+from utils.predicting.model_inputs import read_inputs, read_meshes, whole_meshes
+from utils.runs.processes import combine, own_share
+
+FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
+
+Result = TypeVar("Result")
+
+
+def spread(length: int, count: int) -> Int[ndarray, " K"]:
+    """Return at most `count` of so many frames or vertices, from all over them, the first and the last among them."""
+    return np.linspace(0, length - 1, min(length, count)).astype(int)
+
+
+def map_predictions(
+    function: Callable[[int, Float[ndarray, "V 3"], Float[ndarray, "V 3"]], Result],
+    model: MeshAutoencoder,
+    windows: MeshWindows,
+    frames: Int[ndarray, " K"],
+    device: torch.device,
+) -> Iterator[Result]:
+    """Yield in order what `function` returns for each of the frames, its skinned mesh and its prediction (V, 3), file units.
+
+    Each frame is read, predicted and passed to `function` in one of several threads, so that none waits for another's files.
+    """
+
+    def predict(frame: int) -> Result:
+        inputs = read_inputs(model, windows, np.array([frame]), device)
+        with torch.no_grad():
+            predicted = model.predict(*inputs)
+        return function(frame, inputs[0][0, -1].cpu().numpy(), predicted[0].cpu().numpy())
+
+    # on a CPU, several frames with one thread each are faster than one frame with several; on CUDA, few fit into its memory
+    num_threads = 3 if device.type == "cuda" else max(2, torch.get_num_threads())
+    with ThreadPoolExecutor(num_threads, "predict", torch.set_num_threads, (1,)) as pool:
+        try:
+            yield from pool.map(predict, frames.tolist())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> float:
+    """Return how much of the network's answer, 0 to 1, leaves the least squared error in frames that it was not trained on."""
+    shared = size = 0.0
+    for frame in own_share(np.arange(len(windows))):
+        meshes = whole_meshes(model, read_meshes(model, windows, np.array([frame]), device))
+        with torch.no_grad():
+            answer = model(meshes.features.flatten(0, 1), meshes.vertex.flatten()).view_as(meshes.targets)
+            assert meshes.frames is not None  # whole meshes have them
+            answer = model.coordinates.smoothed(answer, meshes.frames)
+        shared, size = shared + float((answer * meshes.targets).sum()), size + float(answer.square().sum())
+    shared, size = combine(torch.tensor([shared, size], dtype=torch.float64)).tolist()
+    return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
+
+
+def mean_errors(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> tuple[float, float]:
+    """Return the mean vertex errors of skinned meshes and of predictions against the scans, file units."""
+
+    def measure(frame: int, skinned: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> tuple[float, float]:
+        scan = windows.scan(np.array([frame]))[0]
+        return float(vertex_errors(skinned, scan).mean()), float(vertex_errors(predicted, scan).mean())
+
+    errors = list(map_predictions(measure, model, windows, own_share(np.arange(len(windows))), device))
+    sums = combine(torch.tensor(errors, dtype=torch.float64).view(-1, 2).sum(dim=0))
+    skinned_mean, predicted_mean = (sums / len(windows)).tolist()
+    return skinned_mean, predicted_mean

@@ -1,0 +1,60 @@
+"""What a checkpoint or an export was made by and from, so that its numbers can be had again."""
+
+import argparse
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.sequences.mesh_sequence import MeshSequence
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def project_commit() -> str:
+    """Return the project's git commit, with a note where files differ from it; "unknown" where there is no git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(PROJECT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if not (PROJECT / ".git").exists():
+            return "unknown"
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + (", with changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dict[str, Any]:
+    """Return all flags, defaults among them, the data with a fingerprint each, the project's commit and versions."""
+    return {
+        "commit": project_commit(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "platform": platform.platform(),
+        },
+        "flags": json.loads(json.dumps(vars(args), default=str)),
+        "data": [
+            {
+                "name": each.name,
+                "frames": [int(each.frame_numbers[0]), int(each.frame_numbers[-1])],
+                "fingerprints": each.fingerprints,
+            }
+            for each in sequences
+        ],
+    }
+
+
+def other_data(stored: dict[str, Any], present: dict[str, Any]) -> list[str]:
+    """Return the names of the present data that are not, by their fingerprints, among those of a stored record."""
+    data = stored.get("data")
+    known = [each.get("fingerprints") for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
+    return [each["name"] for each in present["data"] if each["fingerprints"] not in known]

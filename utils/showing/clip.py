@@ -1,0 +1,158 @@
+"""A sequence as it is looked at: its meshes frame by frame, how far apart they are, and how that changes over time."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from tempfile import TemporaryFile
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from numpy import ndarray
+
+from data.sequences.mesh_sequence import MeshSequence
+from data.sequences.mesh_windows import MeshWindows, all_windows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.predicting.metrics import vertex_errors
+from utils.predicting.prediction import FRAMES_TO_LOOK_AT, map_predictions, spread
+from utils.showing.plots import end_of_scale
+
+Colored = Literal["error", "correction"]
+REFERENCE: dict[Colored, str] = {"error": "target", "correction": "skinned"}  # what the distances are from
+LOWEST_SCALE = 0.001  # mm
+
+
+class LivePredictions:
+    """A model's predictions of a sequence's frames, file units: made when first asked for, kept in a temporary file."""
+
+    def __init__(self, model: MeshAutoencoder, sequence: MeshSequence, device: torch.device):
+        self.model, self.device = model, device
+        self.windows: MeshWindows = all_windows([sequence], model.settings.num_condition_frames)
+        self.shape, self.kind = sequence.skinned.shape[1:], sequence.skinned.dtype
+        self.there = np.zeros(len(self.windows), dtype=bool)
+        self.file, self.lock = TemporaryFile(), Lock()  # noqa: SIM115 (as long as this object)
+
+    def keep(self, frame: int, _: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> None:
+        """Keep a prediction, given relative to its frame's origin."""
+        content = (predicted + self.windows.origin(frame)).astype(self.kind).tobytes()
+        with self.lock:
+            self.file.seek(frame * len(content))
+            self.file.write(content)
+            self.there[frame] = True
+
+    def predict(self, frames: Int64[ndarray, " K"]) -> None:
+        """Predict those of the frames that have not been predicted yet, several at the same time."""
+        missing = frames[~self.there[frames]]
+        if len(missing):
+            deque(map_predictions(self.keep, self.model, self.windows, missing, self.device), maxlen=0)
+
+    def __getitem__(self, frame: int) -> Float[ndarray, "V 3"]:
+        self.predict(np.array([frame]))
+        size = self.kind.itemsize * self.shape[0] * self.shape[1]
+        with self.lock:
+            self.file.seek(frame * size)
+            return np.frombuffer(self.file.read(size), self.kind).reshape(self.shape)
+
+
+Positions = Float[ndarray, "T V 3"] | LivePredictions
+
+
+@dataclass
+class Clip:
+    """A sequence with the predictions of its frames, and what has been measured of them so far: NaN where nothing has been.
+
+    `mean` and `worst` (T,), mm, `worst_vertex` (T,): of distances from the scan, or of the correction where there is no scan.
+    """
+
+    sequence: MeshSequence
+    predicted: Positions | None
+    units_in_mm: float
+    mean: dict[str, Float[ndarray, " T"]] = field(init=False, default_factory=dict)
+    worst: dict[str, Float[ndarray, " T"]] = field(init=False, default_factory=dict)
+    worst_vertex: dict[str, Int64[ndarray, " T"]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.length = len(self.sequence.frame_numbers)
+        self.centre = self.sequence.skinned[0].mean(axis=0, dtype=np.float64)
+        for name in [name for name in self.stored() if name != REFERENCE[self.measured]]:
+            self.mean[name], self.worst[name] = np.full(self.length, np.nan), np.full(self.length, np.nan)
+            self.worst_vertex[name] = np.zeros(self.length, dtype=np.int64)
+
+    @property
+    def measured(self) -> Colored:
+        """What is measured: errors, where there are scans."""
+        return "correction" if self.sequence.scan is None else "error"
+
+    def meshes(self, frame: int) -> dict[str, Float32[ndarray, "V 3"]]:
+        """Return what there is of a frame by name, skinned, predicted and target, relative to the clip's centre, file units."""
+        return {name: self.centred(each[frame]) for name, each in self.stored().items()}
+
+    def joints(self, frame: int) -> Float32[ndarray, "J 3"] | None:
+        """Return the joints of a frame, relative to the clip's centre, file units."""
+        return None if self.sequence.joints is None else self.centred(self.sequence.joints[frame])
+
+    def centred(self, positions: Float[ndarray, "*B 3"]) -> Float32[ndarray, "*B 3"]:
+        """Return positions relative to the clip's centre, to be looked at: single precision is enough for that."""
+        return (positions - self.centre).astype(np.float32)
+
+    def stored(self) -> dict[str, Positions]:
+        """Return what there is of skinned, predicted and target, as it is stored, file units."""
+        positions = {"skinned": self.sequence.skinned, "predicted": self.predicted, "target": self.sequence.scan}
+        return {name: each for name, each in positions.items() if each is not None}
+
+    def values(self, colored: Colored, frame: int) -> dict[str, Float32[ndarray, " V"]]:
+        """Return how far vertices are (V,), mm, from the scan (error) or from the skinned mesh (correction), by mesh."""
+        stored = self.stored()
+        reference = stored.pop(REFERENCE[colored], None)
+        if reference is None:
+            return {}
+        there = reference[frame]
+        return {
+            name: (self.units_in_mm * vertex_errors(each[frame], there)).astype(np.float32)
+            for name, each in stored.items()
+        }
+
+    def colorings(self) -> list[Colored]:
+        """Return what meshes can be coloured by."""
+        there = self.stored()
+        colorings: list[Colored] = ["error"] if "target" in there else []
+        return colorings + (["correction"] if "predicted" in there else [])
+
+    def measure(self, frame: int) -> None:
+        """Measure one frame."""
+        for name, values in self.values(self.measured, frame).items():
+            self.mean[name][frame], self.worst[name][frame] = values.mean(), values.max()
+            self.worst_vertex[name][frame] = values.argmax()
+
+    def over_time(self, vertex: int) -> dict[str, Float[ndarray, " T"]]:
+        """Return what is measured of one vertex (T,), mm, by mesh; NaN for frames that were not measured yet."""
+        curves, stored = {name: np.full(self.length, np.nan) for name in self.mean}, self.stored()
+        reference = stored[REFERENCE[self.measured]]
+        for name, curve in curves.items():
+            for frame in np.flatnonzero(np.isfinite(self.mean[name])).tolist():
+                difference = stored[name][frame][vertex] - reference[frame][vertex]
+                curve[frame] = self.units_in_mm * np.linalg.norm(difference)
+        return curves
+
+
+def some_frames(clips: list[Clip]) -> Iterator[tuple[Clip, list[int]]]:
+    """Yield clips, and a few frames from all over each."""
+    for clip in clips:
+        yield clip, spread(clip.length, max(2, FRAMES_TO_LOOK_AT // len(clips))).tolist()
+
+
+def highest_value(clips: list[Clip], colored: Colored) -> float:
+    """Return the end of a colour scale (mm) that fits frames from all over the clips.
+
+    For errors, those of the skinned mesh say where it is, and nothing is predicted for it.
+    """
+    values = []
+    for clip, frames in some_frames(clips):
+        shown = clip.stored()["target" if colored == "error" else "predicted"]
+        if isinstance(shown, LivePredictions):
+            shown.predict(np.array(frames))
+        skinned = clip.sequence.skinned
+        values += [clip.units_in_mm * vertex_errors(skinned[frame], shown[frame]) for frame in frames]
+    return max(end_of_scale(values), LOWEST_SCALE)

@@ -1,0 +1,82 @@
+"""A picture of one frame: skinned, predicted and target side by side, and their errors as heat maps."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.predicting.export import Errors
+from utils.predicting.metrics import VERTEX_ERROR, vertex_errors
+from utils.predicting.prediction import map_predictions
+from utils.runs.processes import rank
+from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, save_figure
+from utils.showing.rendering import frame_camera, render_mesh
+
+
+def frame_to_show(errors: Errors, windows: MeshWindows) -> int:
+    """Return the frame that skinning gets most wrong; the middle one where there are no errors."""
+    return int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
+
+
+def picture_prediction(
+    model: MeshAutoencoder, windows: MeshWindows, errors: Errors, units_in_mm: float, device: torch.device, path: Path
+) -> None:
+    """Draw the frame that skinning gets most wrong: skinned, predicted and target, coloured by error.
+
+    Without errors of `export_predictions`, the middle frame, its prediction coloured by the length of the correction.
+    """
+    if rank() > 0:
+        return
+    frame = frame_to_show(errors, windows)
+    ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, windows, np.array([frame]), device)
+    name = windows.name(frame)
+    faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
+    if not errors:
+        panels = {"skinned": (skinned, None), "predicted": (predicted, vertex_errors(skinned, predicted) * units_in_mm)}
+        draw_comparison(panels, faces, up_axis, "correction (mm)", name, path)
+        return
+    skinned_mm, predicted_mm = (each[frame] for each in errors[VERTEX_ERROR])
+    panels = {
+        "skinned": (skinned, None),
+        "predicted": (predicted, None),
+        "target": (windows.scan(np.array([frame]))[0], None),
+        f"skinned error\nmean {skinned_mm.mean():.2f} mm": (skinned, skinned_mm),
+        f"predicted error\nmean {predicted_mm.mean():.2f} mm": (predicted, predicted_mm),
+    }
+    draw_comparison(
+        panels, faces, up_axis, "distance to the scan (mm)", f"{name}, the frame furthest from its scan", path
+    )
+
+
+def draw_comparison(
+    panels: dict[str, tuple[Float[ndarray, "V 3"], Float[ndarray, " V"] | None]],
+    faces: Int[ndarray, "F 3"],
+    up_axis: str,
+    color_label: str,
+    title: str,
+    path: Path,
+) -> None:
+    """Draw meshes (V, 3) in a row under one camera: grey where no values (V,) are given, else coloured by them in mm."""
+    camera = frame_camera(np.stack([vertices for vertices, _ in panels.values()]), up_axis)
+    shown = [values for _, values in panels.values() if values is not None]
+    top = end_of_scale(shown)
+    width, height = (max(2.0, 5.2 * pixels / max(camera.pixels)) for pixels in camera.pixels)
+    figure = Figure(figsize=(width * len(panels) + 1.1, height + 0.8), dpi=100, layout="constrained", facecolor="white")
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, (vertices, values)) in zip(all_axes, panels.items(), strict=True):
+        colors = None if values is None else error_colors(values, top)
+        axes.imshow(render_mesh(vertices, faces, camera, colors), interpolation="antialiased")
+        axes.set_title(name, fontsize=11, color=INK)
+        axes.set_axis_off()
+    scale = ScalarMappable(Normalize(0, top), ERROR_COLORS)
+    bar = figure.colorbar(scale, ax=all_axes.tolist(), shrink=0.7, pad=0.01, aspect=30, extend="max")
+    bar.set_label(color_label, color=INK)
+    figure.suptitle(f"{title}\n", fontsize=12, color=INK)
+    save_figure(figure, path)
