@@ -16,6 +16,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
 from models.uniform_laplacian import uniform_laplacian
 from utils.command_line import arguments
+from utils.command_line.flag_values import positive_number
 from utils.command_line.run_main import run_main
 from utils.fitting.losses import smooth_reconstruction
 from utils.fitting.sampling import WHOLE_MESHES
@@ -38,7 +39,7 @@ def parse_arguments(argv):
         help="whose Laplacian: the prediction's, its correction's, or its difference to the scan's (default: scan)",
     )  # fmt: skip
     group.add_argument(
-        "--smoothing_weight", type=arguments.positive_number, default=2.0, metavar="WEIGHT",
+        "--smoothing_weight", type=positive_number, default=2.0, metavar="WEIGHT",
         help="of the smoothing loss beside the reconstruction loss (default: 2)",
     )  # fmt: skip
     return parser.parse_args(argv)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 from data.sample_body.motions import RANGE_OF_MOTION, TEST, TRAINING, pose_sequence
 from data.sample_body.simulated_body import OVERSAMPLING, RESOLUTIONS, SimulatedBody
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from data.input_error import InputError
 from data.sequences.mesh_sequence import load_predictions, load_sequences
 from utils.command_line import arguments
+from utils.command_line.flag_values import positive
 from utils.command_line.run_main import run_main
 from utils.predicting.metrics import UNITS_IN_MM
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
@@ -36,12 +37,11 @@ def parse_arguments(argv):
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", metavar="DIR",
         help="folders or files of joints, one per source",
     )  # fmt: skip
-    group.add_argument(
-        "--up_axis", choices=("x", "y", "z"), help="axis that points up (default: y, or as in the checkpoint)"
-    )
+    up_axis = "axis that points up (default: y, or as in the checkpoint)"
+    group.add_argument("--up_axis", choices=("x", "y", "z"), help=up_axis)
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
-    group.add_argument("--port", type=arguments.positive, default=8080, help="first port to try (default: 8080)")
+    group.add_argument("--port", type=positive, default=8080, help="first port to try (default: 8080)")
     arguments.add_frame_rate_argument(group)
     args = parser.parse_args(argv)
     check_viewer()

@@ -82,6 +82,16 @@ def without_weight_decay(model, learning_rate):
     return optimizer
 
 
+def equal_weights_of_vertices(moments):
+    """Squared errors count alike at all vertices."""
+    return torch.ones_like(moments[:, 0, 0])
+
+
+def constant_learning_rate(step, total_steps, highest):
+    """The highest rate from the first step to the last."""
+    return highest
+
+
 def wide(encoder, expert):
     """The network with layers of other sizes."""
     return {
@@ -102,7 +112,7 @@ ROWS = {
     "regressions never isotropic": ({}, {"utils.fitting.cross_validation.DRIVING_GROUPS": ()}),
     "regressions always isotropic": ({}, {"utils.fitting.cross_validation.best_penalty": always_isotropic}),
     "no smoothing over the surface": ({}, {"utils.fitting.cross_validation.SMOOTHING_STEPS": (0,)}),
-    "chosen by plain sums of squares": ({}, {"utils.fitting.cross_validation.weights_of": lambda moments: moments[:, 0, 0] * 0 + 1}),
+    "chosen by plain sums of squares": ({}, {"utils.fitting.cross_validation.weights_of": equal_weights_of_vertices}),
     "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
@@ -118,7 +128,7 @@ ROWS = {
     "all experts weighted alike": ({}, {"models.mesh_autoencoder.MultiExpertDecoder": equal_weights}),
     "network three times as wide": ({}, wide(encoder=144, expert=72)),
     "network a third as wide": ({}, wide(encoder=16, expert=8)),
-    "learning rate that does not decay": ({}, {"utils.fitting.trainer.scheduled_learning_rate": lambda step, total, rate: rate}),
+    "learning rate that does not decay": ({}, {"utils.fitting.trainer.scheduled_learning_rate": constant_learning_rate}),
     "no weight decay": ({}, {"utils.fitting.trainer.make_optimizer": without_weight_decay}),
     "squared distance": ({}, {"utils.fitting.losses.mean_distance": squared_distance}),
 }  # fmt: skip

@@ -134,7 +134,7 @@ def run_baseline(data, name, seed):
     skinned = torch.from_numpy(data.skinned)
     answer = torch.from_numpy(np.asarray(baseline.predict(data.inputs(data.test)), dtype=np.float32))
     predicted = [
-        data.frames_of.coordinates.to_points(some, here, data.frames_of.frames(here))
+        data.frames_of.coordinates.to_points(some, here, data.frames_of.surface.frames_of(here))
         for some, here in zip(answer.split(8), skinned.split(8), strict=True)
     ]
     return [*data.measured(name, torch.cat(predicted).numpy()), seconds]

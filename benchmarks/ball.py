@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from data.formats.obj import position_template, write_obj, write_positions
+from data.formats.obj_writing import position_template, write_obj, write_positions
 
 
 def sphere(num_vertices):

@@ -27,7 +27,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.ball import write_sequence
 from benchmarks.runs import draw_time_to_accuracy, fastest, run_measured, time_to_accuracy
-from data.formats.obj import KnownText, position_template, read_obj, write_positions
+from data.formats.obj import KnownText, read_obj
+from data.formats.obj_writing import position_template, write_positions
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from models.mesh_autoencoder import MeshAutoencoder

@@ -73,7 +73,7 @@ def write_ball(folder, num_vertices, num_frames):
 
 def play(viewer, coloring, seconds):
     """Return milliseconds of drawing a frame, megabytes of one, and how many a page gets a second."""
-    viewer.coloring.value = coloring
+    viewer.panel.coloring.value = coloring
     num_drawn = min(viewer.clip.length, 100)
     start = time.perf_counter()
     for frame in range(num_drawn):

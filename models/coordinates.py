@@ -3,6 +3,8 @@
 Two classes with one interface. The auto-encoder holds one of them; nothing outside has to ask which.
 """
 
+from collections.abc import Collection
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -35,6 +37,25 @@ def gathered(values: Float[Tensor, "B P *S"], indices: Int[Tensor, "V K"]) -> Fl
     return values.index_select(1, indices.flatten()).unflatten(1, indices.shape)
 
 
+class FeatureGroups(dict[str, int]):
+    """The features of a vertex in named groups, one after the other: how many vectors, of three components, are in each."""
+
+    @property
+    def num_features(self) -> int:
+        """The number of components in all groups."""
+        return 3 * sum(self.values())
+
+    def columns_of(self, names: Collection[str]) -> list[int]:
+        """Return which components belong to some of the groups."""
+        columns: list[int] = []
+        start = 0
+        for name, vectors in self.items():
+            if name in names:
+                columns += range(start, start + 3 * vectors)
+            start += 3 * vectors
+        return columns
+
+
 class LocalCoordinates:
     """Each vertex sees and answers in its own frame on the current skinned mesh; the answer is a correction of that mesh.
 
@@ -42,8 +63,7 @@ class LocalCoordinates:
     turned, both compared with the rest mesh, what oscillators remember of earlier frames and, with joints, where the nearest
     joints are and how they move. Moving or turning the whole body changes nothing but gravity.
 
-    `groups` names these features, with the number of vectors in each group. `linear` is solved in closed form
-    (`utils.fitting.linear_fit`); the network only adds to it.
+    `groups` name these features. `linear` is solved in closed form (`utils.fitting.linear_fit`); the network only adds to it.
     """
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
@@ -59,13 +79,13 @@ class LocalCoordinates:
             groups |= dict.fromkeys(OSCILLATORS, 2)
         if settings.num_joints:
             groups["joints"] = surface.nearest_joints.shape[1] * num_frames  # where they are, and how they move
-        self.groups = {name: vectors for name, vectors in groups.items() if name not in settings.left_out}
+        self.groups = FeatureGroups({name: groups[name] for name in groups if name not in settings.left_out})
         self.linear = LinearCorrection(len(surface.vertices), self.num_features)
 
     @property
     def num_features(self) -> int:
         """The number of features of a vertex."""
-        return 3 * sum(self.groups.values())
+        return self.groups.num_features
 
     @property
     def periods(self) -> tuple[float, ...]:
@@ -85,7 +105,7 @@ class LocalCoordinates:
         frames: Float[Tensor, "B V 3 3"],
         up: Float[Tensor, "3"],
     ) -> Float[Tensor, "B V C"]:
-        """Return what each vertex sees (B, V, C), file units; arguments as of `MeshAutoencoder.features`, `up` a unit vector."""
+        """Return what each vertex sees (B, V, C), file units, as `MeshAutoencoder.features` says; `up` has length one."""
         current, surface = window[:, -1], self.surface
 
         def local(vectors: Float[Tensor, "B V K 3"]) -> Float[Tensor, "B V K 3"]:
@@ -158,7 +178,7 @@ class WorldCoordinates:
     linear: None = None
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
-        self.groups: dict[str, int] = {}
+        self.groups = FeatureGroups()
         self.num_features = 3 * settings.num_condition_frames * (1 + settings.num_joints)
         self.sees_joints = settings.num_joints > 0
 

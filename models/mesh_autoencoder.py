@@ -7,15 +7,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.coordinates import COORDINATES, Coordinates
+from models.coordinates import COORDINATES, Coordinates, FeatureGroups
 from models.linear_correction import LinearCorrection
 from models.model_settings import UP_AXES, ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
-from models.surface_frames import surface_frames
 
 VERTICES_AT_ONCE = 4096  # on the CPU, where what the network needs for them stays in the cache
+
+
+def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"]) -> Float[Tensor, "B V 3"]:
+    """Return vectors (B, V, 3) in their directions, shortened to at most the length allowed at their vertex (V,)."""
+    length = torch.linalg.vector_norm(vectors, dim=2)
+    return vectors * (longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
 
 
 class MeshAutoencoder(nn.Module):
@@ -63,16 +68,6 @@ class MeshAutoencoder(nn.Module):
         self.encoder = MultiPoseEncoder(condition_size, settings.num_embeddings, settings.latent_size).to(self.up)
         self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts).to(self.up)
 
-    def columns_of(self, groups: Collection[str]) -> list[int]:
-        """Return which features belong to some of the coordinates' groups."""
-        columns: list[int] = []
-        start = 0
-        for name, vectors in self.coordinates.groups.items():
-            if name in groups:
-                columns += range(start, start + 3 * vectors)
-            start += 3 * vectors
-        return columns
-
     def leave_out(self, groups: Collection[str]) -> None:
         """Do without some of `models.coordinates.OPTIONAL_GROUPS` from now on.
 
@@ -80,17 +75,14 @@ class MeshAutoencoder(nn.Module):
         with a linear part.
         """
         assert self.linear is not None
-        left = {name: vectors for name, vectors in self.coordinates.groups.items() if name not in groups}
-        columns = self.columns_of(left)
+        before = self.coordinates.groups
+        left = FeatureGroups({name: before[name] for name in before if name not in groups})
+        columns = before.columns_of(left)
         self.feature_mean, self.feature_scale = self.feature_mean[columns], self.feature_scale[columns]
         self.linear.coefficients = self.linear.coefficients[:, columns]
         self.settings = replace(self.settings, left_out=(*self.settings.left_out, *groups))
         self.coordinates.groups = left
         self.make_network()
-
-    def frames(self, skinned: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
-        """Return the surface frames (B, V, 3, 3) of skinned meshes."""
-        return surface_frames(skinned / self.surface.unit, self.surface.faces, self.surface.tangent_ends)
 
     def features(
         self,
@@ -104,7 +96,7 @@ class MeshAutoencoder(nn.Module):
         `history` holds the surface's anchors over `models.oscillators.HISTORY` frames; without it their motion is known for the
         window only. `frames` are the surface frames of the current skinned meshes, where they are at hand.
         """
-        frames = self.frames(window[:, -1]) if frames is None else frames
+        frames = self.surface.frames_of(window[:, -1]) if frames is None else frames
         return self.coordinates.features(window, joints, history, frames, self.up)
 
     def targets(
@@ -114,7 +106,7 @@ class MeshAutoencoder(nn.Module):
         frames: Float[Tensor, "B V 3 3"] | None = None,
     ) -> Float[Tensor, "B V 3"]:
         """Return what the model should answer (B, V, 3) to reach the scans, file units; `frames` as in `features`."""
-        frames = self.frames(skinned) if frames is None else frames
+        frames = self.surface.frames_of(skinned) if frames is None else frames
         return self.coordinates.targets(skinned, scan, frames)
 
     def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
@@ -138,7 +130,7 @@ class MeshAutoencoder(nn.Module):
     ) -> Float[Tensor, "B V 3"]:
         """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units."""
         batch, _, num_vertices, _ = window.shape
-        frames = self.frames(window[:, -1])
+        frames = self.surface.frames_of(window[:, -1])
         features = self.features(window, joints, history, frames)
         vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
         samples = features.flatten(0, 1), vertex
@@ -148,8 +140,6 @@ class MeshAutoencoder(nn.Module):
         else:
             network = self.forward(*samples).view(batch, num_vertices, 3)
         answer = self.coordinates.answer(features, self.network_strength * network, frames)
-        if self.longest is not None:
-            # motion wilder than that of training must not tear the mesh: no correction is longer than any seen at its vertex
-            length = torch.linalg.vector_norm(answer, dim=2)
-            answer = answer * (self.longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
+        if self.longest is not None:  # motion wilder than that of training must not tear the mesh
+            answer = no_longer_than(answer, self.longest)
         return self.coordinates.to_points(answer, window[:, -1], frames)

@@ -246,6 +246,10 @@ class RestSurface(nn.Module):
         neighbours = edge_neighbours(self.vertices.cpu().numpy(), self.faces.cpu().numpy())
         self.register_buffer("neighbours", torch.from_numpy(neighbours).to(self.faces.device), persistent=False)
 
+    def frames_of(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
+        """Return the surface frames (B, V, 3, 3) of meshes of this topology, in any pose."""
+        return surface_frames(vertices / self.unit, self.faces, self.tangent_ends)
+
     @classmethod
     def from_mesh(
         cls,

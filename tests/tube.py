@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.formats import arrays, draco, obj, ply, usd
+from data.formats import arrays, draco, obj, obj_writing, ply, usd
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import KnownTopology, Polygons
 from data.formats.usd import Scene
@@ -66,7 +66,7 @@ def sequence_ending(path: Path) -> str | None:
 def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable[[Path, Float[ndarray, "V 3"]], None]:
     """Return a function that writes the vertices (V, 3) of one frame to a path, as a file of the kind of one of `MESHES`."""
     if ending == ".obj":
-        return partial(obj.write_positions, template=obj.topology_template(polygons, num_vertices))
+        return partial(obj_writing.write_positions, template=obj_writing.topology_template(polygons, num_vertices))
     if ending == ".drc":
         return partial(draco.write_draco, triangles=polygons.triangles())
     alike = len(set(polygons.sizes.tolist())) <= 1

@@ -112,7 +112,10 @@ def moments_of(model, targets_of, num_frames=400, num_vertices=1):
 def test_joints_are_looked_at_where_they_bring_something_only():
     surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
     model = MeshAutoencoder(ModelSettings(num_condition_frames=3, num_joints=5), surface)
-    own, joint = model.columns_of(["motion"])[:3], model.columns_of(["joints"])[:3]
+    own, joint = (
+        model.coordinates.groups.columns_of(["motion"])[:3],
+        model.coordinates.groups.columns_of(["joints"])[:3],
+    )
     one = torch.ones(1).double()
     without = choose_groups(model, moments_of(model, lambda seen: seen[..., own]), one)
     assert without.groups == ("motion", "gravity", "anchors", "anchors' rotations")
@@ -123,14 +126,14 @@ def test_joints_are_looked_at_where_they_bring_something_only():
 
 def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_model):
     model = make_model(num_condition_frames=3)
-    second = model.columns_of([list(OSCILLATORS)[1]])[:3]
+    second = model.coordinates.groups.columns_of([list(OSCILLATORS)[1]])[:3]
     choice = choose_groups(model, moments_of(model, lambda seen: seen[..., second]), torch.ones(1).double())
     assert choice.groups[-1] == list(OSCILLATORS)[1]
 
 
 def test_what_follows_along_a_motion_is_found_in_few_frames(make_model):
     model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
-    velocity = model.columns_of(["motion"])[:3]
+    velocity = model.coordinates.groups.columns_of(["motion"])[:3]
     folds = moments_of(model, lambda seen: 2 * seen[..., velocity], num_frames=30, num_vertices=100)
     along = choose_groups(model, folds, weights)
     assert along.isotropic
@@ -139,7 +142,7 @@ def test_what_follows_along_a_motion_is_found_in_few_frames(make_model):
 
 def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
     model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
-    velocity = model.columns_of(["motion"])[:3]
+    velocity = model.coordinates.groups.columns_of(["motion"])[:3]
     across = torch.tensor([2.0, -1.0, -1.0]).double()
     folds = moments_of(model, lambda seen: across * seen[..., velocity], num_frames=30, num_vertices=100)
     assert not choose_groups(model, folds, weights).isotropic
@@ -159,7 +162,10 @@ def test_what_few_soft_vertices_would_have_is_left_out_for_the_stiff_ones():
     """Joints help one vertex that moves thirty times as far as the others, where they are chance."""
     surface = RestSurface.from_mesh(tube_frames(1)[0], tube_triangles(), tube_joints(1)[0])
     model = MeshAutoencoder(ModelSettings(num_condition_frames=1, num_joints=5), surface)
-    own, joint = model.columns_of(["anchors"])[:3], model.columns_of(["joints"])[:3]
+    own, joint = (
+        model.coordinates.groups.columns_of(["anchors"])[:3],
+        model.coordinates.groups.columns_of(["joints"])[:3],
+    )
     soft = moments_of(model, lambda seen: 30 * seen[..., own] + 6 * seen[..., joint])
     stiff = moments_of(model, lambda seen: seen[..., own])
     folds = torch.cat([soft, *[stiff] * 200], dim=1)

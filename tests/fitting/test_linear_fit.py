@@ -21,7 +21,7 @@ def features_and_targets(model, windows):
 def set_corrections(sequence, model, corrections):
     """Make a sequence's scans such that these are their corrections (T, V, 3), in the vertices' own frames."""
     skinned = torch.from_numpy(sequence.skinned)
-    sequence.scan = model.coordinates.to_points(corrections, skinned, model.frames(skinned)).numpy()
+    sequence.scan = model.coordinates.to_points(corrections, skinned, model.surface.frames_of(skinned)).numpy()
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
@@ -30,7 +30,7 @@ def test_a_linear_correction_is_found_again(make_model, make_tube_sequence, monk
     sequence = make_tube_sequence(80)
     monkeypatch.setattr(linear_fit, "FRAMES_FOR_SCALES", 80)
     windows = all_windows([sequence], 3)
-    wanted = model.columns_of(("motion", "gravity"))
+    wanted = model.coordinates.groups.columns_of(("motion", "gravity"))
     truth.linear.mean.fill_(0.01)
     truth.linear.coefficients[:, wanted] = torch.randn(72, len(wanted), 3)
     features, _ = features_and_targets(model, windows)
@@ -71,7 +71,7 @@ def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence
     random = np.random.default_rng(0)
     sequence.skinned += np.cumsum(random.normal(0, 0.02, (120, 1, 3)), axis=0).astype(np.float32)
     windows = all_windows([sequence], 3)
-    slow = truth.columns_of(("oscillators of 27 frames",))
+    slow = truth.coordinates.groups.columns_of(("oscillators of 27 frames",))
     truth.linear.coefficients[:, slow] = 0.1
     features, _ = features_and_targets(model, windows)
     set_corrections(sequence, truth, truth.linear(features))
@@ -106,7 +106,7 @@ def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_seque
     model, truth = make_model(random_output=True, num_condition_frames=3), make_model(num_condition_frames=3)
     sequence = make_tube_sequence(60)
     windows = all_windows([sequence], 3)
-    truth.linear.coefficients[:, model.columns_of(("motion", "gravity"))] = 0.2
+    truth.linear.coefficients[:, model.coordinates.groups.columns_of(("motion", "gravity"))] = 0.2
     features, _ = features_and_targets(model, windows)
     corrections = truth.linear(features)
     corrections += 0.1 * corrections.std() * torch.randn_like(corrections)
@@ -115,7 +115,7 @@ def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_seque
     assert choice.groups == ("motion", "gravity", "anchors", "anchors' rotations")
     assert tuple(model.coordinates.groups) == choice.groups
     narrow, _ = features_and_targets(model, windows)
-    torch.testing.assert_close(narrow, features[..., truth.columns_of(choice.groups)])
+    torch.testing.assert_close(narrow, features[..., truth.coordinates.groups.columns_of(choice.groups)])
     assert model.encoder.first.in_features == narrow.shape[2] + model.surface.eigenfunctions.shape[1]
     _, error = mean_errors(model, windows, CPU)
     assert error < 0.2 * float(torch.linalg.vector_norm(corrections, dim=2).mean())

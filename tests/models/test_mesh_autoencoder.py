@@ -60,16 +60,18 @@ def test_features_of_a_vertex_against_a_naive_one(make_model):
     window = tube_windows(1, 4)[0].double().numpy()
     vertex = 29
     surface = model.surface
-    frame = model.frames(torch.from_numpy(window[-1:]))[0, vertex].numpy()
+    frame = model.surface.frames_of(torch.from_numpy(window[-1:]))[0, vertex].numpy()
     x = window[:, vertex]
     expected = [frame @ (x[3] - x[2]), frame @ (x[2] - 2 * x[1] + x[0]), frame @ (x[3] - 2 * x[2] + x[1])]
     expected.append(frame @ [0, -1, 0])
     rest = surface.vertices.double()
-    rest_frame = model.frames(rest.unsqueeze(0))[0, vertex].numpy()
+    rest_frame = model.surface.frames_of(rest.unsqueeze(0))[0, vertex].numpy()
     for anchor in surface.nearest_anchors[vertex].tolist():
         at_rest = rest_frame @ (rest[anchor] - rest[vertex]).numpy()
         expected.append(frame @ (window[-1, anchor] - window[-1, vertex]) - at_rest)
-    now, rest_frames = (model.frames(each)[0].numpy() for each in (torch.from_numpy(window[-1:]), rest.unsqueeze(0)))
+    now, rest_frames = (
+        model.surface.frames_of(each)[0].numpy() for each in (torch.from_numpy(window[-1:]), rest.unsqueeze(0))
+    )
     for anchor in surface.nearest_anchors[vertex, :4].tolist():
         turn = (rest_frames[anchor] @ rest_frames[vertex].T).T @ (now[anchor] @ frame.T)
         axis_and_angle = Rotation.from_matrix(turn.T).as_rotvec()
@@ -102,8 +104,8 @@ def test_joints_are_seen_in_the_frame_of_the_vertex(jointed):
     bones = torch.from_numpy(tube_joints(1)[0] - tube_frames(1)[0].mean(axis=0)).float()
     distance = torch.linalg.vector_norm(bones - rest[vertex], dim=1)
     assert nearest.tolist() == distance.argsort()[:4].tolist()
-    frame = model.frames(window[:, -1])[1, vertex]
-    rest_frame = model.frames(rest.unsqueeze(0))[0, vertex]
+    frame = model.surface.frames_of(window[:, -1])[1, vertex]
+    rest_frame = model.surface.frames_of(rest.unsqueeze(0))[0, vertex]
     expected = [
         frame @ (joints[1, -1, j] - window[1, -1, vertex]) - rest_frame @ (bones[j] - rest[vertex]) for j in nearest
     ]
@@ -118,12 +120,17 @@ def test_joints_are_seen_in_the_frame_of_the_vertex(jointed):
 def test_the_rotations_of_nearby_anchors_are_seen(jointed):
     model, window, joints = jointed
     vertex, surface = 31, model.surface
-    own_rest, own = model.frames(surface.vertices.unsqueeze(0))[0, vertex], model.frames(window[:, -1])[1, vertex]
-    found = model.features(window, joints)[1, vertex, model.columns_of(["anchors' rotations"])].view(-1, 3)
+    own_rest, own = (
+        model.surface.frames_of(surface.vertices.unsqueeze(0))[0, vertex],
+        model.surface.frames_of(window[:, -1])[1, vertex],
+    )
+    found = model.features(window, joints)[1, vertex, model.coordinates.groups.columns_of(["anchors' rotations"])].view(
+        -1, 3
+    )
     assert len(found) == 4
     for place, anchor in enumerate(surface.nearest_anchors[vertex, :4]):
-        before = own_rest @ model.frames(surface.vertices.unsqueeze(0))[0, anchor].T
-        now = own @ model.frames(window[:, -1])[1, anchor].T
+        before = own_rest @ model.surface.frames_of(surface.vertices.unsqueeze(0))[0, anchor].T
+        now = own @ model.surface.frames_of(window[:, -1])[1, anchor].T
         turned = Rotation.from_matrix((now @ before.T).double().numpy()).as_rotvec()
         angle = np.linalg.norm(turned)
         expected = torch.from_numpy(turned * (2 * np.sin(angle / 2) / max(angle, 1e-9))).float()
@@ -179,7 +186,7 @@ def test_what_is_added_to_the_mean_is_smoothed_in_space(make_model):
         torch.nn.init.normal_(getattr(model.linear, name), std=0.1)
     torch.nn.init.normal_(model.linear.coefficients, std=0.1)
     skinned = window[:, -1]
-    mean = model.coordinates.to_points(model.linear.mean.expand(4, -1, -1), skinned, model.frames(skinned))
+    mean = model.coordinates.to_points(model.linear.mean.expand(4, -1, -1), skinned, model.surface.frames_of(skinned))
     change = model.predict(window) - mean
     model.linear.smoothing_steps = 2
     for _ in range(2):
@@ -196,7 +203,7 @@ def test_a_longer_history_is_seen_by_the_oscillators_alone(make_model):
     frames = torch.from_numpy(tube_frames(20)).float()
     window, history = frames[None, -3:], frames[None, :, model.surface.anchors]
     short, long = model.features(window), model.features(window, history=history)
-    columns = slice(model.columns_of(model.coordinates.groups.keys() & OSCILLATORS)[0], None)
+    columns = slice(model.coordinates.groups.columns_of(model.coordinates.groups.keys() & OSCILLATORS)[0], None)
     assert (short - long)[..., columns].abs().max() > 1e-3
     torch.testing.assert_close(short[..., : columns.start], long[..., : columns.start])
 
@@ -206,7 +213,7 @@ def test_what_is_left_out_is_not_looked_at(jointed):
     features = model.features(window, joints)
     torch.nn.init.normal_(model.linear.coefficients)
     for names in (["oscillators of 18 frames", "oscillators of 27 frames"], ["joints"]):
-        left = model.columns_of([name for name in model.coordinates.groups if name not in names])
+        left = model.coordinates.groups.columns_of([name for name in model.coordinates.groups if name not in names])
         features, expected = features[..., left], model.linear.coefficients[:, left]
         model.leave_out(names)
         torch.testing.assert_close(model.features(window, joints), features)

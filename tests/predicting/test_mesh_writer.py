@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from tube import tube_quads, write_tube
 
-from data.formats.obj import read_obj, write_obj
+from data.formats.obj import read_obj
+from data.formats.obj_writing import write_obj
 from data.formats.usd import Scene
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames

@@ -7,7 +7,7 @@ from tube import tube_frames, write_tube
 
 import convert_meshes
 from data.formats.mesh_formats import POINTS
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences import parallel
 from data.sequences.mesh_frames import load_frames

@@ -17,11 +17,14 @@ import torch
 from terminal import ROOT, in_one_line, leftovers, run_script, script_with, start_script, wait_for
 from tube import tube_frames, write_tube
 
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 from utils.runs.checkpoint import build_model, farthest_checkpoint, find_checkpoint, load_checkpoint
 from utils.runs.run_folders import runs_by_age
 
-pytestmark = [pytest.mark.starts_scripts, pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")]
+pytestmark = [
+    pytest.mark.starts_scripts,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX"),
+]
 
 DATA = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj"]
 SHORT = "sampling.STEPS_PER_EPOCH = 8"

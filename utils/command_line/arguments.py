@@ -5,7 +5,6 @@ a loaded checkpoint decides, and a flag that contradicts it is an error.
 """
 
 import argparse
-import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,50 +14,17 @@ from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from models.coordinates import COORDINATES
 from models.model_settings import ModelSettings
+from utils.command_line.flag_values import folder_name, not_negative, positive, positive_number
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
 from utils.predicting.metrics import UNITS_IN_MM
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
 from utils.runs.processes import join_processes, local_rank, num_processes
-from utils.runs.run_folders import FOLDER_NAME, checkpoint_folder
+from utils.runs.run_folders import checkpoint_folder
 from utils.showing.film import check_encoder
 from utils.showing.report import check_report
 
 FILMS = ("mp4", "gif")
-
-
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    return at_least(text, 1)
-
-
-def not_negative(text: str) -> int:
-    """Parse a whole number of at least 0."""
-    return at_least(text, 0)
-
-
-def at_least(text: str, lowest: int) -> int:
-    if not re.fullmatch(r"[+-]?\d+", text.strip()) or int(text) < lowest:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least {lowest}")
-    return int(text)
-
-
-def positive_number(text: str) -> float:
-    """Parse a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
-    return number
-
-
-def folder_name(text: str) -> str:
-    """Parse a name that is safe as one folder's name."""
-    if not FOLDER_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected letters, digits, '.', '_' and '-'")
-    return text
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:

@@ -125,7 +125,7 @@ def rated(choice: Choice, sums: Float[Tensor, "4"]) -> Choice:
 def columns_and_vectors(model: MeshAutoencoder, choice: Choice) -> tuple[list[int], list[int]]:
     """Return which features a choice looks at, and the first components of the vectors that it is drawn to follow along."""
     driving = [name for name in choice.groups if name in DRIVING_GROUPS and choice.isotropic]
-    return model.columns_of(choice.groups), model.columns_of(driving)[::3]
+    return model.coordinates.groups.columns_of(choice.groups), model.coordinates.groups.columns_of(driving)[::3]
 
 
 def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:

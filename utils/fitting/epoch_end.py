@@ -51,7 +51,7 @@ def draw_epoch(
     device: torch.device,
     step: int,
 ) -> None:
-    """Draw the first held-out frame for TensorBoard, at optimisation step `step`, and the loss curve; the first process alone."""
+    """Draw the loss curve and, for TensorBoard at some step, the first held-out frame; in the first process alone."""
     if rank() > 0:
         return
     if len(held_out):

@@ -39,7 +39,7 @@ def read_features(
         some = frames[start : start + FRAMES_AT_ONCE]
         meshes = read_meshes(model, windows, some, device)
         skinned = meshes.inputs[0][:, -1]
-        surface_frames = model.frames(skinned)
+        surface_frames = model.surface.frames_of(skinned)
         features = model.features(*meshes.inputs, surface_frames)
         yield some, features, model.targets(skinned, meshes.scan, surface_frames), surface_frames
 

@@ -42,6 +42,11 @@ class Progress:
     )  # points: epochs, mean loss (mm) since the last one
     history: list[dict[str, float]] = field(default_factory=list)  # metrics of every epoch
 
+    def check_step(self, total_steps: int) -> None:
+        """Raise `InputError` where more steps were taken than an epoch of `total_steps` has."""
+        if self.step >= total_steps:
+            raise InputError(f"the checkpoint: found {self.step} steps of an epoch, expected fewer than {total_steps}")
+
     def add_step(self, losses: dict[str, Tensor]) -> None:
         """Count a step, and add up its losses."""
         self.step, self.recent_steps = self.step + 1, self.recent_steps + 1

@@ -9,10 +9,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from data.input_error import InputError
 from data.sequences.mesh_sequence import describe_sequences
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
+from utils.fitting.divergence import Divergence
 from utils.fitting.epoch_end import describe_epoch, draw_epoch, measure_epoch
 from utils.fitting.linear_fit import fit_linear_part
 from utils.fitting.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
@@ -20,7 +20,6 @@ from utils.fitting.progress import Progress, TrainingOptions, save_progress, sto
 from utils.fitting.sampling import Sampling, blocks_of_epoch, samples_of_steps
 from utils.predicting.metrics import UNITS_IN_MM
 from utils.predicting.model_inputs import Samples
-from utils.runs.checkpoint import farthest_checkpoint
 from utils.runs.processes import check_alike, combine, in_parallel, noticed_if_another_ends, rank
 from utils.runs.run_folders import TrainingRun
 from utils.runs.run_record import other_data
@@ -70,7 +69,7 @@ class Trainer:
         self.units_in_mm = UNITS_IN_MM[options.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
         self.progress = Progress()
-        self.went_wrong = torch.zeros((), dtype=torch.bool, device=device)  # a loss or a gradient
+        self.divergence = Divergence(device)
         self.other_data: list[str] = []
         if stored is not None:
             restore_optimizer(self.optimizer, stored["optimizer"])
@@ -80,42 +79,31 @@ class Trainer:
     def fit(self) -> None:
         """Train, measure, save and draw every epoch that is left.
 
-        Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is no longer
-        a finite number.
+        Raises `Interrupted`, with everything saved, after Ctrl-C or SIGTERM, and `InputError` where the loss is not finite.
         """
-        self.describe_data()
-        if self.progress.epoch == self.progress.step == 0:
-            choice = fit_linear_part(self.model, self.training, self.device)
-            if choice is not None:
+        progress, model = self.progress, self.model
+        counts = (progress.epoch, progress.step, len(self.training), len(self.held_out), len(model.surface.vertices))
+        check_alike("epochs, steps, training frames, held-out frames and vertices", counts)
+        for line in [*describe_sequences(self.training.sequences), *self.other_data]:
+            self.run.report(line)
+        if progress.epoch == progress.step == 0:
+            if choice := fit_linear_part(model, self.training, self.device):
                 self.run.report(str(choice))
-            self.optimizer = make_optimizer(self.model, self.options.learning_rate)  # the fit made the network anew
+            self.optimizer = make_optimizer(model, self.options.learning_rate)  # the fit made the network anew
         self.losses = in_parallel(self.losses)
         with stop_signals() as stop:
-            while self.progress.epoch < self.options.num_epochs:
+            while progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
                 total_steps = self.train_epoch(stop)
                 self.finish_epoch(time.monotonic() - started, total_steps)
         self.run.report(f"loss curve in {self.run.loss_curve}, logs in {self.run.logs}")
-
-    def describe_data(self) -> None:
-        """Say what is trained on; raise `InputError` where the processes do not all find the same."""
-        progress, vertices = self.progress, self.model.surface.vertices
-        counts = (progress.epoch, progress.step, len(self.training), len(self.held_out), len(vertices))
-        check_alike("epochs, steps, training frames, held-out frames and vertices", counts)
-        for line in describe_sequences(self.training.sequences):
-            self.run.report(line)
-        for name in self.other_data:
-            self.run.report(f"{name}: not what this run was begun with; it goes on with other data")
 
     def train_epoch(self, stop: list[int]) -> int:
         """Train the rest of the present epoch, or until a signal arrives in `stop`; return the steps of a whole epoch."""
         model, progress, options = self.model, self.progress, self.options
         blocks = blocks_of_epoch(self.sampling, model, self.training, options, progress.epoch)
         total_steps = sum(block.num_steps for block in blocks)
-        if progress.step >= total_steps:
-            raise InputError(
-                f"the checkpoint: found {progress.step} steps of an epoch, expected fewer than {total_steps}"
-            )
+        progress.check_step(total_steps)
         samples_of = samples_of_steps(self.sampling, model, self.training, blocks, progress.step, self.device)
         title = f"epoch {progress.epoch + 1}/{options.num_epochs}"
         with tqdm(total=total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
@@ -142,16 +130,15 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
         progress.add_step(losses)
-        self.went_wrong |= ~torch.isfinite(total.detach() + norm)
+        self.divergence.look_at(total.detach() + norm)
 
     def add_point(self, total_steps: int) -> float:
         """Add a point to the training curves; return the reconstruction loss there, mm."""
-        self.stop_if_diverged()
-        added = self.progress.add_point(total_steps, float(self.model.target_scale), self.units_in_mm)
+        progress = self.progress
+        self.divergence.stop_if_found(self.run, progress, self.options.learning_rate)
+        added = progress.add_point(total_steps, float(self.model.target_scale), self.units_in_mm)
         for name, loss in added.items():
-            self.run.add_point(
-                f"losses/training_{name}_mm", loss, self.progress.epoch * total_steps + self.progress.step
-            )
+            self.run.add_point(f"losses/training_{name}_mm", loss, progress.epoch * total_steps + progress.step)
         return added["reconstruction"]
 
     def finish_epoch(self, seconds: float, total_steps: int) -> None:
@@ -164,37 +151,14 @@ class Trainer:
         if progress.epoch % options.epoch_save_interval == 0 or progress.epoch == options.num_epochs:
             line += f", saved {save_progress(self.run, model, self.optimizer, options, progress)}"
         self.run.report(line)
-        step = progress.epoch * total_steps
-        self.run.add_metrics(progress.history, step)
-        draw_epoch(self.run, model, self.held_out, progress, *measured, step)
+        self.run.add_metrics(progress.history, progress.epoch * total_steps)
+        draw_epoch(self.run, model, self.held_out, progress, *measured, progress.epoch * total_steps)
 
     def stop(self, signal_number: int) -> NoReturn:
         """Save, and raise `Interrupted` with how to go on."""
-        self.stop_if_diverged()
+        self.divergence.stop_if_found(self.run, self.progress, self.options.learning_rate)
         path = save_progress(self.run, self.model, self.optimizer, self.options, self.progress)
         combine(torch.zeros(()))  # no process ends before the first one has saved: torchrun would end that, too
         message = "stopped; the same command with --load_saved_model goes on from here"
         self.run.report(f"saved {path}\n{message}")
         raise Interrupted(message, 128 + signal_number)
-
-    def stop_if_diverged(self) -> None:
-        """Raise `InputError` where a loss or gradient has become infinite or no number.
-
-        Not called after every step: a CUDA device would have to be waited for.
-        """
-        if self.went_wrong:
-            message = describe_divergence(self.run, self.progress, self.options.learning_rate)
-            self.run.report(message)
-            raise InputError(message)
-
-
-def describe_divergence(run: TrainingRun, progress: Progress, learning_rate: float) -> str:
-    """Return what went wrong when, which checkpoint is the last good one, and what to try."""
-    if rank() > 0:
-        return f"process {rank()}: loss or gradient became infinite; the first process says more"
-    saved = farthest_checkpoint(run.checkpoint(0).parent)
-    last = f"the last good checkpoint is {saved}" if saved else "no checkpoint was written yet"
-    return (
-        f"loss or gradient became infinite by epoch {progress.epoch + 1}, step {progress.step}; {last}; "
-        f"expected finite numbers: try a --learning_rate below {learning_rate}"
-    )

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from data.formats.mesh_formats import MESHES, frame_writer, write_sequence
-from data.formats.obj import position_template, write_positions
+from data.formats.obj_writing import position_template, write_positions
 from data.formats.usd import Scene, check_usable
 from data.input_error import InputError
 from data.safe_write import naming, remove_leftovers, write_beside

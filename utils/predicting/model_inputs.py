@@ -67,7 +67,7 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     """Return all vertices (B, V) of some frames as samples."""
     skinned = meshes.inputs[0][:, -1]
     vertex = torch.arange(skinned.shape[1], device=skinned.device).expand(len(skinned), -1)
-    frames = model.frames(skinned)
+    frames = model.surface.frames_of(skinned)
     features = model.features(*meshes.inputs, frames)
     linear = model.coordinates.linear_answer(features, frames)
     return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)

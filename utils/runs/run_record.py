@@ -54,7 +54,8 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
 
 
 def other_data(stored: dict[str, Any], present: dict[str, Any]) -> list[str]:
-    """Return the names of the present data that are not, by their fingerprints, among those of a stored record."""
+    """Return a line for each of the present data that is not, by its fingerprints, among those of a stored record."""
     data = stored.get("data")
     known = [each.get("fingerprints") for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
-    return [each["name"] for each in present["data"] if each["fingerprints"] not in known]
+    others = [each["name"] for each in present["data"] if each["fingerprints"] not in known]
+    return [f"{name}: not what this run was begun with; it goes on with other data" for name in others]

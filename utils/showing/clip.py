@@ -22,6 +22,7 @@ from utils.showing.plots import end_of_scale
 Colored = Literal["error", "correction"]
 REFERENCE: dict[Colored, str] = {"error": "target", "correction": "skinned"}  # what the distances are from
 LOWEST_SCALE = 0.001  # mm
+PREDICTED_AT_ONCE = 8  # frames
 
 
 class LivePredictions:
@@ -125,6 +126,24 @@ class Clip:
         for name, values in self.values(self.measured, frame).items():
             self.mean[name][frame], self.worst[name][frame] = values.mean(), values.max()
             self.worst_vertex[name][frame] = values.argmax()
+
+    def measure_all(self) -> Iterator[None]:
+        """Measure all frames; yield after each."""
+        for frame in range(self.length):
+            if isinstance(self.predicted, LivePredictions) and frame % PREDICTED_AT_ONCE == 0:
+                self.predicted.predict(np.arange(frame, min(frame + PREDICTED_AT_ONCE, self.length)))
+            self.measure(frame)
+            yield
+
+    def worst_frame(self, what: str) -> int | None:
+        """Return the frame with the highest mean (`what` is "frame"), or with the highest value of a vertex ("vertex"), of the
+        last mesh that is measured; None where nothing was measured so far."""
+        measured = (self.mean if what == "frame" else self.worst)[list(self.mean)[-1]]
+        return int(np.nanargmax(measured)) if np.isfinite(measured).any() else None
+
+    def worst_vertex_of(self, frame: int) -> int:
+        """Return the vertex with the highest value in a frame of the last mesh that is measured."""
+        return int(self.worst_vertex[list(self.mean)[-1]][frame])
 
     def over_time(self, vertex: int) -> dict[str, Float[ndarray, " T"]]:
         """Return what is measured of one vertex (T,), mm, by mesh; NaN for frames that were not measured yet."""

@@ -78,10 +78,8 @@ class Stage:
         up_axis: str,
         aspect: float,
     ):
-        """Make room for meshes of these names, and set up a camera that sees them, as some frames say where they will be.
-
-        `aspect` is that of the window, width by height.
-        """
+        """Make room for meshes of these names, and set up a camera that sees all of `skinned`; the window is `aspect` times as
+        wide as high."""
         self.faces = faces
         self.right, self.up, towards = camera_axes(up_axis, 0.0)
         low, high = skinned.min(axis=(0, 1)), skinned.max(axis=(0, 1))

@@ -18,7 +18,8 @@ from tube import tube_frames, tube_triangles, write_tube
 
 import fit_mesh
 from data.formats.guarded_reading import AT_LEAST, TIMES_THE_FILE
-from data.formats.obj import read_obj, write_obj
+from data.formats.obj import read_obj
+from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from utils.fitting import sampling

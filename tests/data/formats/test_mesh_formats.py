@@ -9,7 +9,7 @@ from tube import tube_frames, tube_quads, tube_triangles, write_tube
 
 from data.formats.draco import read_draco, write_draco
 from data.formats.mesh_formats import POINTS, write_sequence
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 from data.formats.ply import read_ply
 from data.formats.polygons import Polygons
 from data.formats.usd import Scene

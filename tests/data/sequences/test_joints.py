@@ -4,7 +4,7 @@ from tube import tube_joints, write_tube
 
 from data.formats.draco import write_draco
 from data.formats.mesh_formats import POINTS
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 from data.formats.ply import write_ply
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames

@@ -9,7 +9,8 @@ import pytest
 from filelock import FileLock
 from tube import tube_frames, tube_quads, tube_triangles, write_tube
 
-from data.formats.obj import read_obj, write_obj
+from data.formats.obj import read_obj
+from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences import frame_files, mesh_cache, mesh_frames, parallel
 from data.sequences.mesh_cache import cache_folder

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from terminal import ROOT, in_one_line, leftovers, start_script, wait_for
 
-from data.formats.obj import write_obj
+from data.formats.obj_writing import write_obj
 
 pytestmark = [pytest.mark.starts_scripts, pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")]
 
