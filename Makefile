@@ -2,19 +2,25 @@ PYTHON ?= python3
 BIN = .venv/bin
 FIT = $(BIN)/python fit_mesh.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3 -min_batch 8192 -m_type demo
 INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/demo
+PYTEST = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test clean
+.PHONY: demo test check lint clean
 
 demo: .venv/installed geo_test/complete  ## sample data, training, prediction: see the printed paths
 	@ls saved_model/demo/*/2.pt >/dev/null 2>&1 || (echo "$(FIT)" && $(FIT))
 	$(INFER)
 	@echo "loss curve in $$(ls loss_curves/demo/*.png | tail -n 1)"
 
-test: .venv/installed-dev  ## lint, types, tests
+test: lint  ## lint, types, tests
+	$(PYTEST) -n 3
+
+check: lint  ## lint, types, and the tests that run no script: for work in progress
+	$(PYTEST) -n 2 -m "not starts_scripts"
+
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy models data utils
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 clean:  ## remove what `make` made, but no model, mesh or log
 	rm -rf .venv geo geo_test

@@ -9,7 +9,6 @@ the sample data (make_sample_data.py).
 
 import argparse
 import csv
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
+from benchmarks.runs import run_measured
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder
@@ -149,10 +149,7 @@ def run_script(data, name, seed):
         flags += ["-src_joint", *args.joint]
     flags = [str(flag.resolve() if isinstance(flag, Path) else flag) for flag in flags]
     with tempfile.TemporaryDirectory() as folder:
-        started = time.monotonic()
-        script = [sys.executable, str(ROOT / command[0]), *command[1:], *flags]
-        subprocess.run(script, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        seconds = time.monotonic() - started
+        seconds, _ = run_measured(Path(folder), *command, *flags)
         path = find_checkpoint(Path(folder) / "saved_model" / "row")
         model = build_model(load_checkpoint(path), path)
     sequences = data.test.sequences

@@ -33,18 +33,23 @@ def anonymous_memory(process_id):
     return max((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), default=0)
 
 
+def start(script, arguments, folder, output):
+    """Start a script of the project in `folder`, all that it prints going to a file; return the process."""
+    command = list(map(str, [sys.executable, ROOT / script, *arguments]))
+    with open(output, "w") as file:
+        return subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
+
+
 def run_measured(folder, script, *arguments):
     """Run a script of the project in `folder`; return the seconds that it took and the most memory at once, in bytes."""
-    command = [sys.executable, ROOT / script, *arguments]
-    start, most = time.monotonic(), 0
-    with open(folder / "output.txt", "w") as output:
-        run = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=output, stderr=output)
-        while run.poll() is None:
-            most = max(most, anonymous_memory(run.pid))
-            time.sleep(0.05)
+    started, most, output = time.monotonic(), 0, folder / "output.txt"
+    run = start(script, arguments, folder, output)
+    while run.poll() is None:
+        most = max(most, anonymous_memory(run.pid))
+        time.sleep(0.05)
     if run.returncode:
-        raise RuntimeError(f"{script} failed:\n{(folder / 'output.txt').read_text()}")
-    return time.monotonic() - start, most
+        raise RuntimeError(f"{script} failed:\n{output.read_text()}")
+    return time.monotonic() - started, most
 
 
 def error_over_time(folder, model_type, started):

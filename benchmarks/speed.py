@@ -127,8 +127,11 @@ def training_step(module, losses, optimizer):
     optimizer.step()
 
 
-def measure_training(model, windows, args):
-    """Time steps alone, then steps with all that comes before them; return vertices per second of the latter."""
+def measure_training(model, windows, args, peak):
+    """Time steps alone, then steps with all that comes before them; return vertices per second of the latter.
+
+    `peak` is what a large matrix product reaches (`matrix_rate`).
+    """
     size, optimizer = args.mini_batch_size, make_optimizer(model, 1e-3)
     frames = np.arange(min(24, len(windows)))
     num_steps = max(1, len(frames) * len(model.surface.vertices) // size)
@@ -143,7 +146,6 @@ def measure_training(model, windows, args):
         step(steps[0])
     operations = counter.get_total_flops() / len(steps[0].vertex)
     alone = len(steps[0].vertex) / fastest(lambda: step(steps[0]), 4 * args.repeats)
-    peak = matrix_rate(args.repeats)
     show(
         "train: a plain loop over samples in memory",
         f"{alone:,.0f} vertices/s",
@@ -160,9 +162,7 @@ def measure_training(model, windows, args):
         f"{pace:,.0f} vertices/s",
         f"{operations * pace / peak:.0%} of peak",
     )
-    show(
-        "  a product of two 4096 x 4096 matrices", f"{peak / 1e9:.0f} GFLOP/s", f"{operations:,.0f} operations a vertex"
-    )
+    show("  operations", f"{operations:,.0f} a vertex")
     return pace
 
 
@@ -189,12 +189,14 @@ def measure_prediction(model, windows):
 def measure_growth(small, large, args):
     """Time training and prediction, by the number of vertices and of frames in the window; return the last one's pace, which
     others are held against."""
+    peak = matrix_rate(args.repeats)
+    show("a product of two 4096 x 4096 matrices", f"{peak / 1e9:.0f} GFLOP/s")
     for num_condition_frames, (sequences, faces) in ((3, small), (1, large), (5, large), (3, large)):
         print(f"window of {num_condition_frames}, {sequences[0].skinned.shape[1]} vertices")
         settings = ModelSettings(num_condition_frames=num_condition_frames)
         model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
         windows = all_windows(sequences, num_condition_frames)
-        pace = measure_training(model, windows, args)
+        pace = measure_training(model, windows, args, peak)
         measure_prediction(model, windows)
     return pace
 

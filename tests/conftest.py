@@ -13,8 +13,18 @@ from data.formats.polygons import Polygons
 from data.sequences.mesh_sequence import MeshSequence
 
 
+def starts_scripts(item):
+    return item.get_closest_marker("starts_scripts") is not None
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(
+        key=starts_scripts, reverse=True
+    )  # those that take long come first, so that no process ends long after others
+
+
 def pytest_runtest_setup(item):
-    session.may_start_scripts = item.get_closest_marker("starts_scripts") is not None
+    session.may_start_scripts = starts_scripts(item)
 
 
 @pytest.fixture(autouse=True, scope="session")

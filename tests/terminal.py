@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from types import SimpleNamespace
 
 ROOT = Path(__file__).parent.parent
@@ -37,22 +39,34 @@ def begin(script, arguments, folder, environment, output, errors):
     os.environ.clear()
     os.environ.update(environment)
     for path, stream in ((output, sys.stdout), (errors, sys.stderr)):
-        with open(path, "wb") as file:
+        with open(path, "ab") as file:
             os.dup2(file.fileno(), stream.fileno())
     sys.argv = [script, *arguments]
     runpy.run_path(script, run_name="__main__")
 
 
+@contextmanager
+def found_by_the_server():
+    """Let the process that all others are forked from, which the first of them starts, find what it is to import before."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(ROOT)
+    yield
+    os.environ.pop("PYTHONPATH")
+    if before is not None:
+        os.environ["PYTHONPATH"] = before
+
+
 class ForkedScript:
     """A script that runs, with what `subprocess.Popen` has for it."""
 
-    def __init__(self, folder, script, arguments, environment):
+    def __init__(self, folder, script, arguments, environment, output):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(IMPORTED_BEFORE)
-        self.files = [tempfile.mkstemp(dir=session.folder)[1] for _ in ("output", "errors")]
+        self.files = [str(output or tempfile.mkstemp(dir=session.folder)[1]) for _ in ("output", "errors")]
         command = (str(ROOT / script), list(map(str, arguments)), str(folder), dict(environment), *self.files)
         self.process = context.Process(target=begin, args=command)
-        self.process.start()
+        with found_by_the_server():
+            self.process.start()
         self.pid = self.process.pid
 
     @property
@@ -77,15 +91,18 @@ class ForkedScript:
         return tuple(Path(file).read_bytes().decode("utf-8", "replace") for file in self.files)
 
 
-def start_script(folder, script, *arguments, environment=None):
-    """Start a script of the project, or another one, in `folder`; return the running process."""
+def start_script(folder, script, *arguments, environment=None, output=None):
+    """Start a script of the project, or another one, in `folder`; return the running process.
+
+    `output` is a file for all that it prints; without one, the process' `communicate` tells.
+    """
     assert session.may_start_scripts, NOT_MARKED
     environment = os.environ if environment is None else environment
     if CAN_FORK:
-        return ForkedScript(folder, script, arguments, environment)
+        return ForkedScript(folder, script, arguments, environment, output)
     command = list(map(str, [sys.executable, ROOT / script, *arguments]))
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+    streams = dict.fromkeys(("stdout", "stderr"), open(output, "wb") if output else subprocess.PIPE)  # noqa: SIM115
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, encoding="utf-8", **streams)
 
 
 def run_script(folder, script, *arguments):
@@ -97,10 +114,13 @@ def run_script(folder, script, *arguments):
 
 def script_with(folder, name, *lines):
     """Write a script that is one of the project's but for some lines run before; return its path."""
-    path = folder / f"changed_{name}"
-    start = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {name[:-3]} as script"]
-    start += ["from utils.command_line.run_main import run_main", "from utils.fitting import sampling", *lines]
-    path.write_text("\n".join([*start, "run_main(script.main)"]))
+    path = folder / f"changed_{Path(name).name}"
+    module = name.removesuffix(".py").replace("/", ".")
+    run = ["import sys", f"sys.path.insert(0, {str(ROOT)!r})", f"import {module} as script"]
+    run += ["from utils.command_line.run_main import run_main", "from utils.fitting import sampling", *lines]
+    text = "\n".join([*run, "run_main(script.main)"])
+    # processes that the script starts import this file, but nothing of it is theirs to run
+    path.write_text(f'if __name__ == "__main__":\n{indent(text, "    ")}\n')
     return path
 
 

@@ -96,3 +96,10 @@ def save_untrained(path, model, **contents):
         "progress": asdict(Progress()),
     }
     save_checkpoint(path, model, **nothing | contents)
+
+
+def assert_equal_weights(one, other):
+    """Two models' states are the same, bit for bit."""
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name

@@ -2,13 +2,13 @@
 
 import csv
 import re
-import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
-from terminal import ROOT, run_script
+from terminal import run_script, script_with, start_script
 from tube import tube_joints, write_tube
 
 from benchmarks.ball import sphere
@@ -40,21 +40,20 @@ def test_baselines_learn_what_follows_from_the_pose(kind):
 
 
 ROWS = ["PCA + ridge on joints", "variant 2"]
+# epochs of few steps, pictures of one ray a pixel
+SHORT = "from utils.showing import rendering; sampling.STEPS_PER_EPOCH, rendering.SAMPLES_PER_SIDE = 20, 1"
 
 
-@pytest.fixture(scope="module")
-def benchmarks(tmp_path_factory):
-    """The folder of benchmarks in a copy of the project in which an epoch takes few steps."""
-    copy = tmp_path_factory.mktemp("project")
-    for name in ("benchmarks", "data", "models", "utils"):
-        shutil.copytree(ROOT / name, copy / name)
-    for script in ROOT.glob("*.py"):
-        shutil.copy(script, copy)
-    blocks = copy / "utils" / "sampling.py"
-    text = blocks.read_text(encoding="utf-8")
-    assert "STEPS_PER_EPOCH = 400" in text
-    blocks.write_text(text.replace("STEPS_PER_EPOCH = 400", "STEPS_PER_EPOCH = 20"), encoding="utf-8")
-    return copy / "benchmarks"
+def start_short(script, arguments, folder, output):
+    """Start a script as `benchmarks.runs` does, but quickly."""
+    return start_script(folder, script_with(Path(folder), script, SHORT), *arguments, output=output)
+
+
+def run_benchmark(folder, name, *arguments):
+    """Run a benchmark, and all scripts that it starts, quickly."""
+    tests = f"sys.path.insert(0, {str(Path(__file__).parent)!r})"
+    lines = [tests, "import test_benchmarks", "from benchmarks import runs", "runs.start = test_benchmarks.start_short"]
+    return run_script(folder, script_with(folder, f"benchmarks/{name}.py", SHORT, *lines), *arguments)
 
 
 @pytest.fixture
@@ -66,8 +65,9 @@ def tubes(tmp_path):
     return meshes, ["--joint", joints, "--test_joint", test_joints]
 
 
-def test_accuracy(tmp_path, tubes, benchmarks):
-    done = run_script(tmp_path, benchmarks / "accuracy.py", *tubes[0], *tubes[1], "--rows", *ROWS, "--seeds", 1)
+@pytest.mark.starts_scripts
+def test_accuracy(tmp_path, tubes):
+    done = run_benchmark(tmp_path, "accuracy", *tubes[0], *tubes[1], "--rows", *ROWS, "--seeds", 1)
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "accuracy" / "accuracy.csv", encoding="utf-8") as file:
         rows = {row["row"]: row for row in csv.DictReader(file)}
@@ -79,18 +79,20 @@ def test_accuracy(tmp_path, tubes, benchmarks):
     assert "| variant 2 |" in done.stdout
 
 
-def test_ablation(tmp_path, tubes, benchmarks):
-    done = run_script(tmp_path, benchmarks / "ablation.py", *tubes[0], "--rows", "no eigenfunctions")
+@pytest.mark.starts_scripts
+def test_ablation(tmp_path, tubes):
+    done = run_benchmark(tmp_path, "ablation", *tubes[0], "--rows", "no eigenfunctions")
     assert done.returncode == 0, done.stderr
     table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     assert [cells[1].strip() for cells in table[2:]] == ["no eigenfunctions"]
     assert all(float(cell.strip(" %")) < 100 for cell in table[2][2:4])
 
 
-def test_speed(tmp_path, benchmarks):
+@pytest.mark.starts_scripts
+def test_speed(tmp_path):
     write_tube(tmp_path, "geo/dyna", num_frames=48)
     size = ["--num_vertices", 300, "--num_frames", 12, "--mini_batch_size", 300, "--repeats", 1]
-    done = run_script(tmp_path, benchmarks / "speed.py", *size, "--first_design_epochs", 1)
+    done = run_benchmark(tmp_path, "speed", *size, "--first_design_epochs", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("  libigl") or "MB at most" in line]
     assert len(rows) == 6
@@ -99,8 +101,9 @@ def test_speed(tmp_path, benchmarks):
     assert (tmp_path / "speed/time_to_accuracy.png").stat().st_size > 10_000
 
 
+@pytest.mark.starts_scripts
 def test_formats(tmp_path):
-    done = run_script(tmp_path, "benchmarks/formats.py", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
+    done = run_benchmark(tmp_path, "formats", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| `.")]
     assert len(rows) == 7
@@ -108,8 +111,9 @@ def test_formats(tmp_path):
     assert "ONNX Runtime" in done.stdout
 
 
+@pytest.mark.starts_scripts
 def test_viewer(tmp_path):
-    done = run_script(tmp_path, "benchmarks/viewer.py", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
+    done = run_benchmark(tmp_path, "viewer", "--num_vertices", 300, "--num_frames", 20, "--seconds", 0.5)
     assert done.returncode == 0, done.stderr
     played = re.findall(r"colour (\w+): drawn in [\d.]+ ms, [\d.]+ MB; (\d+) of 30 frames a second arrive", done.stdout)
     assert [coloring for coloring, _ in played] == ["none", "error", "correction"]

@@ -13,6 +13,11 @@ from utils.predicting.prediction import mean_errors
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def _fewer_folds(monkeypatch):
+    monkeypatch.setattr(linear_fit, "FOLDS", 4)  # half the time
+
+
 def features_and_targets(model, windows):
     pairs = list(read_features(model, windows, np.arange(len(windows)), CPU))
     return [torch.cat(parts) for parts in list(zip(*pairs, strict=True))[1:3]]
@@ -82,8 +87,9 @@ def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence
 
 
 @pytest.mark.parametrize("alike", [True, False])
-def test_what_few_frames_leave_rough_is_smoothed(make_model, make_tube_sequence, alike):
+def test_what_few_frames_leave_rough_is_smoothed(make_model, make_tube_sequence, monkeypatch, alike):
     """A scanner that errs at every vertex by itself, and corrections that are alike all over the surface, or sharply differ."""
+    monkeypatch.setattr(linear_fit, "FOLDS", 8)
     model = make_model(num_condition_frames=3)
     sequence, other = make_tube_sequence(30), make_tube_sequence(30, seed=4)
     random = np.random.default_rng(0)

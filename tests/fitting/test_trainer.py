@@ -4,10 +4,13 @@ import signal
 import numpy as np
 import pytest
 import torch
+from tube import assert_equal_weights
 
 from data.input_error import InputError
 from data.sequences.mesh_windows import split_windows
-from utils.fitting import sampling
+from utils.fitting import linear_fit, sampling
+from utils.fitting import trainer as trainer_module
+from utils.fitting.epoch_end import draw_epoch
 from utils.fitting.losses import reconstruction
 from utils.fitting.progress import TrainingOptions
 from utils.fitting.sampling import SHUFFLED_VERTICES
@@ -15,6 +18,7 @@ from utils.fitting.trainer import Trainer
 from utils.runs.checkpoint import build_model, load_checkpoint
 from utils.runs.run_folders import TrainingRun, new_timestamp
 from utils.runs.stopping import Interrupted
+from utils.showing import rendering
 
 
 @pytest.fixture
@@ -22,6 +26,8 @@ def make_trainer(make_model, make_tube_sequence, tmp_path, monkeypatch):
     """A function that returns a trainer of short epochs; `checkpoint` is one to go on from."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 6)
+    monkeypatch.setattr(linear_fit, "FOLDS", 2)  # choosing among many takes longer than these epochs,
+    monkeypatch.setattr(trainer_module, "draw_epoch", lambda *_: None)  # and so do pictures
 
     def make(checkpoint=None, loss=reconstruction, num_inference_meshes=2, world=False, **changed):
         options = TrainingOptions(
@@ -53,15 +59,9 @@ def weights(path):
     return load_checkpoint(path)["model"]
 
 
-def assert_equal_weights(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.equal(one[name], other[name]), name
-
-
 def test_training_beats_the_skinned_mesh(make_trainer, monkeypatch):
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 100)
-    trainer = make_trainer()
+    trainer = make_trainer(num_epochs=2)
     trainer.fit()
     last = trainer.progress.history[-1]
     assert last["losses/held_out_mm"] < 0.5 * last["losses/held_out_skinned_mm"]
@@ -155,7 +155,9 @@ def test_a_loss_gone_wrong_stops_the_run(make_trainer):
         assert torch.isfinite(value.float()).all()
 
 
-def test_what_a_run_leaves_behind(make_trainer, tmp_path):
+def test_what_a_run_leaves_behind(make_trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "draw_epoch", draw_epoch)
+    monkeypatch.setattr(rendering, "SAMPLES_PER_SIDE", 1)
     trainer = make_trainer(num_epochs=5, epoch_save_interval=2)
     trainer.fit()
     stamp = trainer.run.timestamp

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from terminal import ROOT, run_script, script_with
+from terminal import ROOT, run_fresh, run_script, script_with
 from tube import write_tube
 
 from data.formats.obj import read_obj
 from data.sequences.mesh_frames import load_frames
 from utils.runs.checkpoint import find_checkpoint, load_checkpoint
+
+pytestmark = pytest.mark.starts_scripts
 
 FIT = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj", "-n_cond", "3", "-n_frames", "5", "-min_batch", "300"]
 NEW = ["-src", "geo_test/tube_sbs/obj", "-tar", "geo_test/tube_target/obj", "-tar_avail", "-saved_path"]
@@ -23,12 +25,11 @@ NEW = ["-src", "geo_test/tube_sbs/obj", "-tar", "geo_test/tube_target/obj", "-ta
 
 def torchrun_command(processes, script, *arguments):
     options = ["--standalone", f"--nproc_per_node={processes}"]
-    return [sys.executable, "-m", "torch.distributed.run", *options, str(ROOT / script), *map(str, arguments)]
+    return ["-m", "torch.distributed.run", *options, ROOT / script, *arguments]
 
 
 def torchrun(folder, processes, script, *arguments):
-    command = torchrun_command(processes, script, *arguments)
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    return run_fresh(folder, *torchrun_command(processes, script, *arguments))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,8 @@ def folder(tmp_path_factory):
 def trained(folder, name, processes, script="fit_mesh.py"):
     # few steps, and small: rounding differs with the order of sums, and grows with every step and its length
     short = script_with(folder, script, "sampling.STEPS_PER_EPOCH = 8")
-    run = torchrun(folder, processes, short, *FIT, "-n_ep", "1", "--learning_rate", "0.001", "-m_type", name)
+    flags = [*FIT, "-n_ep", "1", "--learning_rate", "0.001", "-m_type", name]
+    run = torchrun(folder, processes, short, *flags) if processes > 1 else run_script(folder, short, *flags)
     assert run.returncode == 0, run.stderr
     (checkpoint,) = (folder / "saved_model" / name).glob("*/1.pt")
     (logs,) = (folder / "logs" / name).iterdir()
@@ -64,8 +66,9 @@ def test_two_processes_reach_the_weights_of_one(folder, script):
 
 
 def test_processes_share_the_frames_of_an_export(folder):
-    saved = folder / "saved_model/export"
-    trained(folder, "export", 1)
+    saved = folder / "saved_model/fit_mesh_1"
+    if not saved.exists():  # where this test runs alone
+        trained(folder, "fit_mesh_1", 1)
     once = run_script(folder, "inference_mesh.py", *NEW, saved, "-m_type", "once", "--export", "obj", "npz")
     shared = torchrun(
         folder, 3, "inference_mesh.py", *NEW, saved, "-m_type", "shared", "--export", "obj", "npz"
@@ -87,9 +90,11 @@ def test_processes_share_the_frames_of_an_export(folder):
 
 
 @contextmanager
-def training(folder, name, until):
-    """Give a running torchrun of two processes, and their numbers, once there is a file `until`."""
-    command = torchrun_command(2, "fit_mesh.py", *FIT, "-n_ep", "1000", "-m_type", name)
+def training(folder, name, steps, until):
+    """Give a running torchrun of two processes, epochs of so many steps, and their numbers, once there is a file `until`."""
+    short = script_with(folder, "fit_mesh.py", f"sampling.STEPS_PER_EPOCH = {steps}")
+    command = torchrun_command(2, short, *FIT, "-n_ep", "100000", "-m_type", name)
+    command = list(map(str, [sys.executable, *command]))
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         deadline = time.monotonic() + 60
         while not list(folder.glob(until)) and time.monotonic() < deadline:
@@ -100,7 +105,7 @@ def training(folder, name, until):
 
 
 def test_a_process_that_dies_ends_the_run_with_a_message(folder):
-    with training(folder, "dying", "saved_model/dying/*/2.pt") as (run, workers):
+    with training(folder, "dying", 8, "saved_model/dying/*/2.pt") as (run, workers):
         subprocess.run(["kill", f"-{signal.SIGKILL}", workers[1]], check=True)
         _, errors = run.communicate(timeout=60)
     assert run.returncode != 0
@@ -109,7 +114,7 @@ def test_a_process_that_dies_ends_the_run_with_a_message(folder):
 
 
 def test_a_stop_saves_before_any_process_ends(folder):
-    with training(folder, "stopped", "loss_curves/stopped/*.png") as (run, workers):  # an epoch's last file
+    with training(folder, "stopped", 400, "loss_curves/stopped/*.png") as (run, workers):  # an epoch's last file
         time.sleep(0.5)  # into the next epoch
         for worker in workers:  # as a cluster's scheduler does it: to all of them, and torchrun passes its own on
             subprocess.run(["kill", f"-{signal.SIGTERM}", worker], check=True)

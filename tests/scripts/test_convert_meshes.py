@@ -12,6 +12,8 @@ from data.input_error import InputError
 from data.sequences import parallel
 from data.sequences.mesh_frames import load_frames
 
+pytestmark = pytest.mark.starts_scripts
+
 
 def convert(*arguments):
     convert_meshes.main(list(map(str, arguments)))

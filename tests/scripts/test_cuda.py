@@ -8,7 +8,10 @@ from tube import write_tube
 
 from data.formats.obj import read_obj
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+pytestmark = [
+    pytest.mark.starts_scripts,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
 
 
 @pytest.mark.parametrize("script", ["fit_mesh.py", "fit_mesh_smoothened.py"])

@@ -8,6 +8,8 @@ import fit_mesh
 import inference_mesh
 from utils.fitting import sampling
 
+pytestmark = pytest.mark.starts_scripts
+
 
 def as_they_are(vertices):
     return vertices

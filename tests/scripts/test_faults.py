@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from terminal import ROOT, in_one_line, leftovers, run_script, script_with, start_script, wait_for
-from tube import tube_frames, write_tube
+from tube import assert_equal_weights, tube_frames, write_tube
 
 from data.formats.obj_writing import write_obj
 from utils.runs.checkpoint import build_model, farthest_checkpoint, find_checkpoint, load_checkpoint
@@ -32,12 +32,6 @@ SHORT = "sampling.STEPS_PER_EPOCH = 8"
 
 def weights(folder, model_type="without_joints"):
     return load_checkpoint(find_checkpoint(folder / "saved_model" / model_type))["model"]
-
-
-def assert_equal_weights(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.equal(one[name], other[name]), name
 
 
 # killed

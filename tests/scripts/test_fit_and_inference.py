@@ -5,9 +5,7 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ import torch
 from imageio_ffmpeg import count_frames_and_secs
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from terminal import ROOT, run_script
+from terminal import ROOT, run_fresh, run_script, start_script, wait_for
 from tube import write_tube
 
 import convert_meshes
@@ -31,6 +29,8 @@ from data.formats.obj import read_obj
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from utils.fitting import sampling
+
+pytestmark = pytest.mark.starts_scripts
 
 SCRIPTS = (
     fit_mesh,
@@ -198,7 +198,7 @@ def test_input_that_cannot_be_trained_on(refused, tmp_path):
 
 
 def test_a_terminal_sees_one_line_and_exit_code_2(tmp_path):
-    process = run_script(tmp_path, "fit_mesh.py", "-src", tmp_path / "none", "-tar", tmp_path)
+    process = run_fresh(tmp_path, ROOT / "fit_mesh.py", "-src", tmp_path / "none", "-tar", tmp_path)
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert line.startswith(
@@ -250,12 +250,8 @@ def test_smoothened_variant(short, tmp_path, monkeypatch, mini_batch_size):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a process in another way there")
 def test_ctrl_c_in_a_terminal(tmp_path):
     source, target = write_tube(tmp_path, num_frames=20)
-    command = [sys.executable, ROOT / "fit_mesh.py", "-src", source, "-tar", target, "-n_ep", "1000"]
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while not list(tmp_path.glob("saved_model/without_joints/*/1.pt")) and process.poll() is None:
-        time.sleep(0.05)
+    process = start_script(tmp_path, "fit_mesh.py", "-src", source, "-tar", target, "-n_ep", 1000)
+    wait_for(lambda: list(tmp_path.glob("saved_model/without_joints/*/1.pt")), process)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

@@ -123,6 +123,7 @@ def test_a_disk_that_loses_a_part(tmp_path, monkeypatch):
 
 def test_films_of_a_model(make_model, make_tube_sequence, tmp_path, monkeypatch):
     monkeypatch.setattr("utils.showing.film.TURNTABLE_STEPS", 4)
+    monkeypatch.setattr("utils.showing.rendering.SAMPLES_PER_SIDE", 1)
     windows = all_windows([make_tube_sequence(5)], 3)
     film = Film(make_model(num_condition_frames=3), windows, 1000.0, torch.device("cpu"), 10.0)
     film.sequence([1, 2, 3], tmp_path / "tube.mp4")

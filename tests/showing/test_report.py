@@ -14,14 +14,15 @@ from data.sequences.mesh_windows import all_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from utils.predicting.metrics import VERTEX_ERROR, MeshErrors
-from utils.showing import report
+from utils.showing import rendering, report
 from utils.showing.film import Film
 from utils.showing.report import decimate, record_frames, region_rows, write_report
 from utils.showing.stage import Stage
 
 
 @pytest.fixture
-def film(make_tube_sequence):
+def film(make_tube_sequence, monkeypatch):
+    monkeypatch.setattr(rendering, "SAMPLES_PER_SIDE", 1)
     sequence = make_tube_sequence(6)
     sequence.joints = tube_joints(6).astype(np.float32)
     model = MeshAutoencoder(ModelSettings(num_condition_frames=2, num_joints=5), tube_surface_with_joints(5))

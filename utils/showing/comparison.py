@@ -17,7 +17,7 @@ from utils.predicting.metrics import VERTEX_ERROR, vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.processes import rank
 from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, save_figure
-from utils.showing.rendering import frame_camera, render_mesh
+from utils.showing.rendering import Hits, cast_rays, frame_camera, paint
 
 
 def frame_to_show(errors: Errors, windows: MeshWindows) -> int:
@@ -70,9 +70,12 @@ def draw_comparison(
     width, height = (max(2.0, 5.2 * pixels / max(camera.pixels)) for pixels in camera.pixels)
     figure = Figure(figsize=(width * len(panels) + 1.1, height + 0.8), dpi=100, layout="constrained", facecolor="white")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    hits: dict[int, Hits] = {}  # the same mesh is seen once, in whatever colours
     for axes, (name, (vertices, values)) in zip(all_axes, panels.items(), strict=True):
+        if id(vertices) not in hits:
+            hits[id(vertices)] = cast_rays(vertices, faces, camera)
         colors = None if values is None else error_colors(values, top)
-        axes.imshow(render_mesh(vertices, faces, camera, colors), interpolation="antialiased")
+        axes.imshow(paint(hits[id(vertices)], camera, colors), interpolation="antialiased")
         axes.set_title(name, fontsize=11, color=INK)
         axes.set_axis_off()
     scale = ScalarMappable(Normalize(0, top), ERROR_COLORS)

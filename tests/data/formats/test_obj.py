@@ -9,12 +9,10 @@ from data.formats.obj import (
     face_text_digest,
     parse_positions,
     plain_positions,
-    position_template,
     read_obj,
     read_text,
-    write_obj,
-    write_positions,
 )
+from data.formats.obj_writing import position_template, write_obj, write_positions
 from data.input_error import InputError
 
 TRICKY = """\ufeff# a comment, then CRLF lines\r

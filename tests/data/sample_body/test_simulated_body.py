@@ -73,6 +73,7 @@ def test_resolutions():
         np.testing.assert_allclose(load_body(name).weights.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.starts_scripts
 def test_sample_data_is_laid_out_like_a_users_own(tmp_path):
     for name in ("one", "two"):
         make_sample_data.main(["--output_dir", str(tmp_path / name), "--num_frames", "8", "--resolution", "low"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from terminal import ROOT, in_one_line, leftovers, start_script, wait_for
+from terminal import ROOT, in_one_line, leftovers, run_fresh, start_script, wait_for
 
 from data.formats.obj_writing import write_obj
 
@@ -121,6 +121,6 @@ def test_a_script_that_starts_itself_again_does_not_wait_for_itself(many_files, 
     lines += ["from data.sequences.mesh_frames import load_frames", f"load_frames(Path({str(many_files / 'sbs')!r}))"]
     script.write_text("\n".join(lines))
     environment = os.environ | {"SKIN2SCAN_CACHE": str(tmp_path / "cache")}
-    run = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60)
+    run = run_fresh(tmp_path, script, env=environment, timeout=60)
     assert run.returncode
     assert f'{many_files / "sbs"}: read by a script without `if __name__ == "__main__":`' in run.stderr
