@@ -29,7 +29,8 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give errors of writing the file's name where they have none: a full disk names no file; NumPy, not even a number."""
+    """Add the file's name to errors of writing that lack it: a full disk names no file, and NumPy gives not even an error
+    number."""
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
-"""What each vertex sees, and in which terms the model answers: each vertex' own frame of reference, or the world's.
+"""What each vertex sees, and the terms in which the model answers: in each vertex' own frame, or in world coordinates.
 
-Two classes with one interface. The auto-encoder holds one of them; nothing outside has to ask which.
+Two classes with one interface. The auto-encoder holds one of them, and no other code has to ask which.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ from models.rest_surface import RestSurface, mean_over_neighbours
 from models.surface_frames import rotations_between, to_local, to_world
 
 OSCILLATORS = {f"oscillators of {period:g} frames": period for period in PERIODS}  # from fast to slow
-ROUNDING = 1e-4  # radians: the surface frames of fine meshes are exact to about so much
+ROUNDING = 1e-4  # radians: the surface frames of fine meshes are no more exact than this
 OPTIONAL_GROUPS = (*OSCILLATORS, "joints")  # of features: a model can do without them
 DRIVING_GROUPS = ("motion", "gravity", *OSCILLATORS)  # of features: soft tissue tends to move along these vectors
 

@@ -61,7 +61,7 @@ class MeshAutoencoder(nn.Module):
         self.make_network()
 
     def make_network(self) -> None:
-        """Make encoder and decoder anew, for all features that there are."""
+        """Make encoder and decoder anew, for the features that there are now."""
         settings, condition_size = self.settings, len(self.feature_mean)
         if settings.num_embeddings:
             condition_size += self.surface.eigenfunctions.shape[1]
@@ -110,8 +110,8 @@ class MeshAutoencoder(nn.Module):
         return self.coordinates.targets(skinned, scan, frames)
 
     def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
-        """Return what the network answers on top of the linear part (S, 3), file units, for any S samples: rows of `features`,
-        and the vertices they belong to."""
+        """Return the network's answer (S, 3), file units, which comes on top of the linear part, for any S samples: rows of
+        `features`, and the vertices that they belong to."""
         condition, embedding = (features - self.feature_mean) / self.feature_scale, None
         if self.settings.num_embeddings:
             # not `self.embedding[vertex]`: its gradient adds up in an order that differs from run to run

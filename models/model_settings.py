@@ -16,7 +16,7 @@ class ModelSettings:
     coordinates: str = "local"  # or "world": the keys of `models.coordinates.COORDINATES`
     up_axis: str = "y"
     num_joints: int = 0
-    left_out: tuple[str, ...] = ()  # those of `models.coordinates.OPTIONAL_GROUPS` that the data had no use for
+    left_out: tuple[str, ...] = ()  # optional feature groups that the data had no use for
 
     def to_dict(self) -> dict[str, int | str | tuple[str, ...]]:
         return asdict(self)

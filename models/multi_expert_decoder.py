@@ -10,8 +10,9 @@ from models.split_linear import SplitLinear
 class MultiExpertDecoder(nn.Module):
     """Experts in sequence, their outputs summed with the weights of a softmax gate.
 
-    Expert k reads the latent, the condition and the output of expert k-1; the first one has no predecessor. The weights
-    of all experts' first layers on latent and condition stand in one matrix: one large product in place of many small.
+    Expert k reads the latent, the condition and the output of expert k-1; the first one has no predecessor. The first layers
+    of all experts read the same latent and condition, so their weights stand in one matrix: one large product in place of many
+    small ones.
     """
 
     def __init__(self, latent_size: int, condition_size: int, num_experts: int, hidden_size: int = 24):

@@ -1,4 +1,4 @@
-"""The multi-pose encoder: what a vertex did over the window, and where it is on the surface, to a small latent."""
+"""The multi-pose encoder: from what a vertex sees, and where it is on the surface, to a small latent."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,7 +8,8 @@ from models.split_linear import SplitLinear
 
 
 class MultiPoseEncoder(nn.Module):
-    """Two layers, shared by all vertices, and the latent: each sees the condition again."""
+    """Two layers and the latent, shared by all vertices; each of the three reads the condition, which is what a vertex
+    sees."""
 
     def __init__(self, condition_size: int, embedding_size: int, latent_size: int, hidden_size: int = 48):
         super().__init__()
@@ -18,7 +19,7 @@ class MultiPoseEncoder(nn.Module):
         self.latent = SplitLinear(condition_size, hidden_size, latent_size)
 
     def forward(self, condition: Float[Tensor, "S C"], embedding: Float[Tensor, "S E"] | None) -> Float[Tensor, "S L"]:
-        """Return the latent (S, L) of S vertex samples from their condition (S, C), what they see, and their embedding."""
+        """Return the latent (S, L) of S vertex samples, from their condition (S, C) and their embedding (S, E)."""
         hidden = self.first(condition)
         if self.embedding is not None:
             hidden = hidden + self.embedding(embedding)

@@ -1,8 +1,8 @@
-"""Longer memory than a window has: damped oscillators that the motion of a few points sets swinging.
+"""A memory longer than the window: damped oscillators, set swinging by the motion of a few points of the surface.
 
-Soft tissue and cloth go on swinging after the motion that set them off. A mass on a spring, pulled along by a point of the
-surface, does so too: its offset and speed at a frame sum up all accelerations before, newest first, and a handful of springs of
-different periods tells the network what a long window would.
+Soft tissue and cloth go on swinging after the motion that set them off. So does a mass on a spring that a point of the surface
+pulls along: its offset and its speed at a frame sum up all accelerations before that frame, the latest weighted most. A
+handful of springs with different periods tell the network what a long window would.
 """
 
 from functools import cache
@@ -15,15 +15,15 @@ from torch import Tensor
 
 PERIODS = (5.0, 8.0, 12.0, 18.0, 27.0)  # frames
 DAMPING_RATIO = 0.3
-HISTORY = 72  # frames: what the slowest oscillator still knows of an older one is less than one percent
+HISTORY = 72  # frames: of anything older, the slowest oscillator remembers less than one percent
 
 
 @cache
 def impulse_response(num_frames: int, periods: tuple[float, ...] = PERIODS) -> Float[ndarray, "K O"]:
-    """Return how far from rest each oscillator is, and how fast, K-1 down to 0 frames after it felt one unit of acceleration.
+    """Return how each oscillator answers one unit of acceleration (K, O): its state K-1 down to 0 frames later.
 
     Columns alternate offset and speed, both in units of position, for each of `periods` (frames). The acceleration of a frame
-    is held until the next: an exact step of m x'' + c x' + k x = -m a, as in any textbook on vibration.
+    is held until the next one, which makes the step of m x'' + c x' + k x = -m a exact, as in any textbook on vibration.
     """
     columns = []
     for period in periods:
@@ -47,9 +47,10 @@ def impulse_response(num_frames: int, periods: tuple[float, ...] = PERIODS) -> F
 def oscillator_states(
     history: Float[Tensor, "B H A 3"], periods: tuple[float, ...] = PERIODS
 ) -> Float[Tensor, "B A O 3"]:
-    """Return offsets and speeds (B, A, O, 3) of the oscillators that `A` points carried along over `H` frames, in their units.
+    """Return offsets and speeds (B, A, O, 3) of the oscillators that A points carried along over H frames, in the points'
+    units.
 
-    They are at rest in the beginning; fewer than three frames leave them so.
+    All oscillators are at rest in the beginning, and stay so where there are fewer than three frames.
     """
     batch, num_frames, points, _ = history.shape
     if num_frames < 3:

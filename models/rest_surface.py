@@ -1,7 +1,7 @@
 """What is fixed about a surface: neighbours, anchors and Laplace-Beltrami eigenfunctions of its rest mesh.
 
-The rest mesh is any undeformed frame. All that is computed here depends on connectivity and distances along the surface,
-so that a posed body serves as well as one at ease.
+The rest mesh is any frame of the skinned mesh. Everything here depends on connectivity and on distances along the surface, so
+a posed body serves as well as one at rest.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def unique_edges(faces: Int[ndarray, "F 3"]) -> Int[ndarray, "E 2"]:
 def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, "K 2"]:
     """Return edges (K, 2) that join separate parts (eyes in a head, seams cut open) where they come closest.
 
-    Parts are joined one after the other to the largest and all that is joined to it.
+    The largest part comes first; the others are joined to what is joined already, one after the other.
     """
     num_vertices = len(vertices)
     graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(num_vertices, num_vertices))
@@ -65,9 +65,8 @@ def laplacian_eigenfunctions(
 ) -> Float[ndarray, "V count"]:
     """Return the `count` smoothest non-constant Laplace-Beltrami eigenfunctions (V, count), each of variance one.
 
-    The Laplacian is the intrinsic one of Sharp and Crane 2020, "A Laplacian for nonmanifold triangle meshes", which takes
-    bad triangles; `links` tie separate parts together. Zero where the mesh has too few
-    vertices, or no extent.
+    The Laplacian is the intrinsic one of Sharp and Crane 2020, "A Laplacian for nonmanifold triangle meshes", which takes bad
+    triangles; `links` tie separate parts together. Where the mesh has too few vertices, or no extent, the functions are zero.
     """
     functions = np.zeros((len(vertices), count))
     good = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
@@ -150,10 +149,10 @@ def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"
 
 
 def edge_neighbours(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> Int[ndarray, "V K"]:
-    """Return up to `NUM_NEIGHBOURS` vertices that share an edge with each vertex, filled up with the vertex itself.
+    """Return up to `NUM_NEIGHBOURS` vertices that share an edge with each vertex (V, K), filled up with the vertex itself.
 
-    Of more than that, one that is skipped has neighbours on both sides in the order of place. Vertices at the same place,
-    where a mesh is cut open along a seam, are one, and the first of them stands for all.
+    Where a vertex has more neighbours than that, some are skipped, evenly spread in the order of their indices. Vertices at
+    the same place, as along a seam that was cut open, count as one; the first of them stands for all.
     """
     _, first, place = np.unique(vertices, axis=0, return_index=True, return_inverse=True)
     place = place.ravel()
@@ -170,9 +169,9 @@ def edge_neighbours(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"])
 def mean_over_neighbours(
     vectors: Float[Tensor, "B V 3"], neighbours: Int[Tensor, "V K"], steps: int
 ) -> Float[Tensor, "B V 3"]:
-    """Return world vectors (B, V, 3), each replaced by the mean over its neighbours, so many times; any units.
+    """Return world vectors (B, V, 3), any units, after each was replaced by the mean over its neighbours, `steps` times.
 
-    `neighbours` is that of `edge_neighbours`: where it has less than K of them, the vertex itself counts, too.
+    `neighbours` comes from `edge_neighbours`: where a vertex has fewer than K of them, it counts as its own neighbour.
     """
     batch, num_vertices, _ = vectors.shape
     near = neighbours.T.flatten()
@@ -182,9 +181,10 @@ def mean_over_neighbours(
 
 
 def anchors_that_turn(nearest_anchors: Int[Tensor, "V K"], faces: Int[Tensor, "F 3"]) -> Int[Tensor, "V L"]:
-    """Return the first few of the anchors nearest to each vertex, and the vertex itself in place of one without faces.
+    """Return, for each vertex, the first few of its nearest anchors (V, L), whose rotations it sees.
 
-    That one's frame does not turn with the body; and no vertex ever turns against itself.
+    An anchor without faces is replaced by the vertex itself: the frame of such an anchor does not turn with the body, and no
+    vertex ever turns against itself.
     """
     near, itself = nearest_anchors[:, :NUM_TURNING_ANCHORS], torch.arange(len(nearest_anchors)).to(faces)
     return torch.where(torch.isin(near, faces), near, itself.unsqueeze(1))
@@ -211,10 +211,10 @@ BUFFERS = (
 class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
 
-    `vertices` are relative to their mean. `anchors` (A,) are vertices; `nearest_anchor` (V,) says which of them is nearest to
-    each vertex, `neighbours` (V, K) which vertices are next to it, `turning_anchors` (V, L) which vertices it sees turn: the
-    first few of `nearest_anchors`. `frames` (V, 3, 3) are surface frames. `unit` is a length near the mesh's extent: in units
-    of it, areas and squares of lengths are far from the ends of single precision.
+    `vertices` are relative to their mean. `frames` (V, 3, 3) are surface frames. `anchors` (A,) are vertices; `nearest_anchor`
+    (V,) is the index among them of the one nearest to each vertex. `neighbours` (V, K) are the vertices next to each vertex,
+    and `turning_anchors` (V, L) those whose rotations it sees. `unit` is a length near the mesh's extent: measured in it,
+    areas and squares of lengths stay far from the limits of single precision.
     """
 
     vertices: Tensor

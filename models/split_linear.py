@@ -1,4 +1,4 @@
-"""A linear layer on two inputs of which only one is learned from."""
+"""A linear layer on two inputs, only one of which needs a gradient."""
 
 import torch
 from jaxtyping import Float
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class SplitLinear(nn.Module):
-    """A linear layer on a condition and on what other layers made of it, side by side, in one product each.
+    """A linear layer on a condition and on the output of another layer, as two products that are added.
 
-    As one product of both, put together, it would copy the condition for every layer, and compute a gradient of it that nobody
-    asks for: a sixth of a training step.
+    One product of both, concatenated, would copy the condition for every layer, and compute a gradient of it that nobody
+    needs: a sixth of a training step.
     """
 
     def __init__(self, condition_size: int, input_size: int, output_size: int):
@@ -18,5 +18,5 @@ class SplitLinear(nn.Module):
         self.of_inputs = nn.Linear(input_size, output_size, bias=False)
 
     def forward(self, condition: Float[Tensor, "S C"], inputs: Float[Tensor, "S I"]) -> Float[Tensor, "S O"]:
-        """Return the sum of what the layer makes of both (S, O)."""
+        """Return the sum of both products (S, O)."""
         return torch.addmm(self.of_condition(condition), inputs, self.of_inputs.weight.t())

@@ -12,12 +12,12 @@ def vertex_normals(vertices: Float[Tensor, "*B V 3"], faces: Int[Tensor, "F 3"])
     """
     corners = [vertices.index_select(-2, faces[:, corner]) for corner in range(3)]
     face_normals = torch.linalg.cross(corners[1] - corners[0], corners[2] - corners[0])
-    # all meshes' vertices in one long row: adding along a dimension that is not the first one is ten times slower
+    # all meshes' vertices in one long row: adding along any dimension but the first is ten times slower
     num_meshes, num_vertices = vertices[..., 0, 0].numel(), vertices.shape[-2]
     first = num_vertices * torch.arange(num_meshes, device=faces.device).unsqueeze(1)
     normals = torch.zeros_like(vertices).view(-1, 3)
     for corner in range(3):
-        # not index_add: as an ONNX operator that one loses some of the sums where several threads work on them
+        # not index_add: its ONNX operator loses some of the sums where several threads work on them
         index = (first + faces[:, corner]).view(-1, 1).expand(-1, 3)
         normals.scatter_add_(0, index, face_normals.reshape(-1, 3))
     normals = normals.view_as(vertices)

@@ -11,8 +11,9 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from textwrap import indent
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from types import SimpleNamespace
 ROOT = Path(__file__).parent.parent
 IMPORTED_BEFORE = [path.stem for path in ROOT.glob("*.py")] + ["torch._dynamo"]
 NOT_MARKED = "found a test that starts scripts, expected it to be marked: pytest.mark.starts_scripts"
+one_at_a_time = threading.Lock()
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 
 # set by conftest.py: where the processes' output goes, and whether the test that runs is marked as one that starts scripts
@@ -45,15 +47,13 @@ def begin(script, arguments, folder, environment, output, errors):
     runpy.run_path(script, run_name="__main__")
 
 
-@contextmanager
-def found_by_the_server():
-    """Let the process that all others are forked from, which the first of them starts, find what it is to import before."""
-    before = os.environ.get("PYTHONPATH")
+def start_server():
+    """Start the process that all scripts are forked from, once, such that it finds what it is to import before."""
+    multiprocessing.set_forkserver_preload(IMPORTED_BEFORE)
+    before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = str(ROOT)
-    yield
-    os.environ.pop("PYTHONPATH")
-    if before is not None:
-        os.environ["PYTHONPATH"] = before
+    forkserver.ensure_running()
+    os.environ["PYTHONPATH"] = before
 
 
 class ForkedScript:
@@ -61,12 +61,12 @@ class ForkedScript:
 
     def __init__(self, folder, script, arguments, environment, output):
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(IMPORTED_BEFORE)
+        with one_at_a_time:
+            start_server()
         self.files = [str(output or tempfile.mkstemp(dir=session.folder)[1]) for _ in ("output", "errors")]
         command = (str(ROOT / script), list(map(str, arguments)), str(folder), dict(environment), *self.files)
         self.process = context.Process(target=begin, args=command)
-        with found_by_the_server():
-            self.process.start()
+        self.process.start()
         self.pid = self.process.pid
 
     @property

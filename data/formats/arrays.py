@@ -1,4 +1,4 @@
-"""NumPy files: all frames in one array, with their faces where it is an .npz; and joints as one small array per frame."""
+"""NumPy files: .npz and .npy with all frames in one array, and .npy and .txt with the joints of one frame."""
 
 import warnings
 from pathlib import Path
@@ -45,9 +45,10 @@ def open_npy(path: Path) -> OpenedFrames:
 def open_npz(path: Path) -> OpenedFrames:
     """Return the frames of an .npz file.
 
-    Its arrays: `vertices` (T, V, 3); where they are there, `faces` (P, K), vertex indices from 0, rows of smaller polygons
-    filled up with -1; `frame_numbers` (T,), else from 1; `texture_coordinates` (U, 2) with indices `texture_corners` (P, K).
-    Positions and faces of other names are taken where there is but one array of such a shape. Raises `InputError`.
+    Its arrays are `vertices` (T, V, 3) and, where there are any, `faces` (P, K), vertex indices from 0, the rows of smaller
+    polygons filled up with -1; `frame_numbers` (T,), which otherwise count from 1; `texture_coordinates` (U, 2) with their
+    indices `texture_corners` (P, K). An array of another name is taken for `vertices` or `faces` where it is the only one of
+    such a shape. Raises `InputError`.
     """
     with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}  # or bytes of another file
@@ -78,7 +79,8 @@ def open_npz(path: Path) -> OpenedFrames:
 def open_positions(
     path: Path, vertices: Any, frame_numbers: Int[ndarray, " _"] | None, polygons: Polygons
 ) -> OpenedFrames:
-    """Return the frames of an array (T, V, 3); raise `InputError`, naming `path`, where it is none, or is not numbered well."""
+    """Return the frames of an array (T, V, 3); raise `InputError`, naming `path`, for another shape, or numbers that do not
+    rise."""
     if vertices.ndim != 3 or vertices.shape[2] != 3 or not vertices.size:
         raise InputError(f"{path}: found an array of shape {vertices.shape}, expected (T, V, 3)")
     numbers = np.arange(1, len(vertices) + 1) if frame_numbers is None else frame_numbers

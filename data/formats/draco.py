@@ -20,8 +20,8 @@ POINT_CLOUD, KD_TREE = 0, 1  # the seventh and eighth byte after the magic: what
 def read_draco(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """Return positions (V, 3), file units, and triangles of a Draco file; a point cloud has none.
 
-    Raises `InputError` for a file that is not whole, and for a point cloud whose encoder put the points in an order of its own:
-    which of them is which in another frame is lost. Meshes in an order of their own can be told by their faces.
+    Raises `InputError` for a file that is not whole, and for a point cloud whose encoder reordered the points: which point is
+    which in another frame is lost. A reordered mesh is found later, by its faces.
     """
     with guarded(path, "Draco file"):
         content = Path(path).read_bytes()

@@ -1,5 +1,5 @@
-"""Libraries that read files, with the trust in a file's honesty that they should not have: what they raise is told in one line,
-and the memory that a header makes them ask for has a limit."""
+"""A guard around libraries that trust the files they read: their errors become one line, and a header that lies about its size
+cannot make them take all memory."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ AT_LEAST = 1 << 28  # bytes: what a library needs for itself
 def guarded(path: Path, expected: str) -> Iterator[None]:
     """Raise `InputError` as `refusing` does, and where the block asks for much more memory than the file is long.
 
-    That is `TIMES_THE_FILE`, and `AT_LEAST`. Not for libraries that start threads: each reserves memory of its own.
+    The limit is `TIMES_THE_FILE` its length, and `AT_LEAST`. Not for libraries that start threads: each reserves memory of its
+    own.
     """
     with refusing(path, expected), limited_memory(path):
         yield
@@ -40,7 +41,8 @@ def refusing(path: Path, expected: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the first line of an error's message, of USD's what it is about; those may hold bytes that are no text."""
+    """Return the first line of an error's message, without the source lines that USD puts before it; it may hold bytes that
+    are no text."""
     try:
         lines = str(error).strip().splitlines() or [type(error).__name__]
     except UnicodeDecodeError:
@@ -50,7 +52,8 @@ def reason_of(error: Exception) -> str:
 
 @contextmanager
 def limited_memory(path: Path) -> Iterator[None]:
-    """Let this process take little more memory inside the block than by the length of the file at `path`, on Linux only."""
+    """Let this process take only so much memory inside the block, measured by the length of the file at `path`; on Linux
+    only."""
     if sys.platform != "linux":
         yield
         return

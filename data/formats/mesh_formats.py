@@ -1,4 +1,4 @@
-"""Every kind of file that meshes are kept in, by its ending: how it is told, read and written."""
+"""Every format, by the ending of its files: how it is recognised, read and written."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from data.formats.polygons import KnownTopology, Polygons
 from data.formats.usd import Scene
 from data.input_error import InputError
 
-# a file for every frame: how the first one is read, that the others are held against
+# a file for every frame: how the first one is read; the others are compared with it
 MESHES: dict[str, Callable[[Path], KnownTopology]] = {
     ".obj": obj.KnownText.of_obj,
     ".drc": partial(KnownTopology.of, draco.read_draco),
@@ -26,7 +26,7 @@ SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
     ".npy": arrays.open_npy,
     **dict.fromkeys((".usd", ".usda", ".usdc"), usd.open_usd),
 }
-# how a file of some kind begins; other kinds are text, and USD insists on its endings
+# the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
     draco.MAGIC: ".drc",
     b"ply": ".ply",
@@ -36,9 +36,10 @@ BEGINNINGS = {
 
 
 def sequence_ending(path: Path) -> str | None:
-    """Return the ending that stands for the kind of a file of all frames, told by its beginning, else its name.
+    """Return the ending that stands for the format of a file of all frames, recognised by its first bytes or else its name.
 
-    None where it is a folder, or a file of one frame. Raises `InputError`, listing what is understood, for any other file.
+    Returns None for a folder, and for a file of one frame. Raises `InputError`, listing what is understood, for any other
+    file.
     """
     if path.is_dir():
         return None
@@ -64,7 +65,8 @@ def sequence_ending(path: Path) -> str | None:
 
 
 def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable[[Path, Float[ndarray, "V 3"]], None]:
-    """Return a function that writes the vertices (V, 3) of one frame to a path, as a file of the kind of one of `MESHES`."""
+    """Return a function that writes the vertices (V, 3) of one frame to a path, in the format of this ending, one of
+    `MESHES`."""
     if ending == ".obj":
         return partial(obj_writing.write_positions, template=obj_writing.topology_template(polygons, num_vertices))
     if ending == ".drc":
@@ -76,7 +78,7 @@ def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable
 def write_sequence(
     path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons, scene: Scene
 ) -> None:
-    """Write all frames (T, V, 3) into one file, whose ending, one of `SEQUENCES`, says of what kind."""
+    """Write all frames (T, V, 3) into one file, in the format of its ending, one of `SEQUENCES`."""
     if path.suffix == ".npy":
         arrays.write_npy(path, vertices)
     elif path.suffix == ".npz":

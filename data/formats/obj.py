@@ -50,7 +50,7 @@ def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 
     """Return the three numbers of each line (V, 3) from a column on; None where one is missing or not finite."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: told by who knows their number
+            warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: the caller says which
             columns = range(first_column, first_column + 3)
             positions = np.loadtxt(lines, dtype=np.float64, usecols=columns, ndmin=2, comments=None)
     except ValueError:
@@ -64,15 +64,16 @@ def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 
 def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
     """Return the positions (V, 3) of a block of `v` lines of three numbers each; None where it is not as plain as that.
 
-    JSON has the same numbers, if less of them: none like `.5`, `5.` or `+5`. Its reader takes a third of NumPy's time.
+    The block is read as JSON, in a third of NumPy's time. JSON writes numbers in fewer ways: `.5`, `5.` or `+5` are not plain.
     """
     if b"\r" in block:
         block = block.replace(b"\r\nv ", b"\nv ").removesuffix(b"\r")
     if block.translate(None, PLAIN):
         return None
-    # behind each line a number that is no coordinate; and an integer has no sign of zero
+    # 1e99, which no coordinate can be, ends each line; and as an integer, -0 would lose its sign
     numbers = (b"[%b,1e99]" % block[2:]).replace(b"\nv ", b",1e99,").replace(b" ", b",").replace(b"-0,", b"-0.0,")
-    np.empty(16 * len(numbers), np.uint8)  # orjson needs less, and crashes where it gets none: this is a `MemoryError`
+    # orjson crashes where memory runs out: asking for more than it needs raises `MemoryError` first
+    np.empty(16 * len(numbers), np.uint8)
     try:
         rows = np.fromiter(orjson.loads(numbers), np.float64).reshape(-1, 4)
     except ValueError:
@@ -95,7 +96,7 @@ def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
         return vertices
     for match in VERTEX_LINE.finditer(text):
         try:
-            # an underscore Python takes, and nobody else
+            # Python alone takes an underscore in a number
             good = b"_" not in match[1] and all(
                 abs(float(number)) <= LARGEST_COORDINATE for number in match[1].split()[:3]
             )
@@ -197,9 +198,9 @@ def face_text_digest(text: bytes) -> str:
 
 
 def split_vertex_block(text: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return a text cut in three: before its one block of `v` lines, the block, and what is behind it.
+    """Return a text cut in three: what is before its one block of `v` lines, the block, and what is behind it.
 
-    Most files hold their vertices so, one `v ` line after the other; of any other text the block is empty.
+    Most files hold all their vertices in one such block; of any other text the block is empty.
     """
     start = 0 if text.startswith(b"v ") else text.find(b"\nv ") + 1
     end = text.find(b"\n", text.rfind(b"\nv ") + 1)
@@ -216,14 +217,14 @@ def rest_digest(before: bytes, behind: bytes) -> bytes:
 
 @dataclass
 class KnownText(KnownTopology):
-    """An OBJ file that others are held against: where all but the vertices' numbers is the same text, it is the same mesh."""
+    """An OBJ file that others are compared with: where all the text but the vertices' numbers is the same, so is the mesh."""
 
     rest_digest: bytes
     face_digest: str
 
     @classmethod
     def of_obj(cls, path: Path) -> "KnownText":
-        """Read the file to hold others against; raise `InputError` as `read_obj` does."""
+        """Read the file that others are compared with; raise `InputError` as `read_obj` does."""
         text = read_text(path)
         num_vertices = len(parse_vertices(text, path))
         polygons = parse_texture(text, parse_polygons(text, path, num_vertices))

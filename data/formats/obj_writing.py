@@ -17,7 +17,7 @@ VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t
 
 
 def position_template(path: Path) -> bytes:
-    """Return a file's text as a `%` format with places for 3 V coordinates, everything else as it was."""
+    """Return a file's text as a `%` format with places for its 3 V coordinates; everything else stays as it was."""
     text = read_text(path).replace(b"%", b"%%")
     before, block, behind = split_vertex_block(text)
     lines = block.count(b"\n") + 1
@@ -50,7 +50,8 @@ def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes
 
 
 def topology_template(polygons: Polygons, num_vertices: int) -> bytes:
-    """Return the text of an OBJ file of these polygons as `position_template` does, texture coordinates with it."""
+    """Return a plain OBJ text of these polygons, with their texture coordinates, as a format like that of
+    `position_template`."""
     text = [b"v %.9g %.9g %.9g\n" * num_vertices]
     corners: ndarray = polygons.corners + 1
     corner = b" %d"

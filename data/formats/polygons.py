@@ -1,4 +1,4 @@
-"""How the vertices of a mesh hang together, and how one mesh of a topology tells whether another has the same."""
+"""How the vertices of a mesh are connected, and whether another mesh is connected in the same way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,16 +45,17 @@ class Polygons:
         return np.stack([self.corners[first], self.corners[first + step + 1], self.corners[first + step + 2]], axis=1)
 
     def are_like(self, other: "Polygons") -> bool:
-        """Say whether two meshes have the same faces; a format that knows triangles only has cut the same polygons."""
+        """Say whether two meshes have the same faces, or the same triangles where one format had to cut the polygons."""
         if np.array_equal(self.sizes, other.sizes):
             return np.array_equal(self.corners, other.corners)
         return np.array_equal(self.triangles(), other.triangles())
 
 
 def checked_polygons(polygons: Polygons, num_vertices: int, path: Path) -> Polygons:
-    """Return polygons as they are; raise `InputError`, naming `path`, for under three corners or one that is no vertex.
+    """Return polygons as they are; raise `InputError`, naming `path`, for a face of fewer than three corners, or an index that
+    is no vertex.
 
-    Texture coordinates that do not fit to the corners are left out.
+    Texture coordinates that do not match the corners are left out.
     """
     small = np.flatnonzero(polygons.sizes < 3)
     if len(small):
@@ -73,7 +74,7 @@ Reader = Callable[[Path], tuple[Float[ndarray, "V 3"], Polygons]]
 
 @dataclass
 class KnownTopology:
-    """A file of one frame that the files of the other frames are held against."""
+    """One frame's file, which the files of the other frames are compared with."""
 
     path: Path
     polygons: Polygons
@@ -82,7 +83,7 @@ class KnownTopology:
 
     @classmethod
     def of(cls, read: Reader, path: Path) -> "KnownTopology":
-        """Read the file to hold others against; raise `InputError` as `read` does."""
+        """Read the file that others are compared with; raise `InputError` as `read` does."""
         vertices, polygons = read(path)
         return cls(path, polygons, len(vertices), read)
 

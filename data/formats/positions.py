@@ -1,4 +1,4 @@
-"""Which positions of vertices are taken, and how precisely they are kept."""
+"""Which positions are accepted, and in which precision they are kept."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LARGEST_ROUNDING = 1e-6  # of the extent, by single precision
 def in_needed_precision(positions: Float[ndarray, "*B V 3"]) -> Float[ndarray, "*B V 3"]:
     """Return positions in single precision where that holds them to a millionth of their extent, else in double.
 
-    Far from the origin it does not: at 10 km, single precision knows steps of a millimetre only.
+    Far from the origin it does not: at 10 km, single precision has steps of a millimetre.
     """
     axes = [positions[..., axis] for axis in range(3)]  # each by itself: ten times as fast
     lowest, highest = (np.array(ends, np.float64) for ends in ([a.min() for a in axes], [a.max() for a in axes]))
@@ -25,7 +25,8 @@ def in_needed_precision(positions: Float[ndarray, "*B V 3"]) -> Float[ndarray, "
 
 
 def checked_positions(positions: ndarray, path: Path) -> Float[ndarray, "V 3"]:
-    """Return an array as positions (V, 3); raise `InputError`, naming `path`, for another shape, and what is not finite."""
+    """Return an array as positions (V, 3); raise `InputError`, naming `path`, for another shape, or numbers that are not
+    finite."""
     if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions) or positions.dtype.kind not in "fiu":
         raise InputError(
             f"{path}: found an array of shape {positions.shape} ({positions.dtype}), expected numbers (V, 3)"

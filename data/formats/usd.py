@@ -37,7 +37,7 @@ class Scene:
 
 
 def check_usable(scene: Scene) -> None:
-    """Raise `InputError` where a scene cannot be written as USD: its package is not there, or it does not know the up axis."""
+    """Raise `InputError` where a scene cannot be written as USD: its package is missing, or USD has no such up axis."""
     with optional_packages("writing USD"):
         import pxr  # noqa: F401
     if scene.up_axis not in ("y", "z"):
@@ -63,18 +63,18 @@ def check_survival(path: Path) -> None:
         f"import sys; sys.path.insert(0, {project!r}); from data.formats import usd; usd.read_through(sys.argv[1])"
     )
     tried = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True)
-    if tried.returncode not in (0, 1):  # 1: an error of Python's, which comes again here
+    if tried.returncode not in (0, 1):  # 1: a Python exception, which will be raised here again
         raise InputError(
             f"{path}: USD crashes on it, or runs out of memory ({tried.returncode}), expected a whole {USD_FILE}"
         )
 
 
 def read_through(path: str) -> None:
-    """Read a whole file and end the process; whatever is wrong with the file is told by who reads it in earnest."""
+    """Read a whole file and end the process. What is wrong with the file is not said here, but when it is read again."""
     with suppress(InputError):
         for _ in open_survived(Path(path)).positions:
             pass
-    os._exit(0)  # taken apart in the interpreter's order, USD may crash on good files
+    os._exit(0)  # an orderly exit of the interpreter may crash in USD, even after good files
 
 
 def open_survived(path: Path) -> OpenedFrames:

@@ -16,9 +16,10 @@ from data.sequences.parallel import map_in_processes
 
 
 def open_frames(files: list[Path], frame_numbers: list[int], description: str) -> OpenedFrames:
-    """Return what is known of frames given as a file each, and their positions to be read, in parallel where there are many.
+    """Return what is known of frames given as a file each, and an iterator that reads their positions, in parallel where there
+    are many.
 
-    Raises `InputError` for a file that cannot be read; so do the positions, for a frame of another topology.
+    Raises `InputError` for a file that cannot be read; so does the iterator, and for a frame of another topology.
     """
     known = POINTS[files[0].suffix.lower()](files[0])
     positions = map_in_processes(known.positions_of, files, len(files), description)
@@ -33,7 +34,8 @@ def write_frame(write: Callable[[Path, Float[ndarray, "V 3"]], None], job: tuple
 def write_frames(
     folder: Path, ending: str, names: list[str], vertices: Float[ndarray, "T V 3"], polygons: Polygons
 ) -> None:
-    """Write all frames (T, V, 3) into a new folder, as files of the kind of one of `MESHES`, in parallel where there are many.
+    """Write all frames (T, V, 3) into a new folder, in the format of this ending, one of `MESHES`; in parallel where there are
+    many.
 
     The folder appears with all frames, or not at all.
     """

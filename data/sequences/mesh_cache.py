@@ -25,7 +25,8 @@ def cache_folder() -> Path:
 def cache_key(folder: Path, files: list[Path]) -> str:
     """Return a name that changes when a file is added, removed, renamed, resized or rewritten.
 
-    The time of a file's last change of any kind is part of it: a program can set the other one back, as copying does.
+    It holds the time of the last change of any kind beside that of the last write, which programs can set back, as copying
+    does.
     """
     stamps = [(path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path in files for stat in [path.stat()]]
     return hashlib.blake2b(repr((CACHE_FORMAT, str(folder.resolve()), stamps)).encode(), digest_size=16).hexdigest()

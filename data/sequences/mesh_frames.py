@@ -31,8 +31,8 @@ from data.sequences.mesh_cache import cache_folder, cache_key, fingerprint, is_w
 class MeshFrames:
     """All frames of one folder or file: their numbers, positions (T, V, 3) in the files' units, and their polygons.
 
-    `files` are those they were read from, the same one for all where one file holds them; `names` those without ending. The
-    `fingerprint` stands for positions, polygons and numbers, wherever they were read from.
+    `files` are the files that the frames were read from, the same one for all where one file holds them; `names` are their
+    names without ending. The `fingerprint` stands for positions, polygons and numbers, wherever they were read from.
     """
 
     path: Path
@@ -47,8 +47,8 @@ class MeshFrames:
 def list_frames(folder: Path, endings: Collection[str] = tuple(MESHES)) -> dict[int, Path]:
     """Return a folder's files of these `endings` by frame number, the last number in a file's name, in numeric order.
 
-    A file in place of a folder is the only one. Raises `InputError` for no such files, files of several kinds, a name without
-    a number, and a number that appears twice.
+    A file in place of a folder is the only one. Raises `InputError` where there are no such files or several formats, for a
+    name without a number, and for a number that appears twice.
     """
     frames: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
@@ -76,10 +76,10 @@ def list_frames(folder: Path, endings: Collection[str] = tuple(MESHES)) -> dict[
 
 
 def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFrames:
-    """Return all frames of a folder or file, from the cache where it is up to date and whole; parse, check and cache where not.
+    """Return all frames of a folder or file: from the cache where it is up to date and whole, else parsed, checked and cached.
 
-    Raises `InputError` for a path that is neither a folder of files of these `endings` nor one file of all frames, for what
-    `list_frames` and the readers refuse, and for a frame of another topology.
+    Raises `InputError` for a path that is neither a folder of files of these `endings` nor one file of all frames, for all
+    that `list_frames` and the readers refuse, and for a frame of another topology.
     """
     ending = sequence_ending(path)
     frames = {} if ending else list_frames(path, endings)
@@ -108,7 +108,7 @@ def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFra
 
 @contextmanager
 def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
-    """Wait until no other run reads the same files into the same entry of the cache; keep others waiting inside the block."""
+    """Wait until no other run reads the same files into the same cache entry, and keep other runs waiting inside the block."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{entry}.lock")
     try:

@@ -18,8 +18,8 @@ from data.sequences.mesh_frames import MeshFrames, load_frames
 class MeshSequence:
     """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scan and joints, file units.
 
-    `frame_names` are those of the files, without ending; where one file holds all frames, its name and the frame's number.
-    `fingerprints` are those of all frames of "skinned", "scan" and "joints", before any gap split them.
+    `frame_names` are the files' names without ending; where one file holds all frames, its name and the frame's number.
+    `fingerprints` stand for all frames of "skinned", "scan" and "joints", as they were before gaps split them into sequences.
     """
 
     name: str
@@ -33,7 +33,8 @@ class MeshSequence:
     fingerprints: dict[str, str] = field(default_factory=dict)
 
     def origin(self, frame: int | np.integer) -> Float64[ndarray, "3"]:
-        """Return where the model sees the origin at a frame, file units: amid a mesh that is far from the files' origin."""
+        """Return the origin (3,) that the model uses at a frame, file units: the middle of the mesh where that is far from the
+        files' origin."""
         if self.skinned.dtype == np.float32:
             return np.zeros(3)
         return self.skinned[frame].mean(axis=0)

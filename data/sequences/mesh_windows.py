@@ -68,8 +68,8 @@ class MeshWindows:
     ) -> Float32[ndarray, "B H A 3"]:
         """Return where a few vertices of the skinned mesh were over the last `num_frames` frames (B, H, A, 3), file units.
 
-        Before a sequence's start they move on as they do over its first two frames: a start in the middle of a motion is
-        no jolt.
+        Before a sequence's start they move on in a straight line, as fast as over its first two frames: a sequence that starts
+        in the middle of a motion then begins without a jolt.
         """
         paths = []
         sequence, frame = self.entries[indices].T

@@ -1,4 +1,4 @@
-"""Work on many files at the same time."""
+"""Work on many files at the same time, in several processes."""
 
 import os
 import signal
@@ -24,9 +24,9 @@ Result = TypeVar("Result")
 
 @contextmanager
 def signals_kept() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM until the end of the block; processes started in it are spared Ctrl-C for good.
+    """Keep Ctrl-C and SIGTERM back until the end of the block; processes that are started in it never receive Ctrl-C.
 
-    A process that is interrupted while it starts, or whose main process is, prints a traceback.
+    Otherwise a process that is interrupted while it starts prints a traceback, and so does one whose main process is.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,7 +50,7 @@ def signals_kept() -> Iterator[None]:
 
 
 def work(connection: Connection) -> None:
-    """Send back what a function, the first thing to come, returns or raises for every item that comes after it."""
+    """Receive a function, then items; send back what it returns or raises for each of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the main process, which ends this one
     with suppress(EOFError, ConnectionError):
         function = connection.recv()
@@ -72,9 +72,9 @@ def send(worker: Connection, item: Any) -> None:
 
 
 def share_out(items: Iterable[Any], num_items: int, workers: list[Connection]) -> Generator[Any, None, None]:
-    """Yield what the workers send back for every item, in order: they take turns.
+    """Yield what the workers send back for every item, in order; they take turns.
 
-    Items or results have to be small, file names say: two ends that both send and do not receive wait for ever.
+    Items and results have to be small, such as file names, or each side could wait for ever for the other to receive.
     """
     waiting = iter(items)
     for item, worker in zip(islice(waiting, ITEMS_AHEAD * len(workers)), cycle(workers), strict=False):
@@ -96,7 +96,7 @@ def map_in_processes(
 ) -> Generator[Result, None, None]:
     """Yield what `function` returns for every item, in order, in parallel where there are many, with a progress bar.
 
-    Every process has a connection of its own: one that is killed, even in the middle of a sentence, is found at once.
+    Every process has a connection of its own, so that one that is killed, even in the middle of a result, is noticed at once.
     """
     progress = partial(tqdm, total=num_items, desc=description, unit="file")
     num_workers = min(os.cpu_count() or 1, num_items // FILES_WORTH_A_POOL)

@@ -1,7 +1,7 @@
 """What the linear part of the model looks at, and how far to trust it: whatever does best in frames kept out of a fit.
 
-The frames are cut into blocks of consecutive ones, and each block is predicted by a fit to all others. Few frames and many,
-and motion that says nothing about the scan, so all come out well without anybody tuning.
+The frames are cut into blocks of consecutive ones, and each block is predicted by a fit to all others. This serves few frames
+and many, and motion that says nothing about the scan, without tuning by anybody.
 """
 
 from dataclasses import dataclass, replace
@@ -23,25 +23,24 @@ from utils.runs.processes import agreed, combine
 
 PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
 SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
-# times the least error in frames not fitted to:
-AS_GOOD_AS_BEST = (
-    1.01  # up to here, fewer oscillators, a stronger penalty, and with that penalty more smoothing are better
-)
-NO_JOINTS_FOR = 1.1  # more than that with joints is best without: they tell poses apart, and a new motion has others
+# choices whose error in frames kept out is at most so many times the least:
+AS_GOOD_AS_BEST = 1.01  # of these, the one with fewer oscillators, a stronger penalty and more smoothing is taken
+NO_JOINTS_FOR = 1.1  # of these, the one without joints: joints tell the known poses apart, and a new motion has others
 MOST_PATCHES = 32
 VERTICES_PER_PATCH = 20
-INNER_VERTICES = 8  # of a patch: those whose neighbours, and mostly the neighbours of these, are in it
-VERTICES_FOR_GROUPS = 64  # about: inner ones of a patch are much alike
+INNER_VERTICES = 8  # of a patch: their neighbours are in it, too, and most of their neighbours' neighbours
+VERTICES_FOR_GROUPS = 64  # about; the inner vertices of one patch are much alike
 
 
 @dataclass
 class Choice:
-    """What cross-validation chose for the linear part, and the share of the correction left in frames not fitted to: RMS, the
-    squares weighted by `weights_of`.
+    """What cross-validation chose for the linear part.
 
-    What features of some groups add to the mean correction, with this penalty and smoothed over the surface so many times,
-    counts `strength`, 0 to 1. Where nothing is added, the mean correction itself does. `isotropic` regressions are drawn
-    towards following the `DRIVING_GROUPS` along, others towards not following anything.
+    The features of some `groups` change each vertex' mean correction, through a regression with this `penalty`. The change is
+    smoothed over the surface `smoothing_steps` times and counts `strength`, 0 to 1; without groups, the mean correction itself
+    does. An `isotropic` regression is drawn towards answering along the `DRIVING_GROUPS`, any other towards not answering.
+    `left` is the share of the correction that is left in frames kept out of the fit: RMS, the squares weighted by
+    `weights_of`.
     """
 
     groups: tuple[str, ...]
@@ -65,7 +64,8 @@ class Choice:
 
 
 def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
-    """Return the sets of feature groups to choose from: nothing, or all that needs no joints, with ever slower oscillators."""
+    """Return the sets of feature groups to choose from: none, or all but joints with more and more oscillators, fast ones
+    first."""
     always = [name for name in model.coordinates.groups if name not in OPTIONAL_GROUPS]
     oscillators = [name for name in model.coordinates.groups if name in OSCILLATORS]
     return [(), *((*always, *oscillators[:count]) for count in range(len(oscillators) + 1))]
@@ -73,7 +73,8 @@ def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
 
 @dataclass
 class Patches:
-    """Small parts of a surface to choose by: S vertices in all, their neighbours (S, K) among them, and the inner ones (I,).
+    """Small parts of a surface that the choice is made on: S vertices in all, their neighbours (S, K) among them, and the
+    inner ones (I,).
 
     A neighbour outside the patch is replaced by the vertex itself.
     """
@@ -84,7 +85,7 @@ class Patches:
 
     @classmethod
     def over(cls, neighbours: Int[ndarray, "V K"], most_vertices: int) -> "Patches":
-        """Return patches around vertices from all over a surface; of a small one, all of it."""
+        """Return patches around vertices spread over a surface; all of a small one."""
         num_patches = min(MOST_PATCHES, max(1, most_vertices // VERTICES_PER_PATCH))
         if len(neighbours) <= num_patches * VERTICES_PER_PATCH:
             everything = np.arange(len(neighbours))
@@ -115,7 +116,7 @@ class SeenFrames:
 
 
 def rated(choice: Choice, sums: Float[Tensor, "4"]) -> Choice:
-    """Return a choice at its best strength, given its `utils.fitting.ridge_regression.squares` in frames not fitted to."""
+    """Return a choice at its best strength, and what it leaves, from its sums of `squares` in frames kept out of the fit."""
     whole, rest, shared, size = sums.tolist()
     strength = float(np.clip(shared / size, 0, 1)) if size > 0 else 1.0
     left = max(0.0, rest - 2 * strength * shared + strength**2 * size)
@@ -123,15 +124,15 @@ def rated(choice: Choice, sums: Float[Tensor, "4"]) -> Choice:
 
 
 def columns_and_vectors(model: MeshAutoencoder, choice: Choice) -> tuple[list[int], list[int]]:
-    """Return which features a choice looks at, and the first components of the vectors that it is drawn to follow along."""
+    """Return the features that a choice looks at, and the first components of the vectors that it is drawn to answer along."""
     driving = [name for name in choice.groups if name in DRIVING_GROUPS and choice.isotropic]
     return model.coordinates.groups.columns_of(choice.groups), model.coordinates.groups.columns_of(driving)[::3]
 
 
 def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
-    """Return what the squared errors of each vertex count: the less, the more its targets vary.
+    """Return the weight of each vertex' squared errors: the more its targets vary, the less they count.
 
-    In plain sums of squares a few soft vertices outweigh all others, and which of them are looked at is chance.
+    In plain sums of squares a few soft vertices would outweigh all others, and which of those are among the patches is chance.
     """
     spread_of_each = spread_of_targets(moments)
     return 1 / (spread_of_each + 0.1 * spread_of_each.mean()).clamp_min(1e-6)  # targets are about one in size
@@ -145,8 +146,12 @@ def best_penalty(
     isotropic: bool,
     start: float,
 ) -> Choice:
-    """Return some feature groups with the one of every other penalty that leaves the least squared error when each fold (K) of
-    frames is predicted by a fit to the others: as far downhill as it goes from the penalty to `start` at."""
+    """Return the choice of these feature groups whose penalty leaves the least squared error, when each fold (K) of frames is
+    predicted by a fit to the others.
+
+    Every other penalty is a candidate. The search begins at `start` and goes on in the direction that improves, until none
+    does.
+    """
     penalties = PENALTIES[::2] if groups else (start,)
     unrated = Choice(groups, start, isotropic)
     columns, vectors = columns_and_vectors(model, unrated)
@@ -166,7 +171,8 @@ def best_penalty(
 
 
 def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weights: Float[Tensor, " S"]) -> Choice:
-    """Return the fewest feature groups that leave about the least squared error; joints come last, and have to bring more."""
+    """Return the fewest feature groups that leave about the least squared error; joints are tried last, and have to improve
+    more."""
     choices = []
     for isotropic in (True, False):
         penalty = PENALTIES[-1]
@@ -194,8 +200,10 @@ def with_smoothing(
     patches: Patches,
     weights: Float[Tensor, " S"],
 ) -> list[Choice]:
-    """Return a choice, given its `columns_and_vectors`, with every number of smoothing steps, rated by the frames `seen` of
-    each fold (K)."""
+    """Return a choice with every number of smoothing steps, rated by the frames `seen` of each fold (K).
+
+    `columns` and `vectors` are its `columns_and_vectors`.
+    """
     total = folds.sum(dim=0)
     neighbours, inner = patches.neighbours.to(folds.device), patches.inner
     numbers = SMOOTHING_STEPS if columns else SMOOTHING_STEPS[:1]
@@ -219,11 +227,11 @@ def with_smoothing(
 def choose(
     model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], seen: list[list[SeenFrames]], patches: Patches
 ) -> Choice:
-    """Return what does best in frames that were kept out of a fit, given the moments of patches in each fold (K) of frames,
-    and some of these frames themselves.
+    """Return what does best in frames kept out of a fit, from the moments of the patches in each fold (K) of frames, and from
+    some of these frames themselves.
 
-    Of what leaves about as much, the fewest inputs, then the strongest penalty, then the most smoothing: other motions will ask
-    for more of all that than these folds do.
+    Of choices that leave about as much, the one with the fewest inputs is taken, then with the strongest penalty, then with
+    the most smoothing: motion that was not seen asks for more of all that than these folds do.
     """
     weights = weights_of(folds.sum(dim=0))
     some = patches.inner[:: -(-len(patches.inner) // VERTICES_FOR_GROUPS)]

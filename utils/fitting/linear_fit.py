@@ -27,8 +27,10 @@ FRAMES_AT_ONCE = 8
 FRAMES_TO_FIT = 1200
 FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48
-LARGEST_MOMENTS = 205_000_000  # numbers; more vertices than that are fitted in several rounds over the frames
-LARGEST_FOLDS = 80_000_000  # numbers; of more features, fewer vertices are looked at to choose by
+LARGEST_MOMENTS = (
+    205_000_000  # numbers; where the moments are more, vertices are fitted in several rounds over the frames
+)
+LARGEST_FOLDS = 80_000_000  # numbers; the more features there are, the fewer vertices are chosen by
 
 
 def read_features(
@@ -49,8 +51,8 @@ def set_scales(
 ) -> tuple[Float[Tensor, "V C"], Float[Tensor, " C"]]:
     """Set the mean and scale of each feature, and of the targets, from some frames.
 
-    Return also what the linear fit is scaled by: each vertex' mean (V, C), and the spread about it (C,), the same for the three
-    components of a vector.
+    Return also the scales of the linear fit: each vertex' mean (V, C), and the spread about it (C,), which is the same for the
+    three components of a vector.
     """
     num_vertices, num_features = len(model.surface.vertices), len(model.feature_mean)
     vertex_mean = torch.zeros(num_vertices, num_features, dtype=torch.float64, device=device)
@@ -75,7 +77,7 @@ def set_scales(
 
 
 def set_target_scale(model: MeshAutoencoder, mean_square: float) -> None:
-    """Set the unit of the network's answer, from the mean square of what it is to answer."""
+    """Set the unit of the network's answer, from the mean square of its targets."""
     model.target_scale.fill_(mean_square**0.5 if mean_square > 0 else 1.0)
 
 
@@ -142,7 +144,7 @@ def set_linear_part(
     shift: Float[Tensor, "V C"],
     scale: Float[Tensor, " C"],
 ) -> None:
-    """Set the linear correction of some vertices from their moments, as was chosen."""
+    """Set the linear correction of some vertices from their moments, with the inputs and the penalty that were chosen."""
     assert model.linear is not None
     columns, vectors = columns_and_vectors(model, choice)
     mean, coefficients, rows = solve(moments, columns, choice.penalty, vectors)
@@ -156,10 +158,10 @@ def set_linear_part(
 def set_scale_of_the_rest(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
 ) -> None:
-    """Set the unit of the network's answer from what the linear part leaves to it in some frames."""
+    """Set the unit of the network's answer from what the linear part leaves over in some frames."""
     whole = rest = 0.0
     for _, features, targets, surface_frames in read_features(model, windows, frames, device):
         whole += float(targets.double().square().mean()) * len(targets) / len(frames)
         left = targets - model.coordinates.linear_answer(features, surface_frames)
         rest += float(left.double().square().mean()) * len(left) / len(frames)
-    set_target_scale(model, max(1e-6 * whole, rest))  # below, it is rounding that is left
+    set_target_scale(model, max(1e-6 * whole, rest))  # less than that is rounding

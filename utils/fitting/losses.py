@@ -1,4 +1,5 @@
-"""What training minimises: losses by name, lengths in units of the targets' spread, so that no unit of the files matters."""
+"""What training minimises: losses by name. Lengths are in units of the targets' spread, so that the files' units do not
+matter."""
 
 import torch
 from jaxtyping import Float, Int
@@ -10,10 +11,10 @@ from utils.predicting.model_inputs import Samples
 
 
 def mean_distance(predicted: Float[Tensor, "*B 3"], target: Float[Tensor, "*B 3"]) -> Float[Tensor, ""]:
-    """Return the mean L2 distance between points, in the inputs' units, which are to be of about unit size.
+    """Return the mean L2 distance between points, in the inputs' units, which should be scaled to about one.
 
-    Not its square: a few vertices that swing far would take over what the many are trained for. On the simulated body
-    (3,008 vertices, 500 steps) the distance left 0.23 of the skinned error where the square left 0.28.
+    Not its square: a few vertices that swing far would outweigh the many. On the simulated body (3,008 vertices, 500 steps)
+    the distance left 0.23 of the skinned error where the square left 0.28.
     """
     smooth = 1e-8  # so that a perfect vertex has a gradient
     return ((predicted - target).square().sum(dim=-1) + smooth).sqrt().mean()
@@ -44,8 +45,9 @@ def smooth_reconstruction(
 ) -> dict[str, Tensor]:
     """Return the vertex error of whole meshes, and beside it `smoothing`: the mean length of Laplacian coordinates, weighted.
 
-    Those of the predicted `surface` itself, which pulls towards a shrunken, featureless body; of the `correction`, which
-    leaves the skinned mesh's own features alone; or, as a difference, of prediction and `scan`, which asks for the scan's.
+    `smoothing_of` says whose Laplacian coordinates: those of the predicted `surface`, which pulls towards a shrunken,
+    featureless body; of its `correction`, which leaves the skinned mesh's own features alone; or of its difference to the
+    `scan`, which asks for the scan's features.
     """
     if samples.skinned is None or samples.frames is None or samples.linear is None:
         raise ValueError("smoothing needs whole meshes, found shuffled vertices")

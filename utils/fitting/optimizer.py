@@ -24,7 +24,7 @@ def is_moment(name: str, moment: Tensor) -> bool:
 
 
 def restore_optimizer(optimizer: torch.optim.AdamW, stored: dict[str, Any]) -> None:
-    """Take the moments of all parameters from a stored state, and nothing else; raise `InputError` where they do not fit."""
+    """Take only the moments of all parameters from a stored state; raise `InputError` where they do not fit."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = stored.get("state")
     shapes = [{"step": (), "exp_avg": tuple(p.shape), "exp_avg_sq": tuple(p.shape)} for p in parameters]

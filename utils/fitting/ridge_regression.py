@@ -7,22 +7,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 VERTICES_AT_ONCE = 2048
-ROUNDING = 1e-6  # of a matrix' mean diagonal: what features in single precision leave uncertain
-PENALTY_OF_SHARES = 1e-4  # hardly any: a share is one number for what else is nine
+ROUNDING = 1e-6  # of a matrix' mean diagonal: features in single precision are no more certain than this
+PENALTY_OF_SHARES = 1e-4  # hardly any: a share is one number in place of nine
 
 
 def solve(
     moments: Float[Tensor, "V D D"], columns: list[int], penalty: float, vectors: Sequence[int] = ()
 ) -> tuple[Float[Tensor, "V 3"], Float[Tensor, "V K 3"], list[int]]:
-    """Return the mean target (V, 3), what to add to it as coefficients (V, K, 3) of `columns` and of a constant one, and which
-    rows of the moments these stand for.
+    """Return ridge regressions: the mean target (V, 3), coefficients (V, K, 3) of its change, and the row of the moments that
+    each coefficient belongs to.
 
-    `moments` are sums over frames of products of [features, 1, targets]; the penalty is per frame; the constant has none.
-    Without columns the mean is zero and the constant all there is.
+    The coefficients are those of `columns` and, last, of a constant one. `moments` are sums over frames of products of
+    [features, 1, targets]; the penalty is per frame, and the constant has none. Without columns, the mean is zero, and the
+    constant takes its place.
 
-    `vectors` are the first of three columns each that are a vector in the axes of the targets. The nine coefficients of such a
-    vector are drawn not to zero but to a share of it, the same in all three directions, as a mass on a spring answers: along
-    the acceleration. What share, is a regression of its own, and as good as free.
+    Each of `vectors` is the first of three columns that are a vector in the axes of the targets. The nine coefficients of such
+    a vector are not drawn to zero, but to a multiple of the identity: a mass on a spring answers along the acceleration. That
+    multiple, the vector's share, has a regression of its own, with hardly any penalty.
     """
     ones = moments.shape[1] - 4
     rows = [*columns, ones]
@@ -73,9 +74,10 @@ def add_shares(
 def squares(
     moments: Float[Tensor, "V D D"], mean: Float[Tensor, "V 3"], coefficients: Float[Tensor, "V K 3"], rows: list[int]
 ) -> Float[Tensor, "V 4"]:
-    """Return each vertex' sums over frames of target², of rest², rest · change and change², for the outcome of `solve`.
+    """Return each vertex' sums over frames of target², of rest², of rest · change and of change² (V, 4), for the outcome of
+    `solve`.
 
-    The rest is what the mean leaves of the target; the change is what the coefficients add to the mean.
+    The rest is the target less the mean; the change is what the coefficients predict of it.
     """
     ones = moments.shape[1] - 4
     seen = moments[:, rows]

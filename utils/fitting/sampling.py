@@ -1,7 +1,7 @@
-"""What the optimiser sees: blocks of frames, read ahead, their vertices shuffled.
+"""What a training step sees: blocks of frames, read ahead, their vertices shuffled.
 
-All of it follows from (seed, epoch, block), so that a run gone on with sees the batches that the uninterrupted run would
-have seen.
+All of it follows from (seed, epoch, block), so that a run that was stopped and goes on sees the same batches as one that never
+stopped.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ from utils.fitting.progress import TrainingOptions
 from utils.predicting.model_inputs import Meshes, Samples, read_meshes, whole_meshes
 from utils.runs.processes import num_processes, own_share
 
-# An epoch shows every training vertex at least once; where that takes fewer steps, it goes over the frames again until it has
-# about so many, so that a hundred frames train as well as a thousand without anybody counting steps.
+# An epoch shows every training vertex at least once. Where that takes fewer steps than this, it goes over the frames again
+# and again, so that a hundred frames train as well as a thousand without anybody counting steps.
 STEPS_PER_EPOCH = 400  # about, at least
 VERTICES_AT_ONCE = 30_000  # about, of whole frames through the feature code: more do not fit into a processor's caches
 
@@ -60,8 +60,9 @@ def plan_epoch(
 class Sampling:
     """What training steps are made of.
 
-    `parts` says which of a block's frames, of V vertices, this process reads, in parts that are looked at together; `steps`
-    makes samples for every step out of what was read. One sample holds `vertices_per_sample` of V vertices.
+    `parts` returns the frames of a block that this process reads, cut into parts that are processed together; it takes the
+    block and the number of vertices. `steps` makes the samples of every step out of what was read. `vertices_per_sample`
+    returns how many of V vertices one sample holds.
     """
 
     parts: Callable[[Block, int], list[Int[ndarray, " _"]]]
@@ -75,7 +76,7 @@ def weight_of_share(num_own: int, num_all: int) -> float:
 
 
 def share_or_first(items: Shaped[ndarray, "K *B"]) -> Shaped[ndarray, "_ *B"]:
-    """Return this process' share of some items; where it has none the first one, to be looked at without weight.
+    """Return this process' share of some items; where it has none, the first item, which then counts with a weight of zero.
 
     All processes have to take every step together.
     """
@@ -103,7 +104,7 @@ def shuffled_parts(block: Block, num_vertices: int) -> list[Int[ndarray, " _"]]:
 
 
 def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
-    """Return steps over all vertices of the frames, shuffled by the block's seed, without what only whole meshes need."""
+    """Return steps over all vertices of the frames, shuffled by the block's seed; without what only whole meshes need."""
     shape = len(block.frames), len(model.surface.vertices)
     places = np.random.default_rng(block.seed).permutation(shape[0] * shape[1]).reshape(shape)
     own, has_share = share_or_first(places), len(own_share(places)) > 0
@@ -145,7 +146,7 @@ WHOLE_MESHES = Sampling(mesh_parts, mesh_steps, lambda num_vertices: num_vertice
 def read_ahead(reads: Iterator[Callable[[], Read]]) -> Iterator[Read]:
     """Yield the result of each read, while the next one is under way in a thread.
 
-    Not for what computes: on a CPU it would take turns with the main thread, which costs more than it saves.
+    Only for reading: computations would take turns with the main thread on a CPU, which costs more than it saves.
     """
     with ThreadPoolExecutor(1) as reader:
         following: Future[Read] | None = None

@@ -36,10 +36,10 @@ def clip_name(sequence: MeshSequence) -> str:
 class MeshWriter:
     """Writes the prediction of every frame into a folder: OBJ files there, .drc and .ply files in folders of their own.
 
-    OBJ files keep the text of the skinned mesh's file, where it is one, but for the positions. Formats of one file for all
-    frames get one for each source folder, named as its frames are; until all frames are there, they wait in a temporary file.
-    A .json file of that name is the `record` of what they were made by and from. Use as a context: the files of all frames are
-    written at its end, and not at all where it ends in an error.
+    An OBJ file keeps the text of the skinned mesh's OBJ file, all but the positions. Formats that hold all frames in one file
+    get a file per source folder, named as its frames are; until all frames are there, these wait in a temporary file. The
+    `record` of what the meshes were made with and from is written to a .json file of the same name. Use as a context: the
+    files of all frames are written at its end, but not where it ends in an error.
     """
 
     def __init__(self, windows: MeshWindows, folder: Path, exports: list[str], scene: Scene, record: dict[str, Any]):

@@ -21,14 +21,14 @@ VERTEX_ERROR, LAPLACIAN_ERROR, NORMAL_ERROR = ERRORS = (
 
 
 def vertex_errors(predicted: Float[ndarray, "*B V 3"], scan: Float[ndarray, "*B V 3"]) -> Float[ndarray, "*B V"]:
-    """Return the distance of every vertex from where the scan has it (*B, V), in the inputs' units."""
+    """Return the distance of every vertex from its place in the scan (*B, V), in the inputs' units."""
     return np.linalg.norm(predicted - scan, axis=-1)
 
 
 def laplacian_errors(
     predicted: Float[ndarray, "B V 3"], scan: Float[ndarray, "B V 3"], laplacian: Float[Tensor, "V V"]
 ) -> Float[ndarray, "B V"]:
-    """Return how far apart the uniform Laplacian coordinates are (B, V), in the inputs' units."""
+    """Return the distance between the uniform Laplacian coordinates of every vertex (B, V), in the inputs' units."""
     difference = torch.from_numpy(predicted - scan)
     return torch.linalg.vector_norm(laplacian_coordinates(difference, laplacian), dim=-1).numpy()
 
@@ -44,8 +44,8 @@ def normal_errors(
 
 
 def acceleration_errors(predicted: Float[ndarray, "T V 3"], scan: Float[ndarray, "T V 3"]) -> Float[ndarray, "T-2 V"]:
-    """Return how far apart the accelerations over t-1, t, t+1 of consecutive frames are (T-2, V), inputs' units per frame²:
-    how much the prediction jitters, or fails to swing, against the scan."""
+    """Return the difference of the accelerations over frames t-1, t, t+1 (T-2, V), inputs' units per frame²: how much the
+    prediction jitters, or fails to swing, against the scan."""
     return np.linalg.norm(np.diff(predicted - scan, 2, axis=0), axis=-1)
 
 
@@ -54,7 +54,7 @@ def dihedral_angles(
 ) -> Float[ndarray, "*B E"]:
     """Return the angle (*B, E), radians, by which the surface bends at edges: positive outward, zero where it is flat.
 
-    `pairs` as of `edge_faces`: the faces on both sides, and the edge from its first vertex to its second.
+    `pairs` comes from `edge_faces`: the faces on both sides of an edge, and its first and second vertex.
     """
     corners = [vertices[..., faces[:, corner], :] for corner in range(3)]
     normals = np.cross(corners[1] - corners[0], corners[2] - corners[0])
@@ -81,8 +81,8 @@ def dihedral_errors(
 ) -> Float[ndarray, "*B E"]:
     """Return how much the dihedral angles differ at every edge between two faces (*B, E), degrees.
 
-    What the eye sees of a surface is how it bends: Váša and Rus 2012, "Dihedral angle mesh error"; here without their weights
-    for masking and visibility.
+    The eye judges a surface by how it bends: Váša and Rus 2012, "Dihedral angle mesh error", here without their weights for
+    masking and visibility.
     """
     pairs = edge_faces(faces)
     difference = dihedral_angles(predicted, faces, pairs) - dihedral_angles(scan, faces, pairs)

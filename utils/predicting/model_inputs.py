@@ -19,7 +19,7 @@ def read_inputs(
 ) -> Inputs:
     """Return the windows of skinned meshes and joints, and the anchors' history, of the given frames, file units.
 
-    None stands for joints, and for a history, that the model does not look at.
+    Joints, or the history, are None where the model does not look at them.
     """
     joints = windows.joints(frames) if model.coordinates.sees_joints else None
     history = None
@@ -49,9 +49,12 @@ def read_meshes(
 
 @dataclass
 class Samples:
-    """Vertices to train on, S of them shuffled or whole meshes of (B, V): features (*S, C), what the network should answer
-    (*S, 3), file units, and which vertices they are (*S,). Where whole meshes need them: skinned positions (*S, 3), surface
-    frames (*S, 3, 3) and what the linear part answers (*S, 3)."""
+    """Vertices to train on: S of them, shuffled, or whole meshes of (B, V).
+
+    `features` (*S, C) is what they see, `targets` (*S, 3) what the network should answer, file units, and `vertex` (*S,) which
+    vertices they are. Whole meshes also have skinned positions (*S, 3), surface frames (*S, 3, 3) and the linear part's answer
+    (*S, 3).
+    """
 
     features: Float[Tensor, "*S C"]
     targets: Float[Tensor, "*S 3"]

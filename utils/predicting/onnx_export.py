@@ -22,7 +22,7 @@ TOLERANCE = 1e-5  # of the mesh's size: how far apart the runtime's and torch's 
 
 
 class ExportedMap(nn.Module):
-    """A model's `predict` with the inputs it looks at, and no others, in the order of `example_inputs`."""
+    """A model's `predict`, with only the inputs that it looks at, in the order of `example_inputs`."""
 
     def __init__(self, model: MeshAutoencoder):
         super().__init__()
@@ -36,7 +36,7 @@ class ExportedMap(nn.Module):
 
 
 def example_inputs(model: MeshAutoencoder, batch: int) -> dict[str, Float[Tensor, "B _ _ 3"]]:
-    """Return inputs by name: the rest mesh, drifting and shaken, as the model would see it, its joints and anchors with it."""
+    """Return inputs by name, such as a model could see: the rest mesh, drifting and shaken, with its joints and anchors."""
     random = torch.Generator().manual_seed(0)
     settings, rest = model.settings, model.surface.vertices
     num_frames = settings.num_condition_frames
@@ -62,10 +62,11 @@ def topology_hash(model: MeshAutoencoder) -> str:
 
 
 def write_onnx(path: Path, model: MeshAutoencoder, metadata: dict[str, str]) -> float:
-    """Write a model on the CPU as an ONNX file, any number of frames at a time; return how far its answers are from torch's.
+    """Write a model on the CPU as an ONNX file, for any number of frames at a time; return how far its answers are from
+    torch's.
 
-    That is the largest difference in ONNX Runtime, as a share of the mesh's size; it is measured before anything is written.
-    Raises `InputError` where it is above `TOLERANCE`, and where the packages are not there.
+    That is the largest difference between ONNX Runtime's answers and torch's, as a share of the mesh's size, measured before
+    anything is written. Raises `InputError` where it is above `TOLERANCE`, and where packages are missing.
     """
     with optional_packages("exporting to ONNX"):
         import onnxruntime

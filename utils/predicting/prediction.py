@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def spread(length: int, count: int) -> Int[ndarray, " K"]:
-    """Return at most `count` of so many frames or vertices, from all over them, the first and the last among them."""
+    """Return up to `count` indices (K,) out of `length`, evenly spread, the first and the last among them."""
     return np.linspace(0, length - 1, min(length, count)).astype(int)
 
 
@@ -53,7 +53,8 @@ def map_predictions(
 
 
 def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> float:
-    """Return how much of the network's answer, 0 to 1, leaves the least squared error in frames that it was not trained on."""
+    """Return the share of the network's answer, 0 to 1, that leaves the least squared error in frames that it was not trained
+    on."""
     shared = size = 0.0
     for frame in own_share(np.arange(len(windows))):
         meshes = whole_meshes(model, read_meshes(model, windows, np.array([frame]), device))

@@ -25,7 +25,7 @@ CHECKPOINT_NAME = re.compile(r"(\d+)(?:_(\d+))?\.pt")  # 2.pt: two epochs; 2_150
 def save_checkpoint(path: Path, model: MeshAutoencoder, **contents: Any) -> None:
     """Write a model and whatever else is given (plain values, tensors, dicts and lists of them), whole or not at all.
 
-    It is on the disk, and not on its way there, before it takes its name: what comes after may be a power cut.
+    The content has reached the disk before the file takes its name, in case a power cut comes next.
     """
     checkpoint = {
         "format": FORMAT,
@@ -34,7 +34,7 @@ def save_checkpoint(path: Path, model: MeshAutoencoder, **contents: Any) -> None
         **contents,
     }
     content = BytesIO()
-    torch.save(checkpoint, content)  # not to the disk, of which torch does not say that it is full
+    torch.save(checkpoint, content)  # not straight to the disk: torch does not say when that is full
     with write_beside(path) as partial, open(partial, "wb") as file:
         file.write(content.getbuffer())
         file.flush()

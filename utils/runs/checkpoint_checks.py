@@ -1,6 +1,6 @@
-"""What a checkpoint from a stranger is held against before anything is built from it.
+"""What a checkpoint from a stranger has to pass before anything is built from it.
 
-Reading it never runs code (`torch.load` with `weights_only`); what is checked here is that it takes no more memory than the
+Reading it never runs code (`torch.load` with `weights_only`). What is checked here is that it takes no more memory than the
 file is long, and that its parts are what its own settings say.
 """
 
@@ -114,7 +114,8 @@ def check_contents(checkpoint: dict[str, Any], path: Path) -> None:
 
 
 def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
-    """Return a checkpoint's settings; raise `ValueError` where they are none, of a model of at most `num_parts` parts."""
+    """Return a checkpoint's settings; raise `ValueError` where they describe no model, or one of more experts than `num_parts`
+    weights can hold."""
     kinds = {field.name: type(field.default) for field in fields(ModelSettings)}
     for name in sorted(kinds.keys() | settings.keys()):
         value = settings.get(name)
@@ -133,7 +134,7 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
 
 
 def checked_surface(state: dict[str, Tensor], num_joints: int) -> RestSurface:
-    """Return the rest surface in a model's state; raise `ValueError` or `KeyError` where it is none."""
+    """Return the rest surface in a model's state; raise `ValueError` or `KeyError` where its parts do not fit together."""
     buffers = {name: state[f"surface.{name}"] for name in BUFFERS}
     num_vertices = len(buffers["vertices"])
     limits = {"faces": num_vertices, "tangent_ends": num_vertices, "nearest_anchors": num_vertices}
@@ -161,9 +162,11 @@ def checked_surface(state: dict[str, Tensor], num_joints: int) -> RestSurface:
 
 
 def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAutoencoder:
-    """Return the model that settings and a state describe; raise `ValueError`, `TypeError` or `KeyError` where they do not fit.
+    """Return the model that settings and a state describe; raise `ValueError`, `TypeError` or `KeyError` where they do not
+    fit.
 
-    Nothing is allocated by what the settings say: a model without memory tells which tensors there have to be, and takes them.
+    The settings alone make nothing take memory: a model built without memory says which tensors there have to be, and then
+    takes over those of the state.
     """
     if not all(isinstance(each, Tensor) for each in state.values()):
         raise ValueError("weights that are no tensors")

@@ -1,6 +1,6 @@
-"""Several processes that work on one run, as `torchrun --nproc_per_node=2 fit_mesh.py ...` starts them; else there is one.
+"""Several processes that work on one run, as started by `torchrun --nproc_per_node=2 fit_mesh.py ...`; otherwise there is one.
 
-Frames are shared out between the processes, and what each has found is added up. The first process alone prints and writes.
+Frames are shared out between the processes, and their results are added up. The first process alone prints and writes.
 """
 
 import os
@@ -40,7 +40,7 @@ def local_rank() -> int:
 
 
 def join_processes() -> None:
-    """Find the other processes of this run, where torchrun started them; all but the first one print only errors."""
+    """Connect with the other processes of this run, where torchrun started them; all but the first one print only errors."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         with noticed_if_another_ends():
             dist.init_process_group(timeout=LONGEST_WAIT)  # gloo for what is on the CPU, NCCL for what is on CUDA
@@ -49,9 +49,9 @@ def join_processes() -> None:
 
 
 def leave_processes(exit_code: int) -> NoReturn:
-    """Close the connections to the other processes, and end this one.
+    """Close the connections to the other processes, and end this one at once.
 
-    At once: while the interpreter takes itself apart, threads that were part of the connections may still abort it.
+    An orderly exit of the interpreter could still be aborted by threads that served the connections.
     """
     dist.destroy_process_group()
     sys.stdout.flush()
@@ -74,7 +74,7 @@ def noticed_if_another_ends() -> Iterator[None]:
 
 
 def combine(tensor: Shaped[Tensor, "*B"], operation: Any = dist.ReduceOp.SUM) -> Tensor:
-    """Replace a tensor (*B) by the sum (or what else `operation` says) of those of all processes; return it."""
+    """Replace a tensor (*B) by the sum over all processes, or what else `operation` says; return it."""
     if dist.is_initialized():
         with noticed_if_another_ends():
             dist.all_reduce(tensor, operation)
@@ -82,7 +82,7 @@ def combine(tensor: Shaped[Tensor, "*B"], operation: Any = dist.ReduceOp.SUM) ->
 
 
 def agreed(value: Value) -> Value:
-    """Return what the first process found, in all of them: on unlike machines, the last digits of a comparison may differ."""
+    """Return the first process' value in all processes: on unlike machines, the last digits of a comparison may differ."""
     found = [value]
     if dist.is_initialized():
         with noticed_if_another_ends():
@@ -91,7 +91,8 @@ def agreed(value: Value) -> Value:
 
 
 def check_alike(names: str, numbers: tuple[int, ...]) -> None:
-    """Raise `InputError` where the processes found other numbers: of other data or another checkpoint on another machine."""
+    """Raise `InputError` where the processes found different numbers, which means other data or another checkpoint on some
+    machine."""
     least = combine(torch.tensor(numbers), dist.ReduceOp.MIN).tolist()
     most = combine(torch.tensor(numbers), dist.ReduceOp.MAX).tolist()
     if least != most:
@@ -107,7 +108,8 @@ def own_share(items: Shaped[ndarray, "K *B"]) -> Shaped[ndarray, "_ *B"]:
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """Let the first process of each machine go through the block, then the others, which find in the cache what it read."""
+    """Let the first process of each machine go through the block, then the others, which find in the cache what the first one
+    read."""
     if local_rank() > 0:
         combine(torch.zeros(()))
     yield
@@ -116,7 +118,7 @@ def first_alone() -> Iterator[None]:
 
 
 def in_parallel(module: nn.Module) -> nn.Module:
-    """Return the module such that its gradients are means over all processes, all of which begin with the first one's."""
+    """Return the module such that its gradients are means over all processes; all begin with the first process' weights."""
     if not dist.is_initialized():
         return module
     with noticed_if_another_ends():

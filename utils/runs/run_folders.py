@@ -1,4 +1,4 @@
-"""Where a run writes: every output path of the project, and the log, is named here."""
+"""Where a run writes: every output path of the project is named here, and the log."""
 
 import csv
 import re
@@ -36,9 +36,10 @@ def runs_by_age(model_folder: Path) -> list[Path]:
 
 
 def new_timestamp(model_type: str) -> str:
-    """Return the present second as a run's name, and make its checkpoint folder, so that no other run takes it.
+    """Return the present second as a run's name, and make its checkpoint folder, so that no other run takes the name.
 
-    A clock that was set back makes no run older than those before it. Of several processes, the first one alone makes a folder.
+    A run is never named older than those before it, even where the clock was set back. Of several processes, the first one
+    alone makes a folder.
     """
     if rank() > 0:
         return ""
@@ -56,9 +57,9 @@ def new_timestamp(model_type: str) -> str:
 
 @dataclass
 class TrainingRun:
-    """The folders of one training run, and what is written to its logs, by the first of its processes alone.
+    """The folders of one training run and what is written to its logs; of several processes, the first one alone writes.
 
-    `record` says what it is made by and from (`utils.runs.run_record`).
+    `record` says what the run is made with and from (`utils.runs.run_record`).
     """
 
     model_type: str

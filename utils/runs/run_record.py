@@ -1,4 +1,4 @@
-"""What a checkpoint or an export was made by and from, so that its numbers can be had again."""
+"""What a checkpoint or an export was made with and from, so that its numbers can be reproduced."""
 
 import argparse
 import json
@@ -54,7 +54,7 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
 
 
 def other_data(stored: dict[str, Any], present: dict[str, Any]) -> list[str]:
-    """Return a line for each of the present data that is not, by its fingerprints, among those of a stored record."""
+    """Return a line for each of the present data whose fingerprints a stored record does not have."""
     data = stored.get("data")
     known = [each.get("fingerprints") for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
     others = [each["name"] for each in present["data"] if each["fingerprints"] not in known]

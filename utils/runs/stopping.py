@@ -9,9 +9,9 @@ from utils.runs.processes import num_processes
 
 
 class Interrupted(BaseException):
-    """A script was asked to stop, and did; `exit_code` as shells expect it of the signal.
+    """A script was asked to stop, and did; `exit_code` is what shells expect after the signal.
 
-    Like `KeyboardInterrupt` it is no `Exception`, so that nobody takes it for what is wrong with a file.
+    It is no `Exception`, like `KeyboardInterrupt`: code that catches the errors of a broken file must not catch it.
     """
 
     def __init__(self, message: str, exit_code: int):

@@ -62,9 +62,11 @@ Positions = Float[ndarray, "T V 3"] | LivePredictions
 
 @dataclass
 class Clip:
-    """A sequence with the predictions of its frames, and what has been measured of them so far: NaN where nothing has been.
+    """A sequence with the predictions of its frames, and what has been measured of them so far; NaN for frames that have not
+    been.
 
-    `mean` and `worst` (T,), mm, `worst_vertex` (T,): of distances from the scan, or of the correction where there is no scan.
+    `mean` and `worst` (T,), mm, and `worst_vertex` (T,) are of the distances from the scan or, where there is no scan, of the
+    correction.
     """
 
     sequence: MeshSequence
@@ -165,7 +167,7 @@ def some_frames(clips: list[Clip]) -> Iterator[tuple[Clip, list[int]]]:
 def highest_value(clips: list[Clip], colored: Colored) -> float:
     """Return the end of a colour scale (mm) that fits frames from all over the clips.
 
-    For errors, those of the skinned mesh say where it is, and nothing is predicted for it.
+    For errors, it is taken from the skinned mesh, which needs no predictions.
     """
     values = []
     for clip, frames in some_frames(clips):

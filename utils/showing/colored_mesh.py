@@ -1,4 +1,5 @@
-"""A mesh with a colour per vertex as a GLB file in memory, made anew for every frame: what a browser takes such meshes as."""
+"""A mesh with a colour per vertex as a GLB file in memory, which is how a browser takes such meshes; made anew for every
+frame."""
 
 import json
 import struct
@@ -17,15 +18,15 @@ COMPONENTS = {
     np.dtype("<f4"): 5126,
 }
 SRGB = np.arange(256) / 255
-# glTF takes colours in amounts of light
+# glTF wants linear colours
 LINEAR = np.round(255 * np.where(SRGB <= 0.04045, SRGB / 12.92, ((SRGB + 0.055) / 1.055) ** 2.4)).astype(np.uint8)
 
 
 class ColoredMesh:
-    """The GLB file of a mesh of these faces (glTF 2.0): positions and colours are written over for every frame.
+    """The GLB file of a mesh of these faces (glTF 2.0); positions and colours are overwritten for every frame.
 
-    As small as it can be, for it is sent many times a second. Whoever shows it computes the normals: those in it only say
-    that it is smooth, and a file without any is shaded flat.
+    It is as small as it can be, for it is sent many times a second. The page computes the normals: those in the file only say
+    that the mesh is smooth, and a file without any is shaded flat.
     """
 
     def __init__(self, faces: Int[ndarray, "F 3"], num_vertices: int, smooth: bool):
@@ -53,7 +54,7 @@ class ColoredMesh:
                 accessor |= {
                     "min": [-1.0] * 3,
                     "max": [1.0] * 3,
-                }  # the format wants them; they are measured where it is shown
+                }  # required by the format; the page measures them itself
             views.append(view)
             accessors.append(accessor)
             content += array.tobytes() + bytes(-array.nbytes % 4)

@@ -58,7 +58,7 @@ class Strip:
         return self.background.shape[1], self.background.shape[0]
 
     def draw(self, panels: Panels, caption: str, camera: Camera | None = None) -> Picture:
-        """Return the picture (height, width, 3) of some meshes, in a line of their own below it the caption."""
+        """Return the picture (height, width, 3) of some meshes, with the caption below them."""
         picture = Image.fromarray(self.background)
         camera = camera or self.camera
         seen = {}
@@ -133,8 +133,8 @@ def check_encoder() -> None:
 def encoder(path: Path, frame_rate: float, size: tuple[int, int]) -> Iterator[Callable[[Picture], None]]:
     """Give a function that adds a picture of `size`, width and height, to the film at `path`, .mp4 or .gif.
 
-    The film appears whole or not at all. The encoder's process starts with the block, which no other thread may be busy at:
-    OpenBLAS, NumPy's, waits for ever in a thread that multiplies matrices while the process forks.
+    The film appears whole or not at all. The encoder's process is started with the block, at a moment when no other thread may
+    multiply matrices: a fork in the middle of that leaves OpenBLAS, NumPy's library, waiting for ever.
     """
     check_encoder()
     import imageio_ffmpeg
@@ -169,7 +169,7 @@ def encoder(path: Path, frame_rate: float, size: tuple[int, int]) -> Iterator[Ca
 
 
 def label_of(panels: Panels) -> str:
-    """Return what the colours mean."""
+    """Return the label of the colour bar."""
     return "correction (mm)" if "correction" in panels else "distance to the scan (mm)"
 
 

@@ -31,7 +31,7 @@ History = list[dict[str, float]]
 
 
 def error_colors(values: Float[ndarray, " V"], highest: float) -> Float[ndarray, "V 3"]:
-    """Return colours, 0 to 1, of values between none and `highest`, the end of the colour bar."""
+    """Return colours (V, 3), 0 to 1, of values from zero to `highest`, the end of the colour bar."""
     return ERROR_COLORS(np.clip(values / highest, 0, 1))[:, :3]
 
 
@@ -41,7 +41,7 @@ def end_of_scale(values: list[Float[ndarray, " *B"]]) -> float:
 
 
 def as_source(kind: str, content: bytes) -> str:
-    """Return a picture as an address for a page that holds it."""
+    """Return a picture as a data URL."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -80,7 +80,8 @@ def label_axes(axes: Axes, across: str, up: str) -> None:
 def draw_curves(
     frame_numbers: Int[ndarray, " T"], curves: dict[tuple[str, str], Float[ndarray, " T"]], unit: str
 ) -> bytes:
-    """Return curves over time as SVG, on a log scale, by mesh and what it is of them; NaN where there is no value yet."""
+    """Return curves over time as SVG, on a log scale; NaN where there is no value yet. Their names are pairs: a mesh, and what
+    is drawn of it."""
     figure = Figure(figsize=(5.2, 2.0), dpi=72)
     axes = figure.add_axes(CURVE_AXES)
     order = frame_numbers.argsort()
@@ -111,7 +112,8 @@ def draw_curves(
 
 
 def draw_histogram(values: dict[str, Float[ndarray, "T V"]], unit: str) -> bytes:
-    """Return as SVG how many of the values of all frames are how large, on a log scale, by mesh; the smallest are told."""
+    """Return a histogram as SVG: how many of all frames' values are how large, on a log scale, by mesh. The legend says how
+    many are too small for it."""
     figure = Figure(figsize=(5.2, 2.0), dpi=72)
     axes = figure.add_axes(CURVE_AXES)
     largest = max(float(each.max()) for each in values.values())

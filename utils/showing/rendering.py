@@ -66,7 +66,8 @@ def frame_camera(
 
 @dataclass
 class Hits:
-    """What the rays of a picture met: which of them did (K,), on which corners, and where between them (K, 3), how bright."""
+    """Where the rays of a picture met the mesh: the rays that did (K,), the corners of the triangle that each met and its
+    weights between them (K, 3), and the brightness there (K, 1)."""
 
     rays: Int[ndarray, " K"]
     corners: Int[ndarray, "K 3"]
@@ -94,7 +95,8 @@ def cast_rays(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"], camer
 
 
 def paint(hits: Hits, camera: Camera, colors: Float[ndarray, "V 3"] | None = None) -> Float[ndarray, "height width 4"]:
-    """Return the RGBA picture (height, width, 4), values 0 to 1, of what the rays met; clay where there are no `colors`."""
+    """Return the RGBA picture (height, width, 4), values 0 to 1, of what the rays met; the colour of clay where there are no
+    `colors`."""
     width, height = (SAMPLES_PER_SIDE * count for count in camera.pixels)
     surface = np.array(CLAY) if colors is None else (hits.weights[:, :, None] * colors[hits.corners]).sum(axis=1)
     picture = np.zeros((height * width, 4))

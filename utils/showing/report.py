@@ -63,7 +63,7 @@ def share_left(before: float, after: float) -> str:
 
 
 def summary_rows(errors: Errors) -> list[dict[str, str]]:
-    """Return the rows of the first table, their cells in its order."""
+    """Return the rows of the table of errors, by column."""
     rows = []
     for name, arrays in errors.items():
         before, after = (summarise_errors(each) for each in arrays)
@@ -81,10 +81,8 @@ def summary_rows(errors: Errors) -> list[dict[str, str]]:
 
 
 def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict[str, str]]:
-    """Return a row for each joint that has vertices next to it, the worst prediction first; none without joints or scans.
-
-    Cells in the order of the table.
-    """
+    """Return a row, by column, for each joint that is the nearest of some vertices, the worst prediction first; none without
+    joints or scans."""
     first = np.array([0])
     joints = windows.joints(first)
     if joints is None or "skinned" not in values:
@@ -138,14 +136,14 @@ def decimate(
     points, faces = np.array(vertices, dtype=np.float32), np.array(faces, dtype=np.int32)
     _, _, collapses = fast_simplification.simplify(points, faces, target_count=MOST_TRIANGLES, return_collapses=True)
     placed, fewer, merged = fast_simplification.replay_simplification(points, faces, collapses)
-    # of the vertices that were merged into one, the nearest stands for it in all frames
+    # of all vertices that were merged into one, the nearest stands for them in every frame
     order = np.lexsort((np.linalg.norm(placed[merged] - points, axis=1), merged))
-    order = order[merged[order] >= 0]  # what no face needs is in none
+    order = order[merged[order] >= 0]  # vertices without faces are merged into none
     return order[np.unique(merged[order], return_index=True)[1]], fewer
 
 
 def play_back(film: Film, indices: list[int], highest: float) -> tuple[str, str]:
-    """Return a page that plays some frames, and a line about it; fewer of them, until it is small enough for a file."""
+    """Return a page that plays some frames, and a line about it; it leaves out frames until it is small enough for a file."""
     step = math.ceil(len(indices) / MOST_FRAMES)
     while True:
         page = record_frames(film, indices[::step], film.frame_rate / step, highest)

@@ -11,7 +11,7 @@ from data.input_error import InputError, optional_packages
 
 
 def is_address(name: str, loopback: bool) -> bool:
-    """Say whether a name is an address in numbers, one of this machine's own circle where `loopback`."""
+    """Say whether a name is an IP address; with `loopback`, whether it is one of this machine's loopback addresses."""
     try:
         return ip_address(name).is_loopback or not loopback
     except ValueError:
@@ -19,10 +19,12 @@ def is_address(name: str, loopback: bool) -> bool:
 
 
 def is_foreign(origin: str | None, asked: str, host: str) -> bool:
-    """Say whether another site's page asks: its origin is not what it asks for, or it calls this machine by a strange name.
+    """Say whether another site's page asks: its origin is not the server that it asks, or it knows this machine by a strange
+    name.
 
-    A browser tells the origin of the page that asks; `asked` is the name and port that it asks for, `host` what is listened on.
-    A stranger's name that leads here would make the stranger's page one of ours.
+    `origin` is that of the page, as browsers tell it; `asked` is the name and port that the page asks for, `host` the address
+    that the server listens on. A stranger's domain may resolve to this machine, which would make the stranger's page one of
+    ours.
     """
     name, loopback = urlsplit(f"//{asked}").hostname or "", host == "localhost" or is_address(host, loopback=True)
     known = {"localhost"} if loopback else {"localhost", host, socket.gethostname().lower(), socket.getfqdn().lower()}
@@ -72,10 +74,10 @@ def open_server(host: str, port: int) -> Any:
 
         return listen(*arguments, process_request=check, **options)
 
-    # viser hands on no check of origins
+    # viser offers no place for a check of origins
     with patch.object(websocket_server, "serve", serve):
         server = viser.ViserServer(host=host, port=port, verbose=False)
-    # nor can its tunnel for all the world be turned off, which any page may ask for
+    # nor a switch for its tunnel to the outside world, which any page may ask for
     handlers = server._websock_server
     for message in [each for each in handlers._incoming_handlers if each.__name__.startswith("ShareUrl")]:
         handlers.unregister_handler(message)

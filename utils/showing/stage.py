@@ -44,7 +44,7 @@ def name_with_mean(name: str, values: dict[str, Values]) -> str:
 
 @dataclass
 class Look:
-    """How a frame is shown: side by side or overlaid, smooth or flat, with edges or without; what a vertex' mark is on."""
+    """How a frame is shown: side by side or overlaid, smooth or flat, with edges or without, and the vertex that is marked."""
 
     side_by_side: bool
     smooth: bool
@@ -66,7 +66,7 @@ class Place:
 
 
 class Stage:
-    """A scene of a viser server with a place for each mesh; all are as large as two units, whatever their own are."""
+    """A scene of a viser server with a place for each mesh. Everything is scaled to a size of two units."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Stage:
         joints: Float32[ndarray, "J 3"] | None,
         look: Look,
     ) -> None:
-        """Show these meshes and no others, those with values (mm) as heat maps; with joints, the skinned mesh is of glass."""
+        """Show only these meshes, those with values (mm) as heat maps; with joints, the skinned mesh is transparent."""
         seen = {}
         for name, place in self.places.items():
             place.frame.visible = name in meshes
