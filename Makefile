@@ -2,6 +2,12 @@ PYTHON ?= python3
 BIN = .venv/bin
 FIT = $(BIN)/python fit_mesh.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3 -min_batch 8192 -m_type demo
 INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/demo
+# pip would compile on one core, file by file; some files of other packages are for other Pythons and do not compile
+define install
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-compile -r $(1)
+	$(BIN)/python -m compileall -qq -j 0 .venv >/dev/null 2>&1 || true
+endef
 PYTEST = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check lint clean
@@ -26,13 +32,12 @@ clean:  ## remove what `make` made, but no model, mesh or log
 	rm -rf .venv geo geo_test
 
 .venv/installed: requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(call install,requirements.txt)
 	touch $@
 
-.venv/installed-dev: .venv/installed requirements-pipeline.txt requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
-	touch $@
+.venv/installed-dev: requirements.txt requirements-pipeline.txt requirements-dev.txt
+	$(call install,requirements-dev.txt)
+	touch .venv/installed $@
 
 geo_test/complete: | .venv/installed
 	$(BIN)/python make_sample_data.py

@@ -15,6 +15,29 @@ from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from utils.runs.checkpoint import build_model, load_checkpoint
 
+TRICKY_OBJ = """\ufeff# a comment, then CRLF lines\r
+mtllib some%20file.mtl\r
+o first
+v 0 0 0 0.5 0.5 0.5
+v 1.0e0 0 0 1 0 0 # a colour and a comment
+  v +1 1. -0.0
+vt 0.5 0.5
+vt 0.1 0.9
+vn 0 0 1
+f 1/1/1 2/2/1 3/1/1
+g scattered
+v 0 1 0 1.0
+v .5 \\
+  .5 \\
+  1E-1
+f -1//1 -2//1 -4//1
+f 1 2 \\
+  3 4
+s off
+usemtl none
+f 1/1 2/2 5/1 4/2 3/2
+"""
+
 KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "usda", "usdc", "pt")
 
 

@@ -103,3 +103,9 @@ def assert_equal_weights(one, other):
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
+
+
+def tube_windows(num_frames=4, num_condition_frames=3):
+    """Windows (B, N, V, 3) of the tube, oldest frame first."""
+    frames = torch.from_numpy(tube_frames(num_frames + num_condition_frames - 1)).float()
+    return frames.unfold(0, num_condition_frames, 1).permute(0, 3, 1, 2)  # (B, N, V, 3)

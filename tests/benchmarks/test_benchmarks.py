@@ -40,8 +40,11 @@ def test_baselines_learn_what_follows_from_the_pose(kind):
 
 
 ROWS = ["PCA + ridge on joints", "variant 2"]
-# epochs of few steps, pictures of one ray a pixel
-SHORT = "from utils.showing import rendering; sampling.STEPS_PER_EPOCH, rendering.SAMPLES_PER_SIDE = 20, 1"
+# epochs of few steps, few folds to choose the linear part by, pictures of one ray a pixel
+SHORT = (
+    "from utils.fitting import linear_fit; from utils.showing import rendering; "
+    "sampling.STEPS_PER_EPOCH, linear_fit.FOLDS, rendering.SAMPLES_PER_SIDE = 20, 3, 1"
+)
 
 
 def start_short(script, arguments, folder, output):

@@ -6,7 +6,7 @@ from tube import tube_frames, tube_quads, tube_scans
 
 import fit_mesh
 import inference_mesh
-from utils.fitting import sampling
+from utils.fitting import linear_fit, sampling
 
 pytestmark = pytest.mark.starts_scripts
 
@@ -50,6 +50,7 @@ def share_left(folder, change, flip, flags):
 def plain_share(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "STEPS_PER_EPOCH", 30)
+        patch.setattr(linear_fit, "FOLDS", 3)
         folder = tmp_path_factory.mktemp("plain")
         patch.chdir(folder)
         return share_left(folder, as_they_are, False, [])
@@ -67,6 +68,7 @@ def plain_share(tmp_path_factory):
 )
 def test_the_same_share_is_left(plain_share, tmp_path, monkeypatch, change, flip, flags):
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 30)
+    monkeypatch.setattr(linear_fit, "FOLDS", 3)
     monkeypatch.chdir(tmp_path)
     assert plain_share < 0.6
     assert share_left(tmp_path, change, flip, flags) == pytest.approx(plain_share, rel=0.01)

@@ -27,7 +27,8 @@ pytestmark = [
 ]
 
 DATA = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj"]
-SHORT = "sampling.STEPS_PER_EPOCH = 8"
+# epochs of few steps, and few folds to choose the linear part by
+SHORT = "from utils.fitting import linear_fit; sampling.STEPS_PER_EPOCH, linear_fit.FOLDS = 8, 2"
 
 
 def weights(folder, model_type="without_joints"):

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from tube import tube_joints
 
 from data.sequences.mesh_windows import all_windows
 from utils.predicting.prediction import map_predictions
 from utils.showing.clip import Clip, LivePredictions, highest_value
-from utils.showing.stage import find_bones
 
 
 def test_what_is_measured_is_how_far_vertices_are_from_the_scan(make_tube_sequence):
@@ -68,13 +66,3 @@ def test_predictions_are_made_when_asked_for_and_once(make_model, make_tube_sequ
         live.predict(np.arange(6))
         live.model = None  # no more of it
         np.testing.assert_array_equal(np.stack([live[frame] for frame in range(6)]), expected)
-
-
-def test_bones_follow_a_chain_of_joints():
-    joints = tube_joints(8)[:, [2, 0, 4, 1, 3]]
-    chain = {frozenset(pair) for pair in ((1, 3), (3, 0), (0, 4), (4, 2))}
-    assert {frozenset(pair) for pair in find_bones(joints).tolist()} == chain
-
-
-def test_bones_between_joints_at_one_place():
-    assert len(find_bones(np.zeros((2, 3, 3)))) == 2

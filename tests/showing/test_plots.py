@@ -3,7 +3,6 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-import trimesh
 from matplotlib import image
 from matplotlib.colors import to_rgb
 from tube import save_untrained
@@ -11,7 +10,6 @@ from tube import save_untrained
 from data.input_error import InputError
 from plot_loss_curves import main
 from utils.fitting.progress import Progress
-from utils.showing.comparison import draw_comparison
 from utils.showing.plots import RUN_COLORS, draw_curves, plot_loss_curves
 
 
@@ -66,18 +64,6 @@ def test_a_run_without_an_epoch_has_no_curve(tmp_path, write_run):
     with pytest.raises(InputError, match="stopped before the end of its first epoch"):
         main([str(write_run("without_joints", [])), "-o", str(tmp_path / "runs.png")])
     assert not (tmp_path / "runs.png").exists()
-
-
-def test_errors_are_shown_in_colour(tmp_path):
-    ball = trimesh.creation.icosphere(2)
-    vertices, faces = np.array(ball.vertices), np.array(ball.faces)
-    panels = {"plain": (vertices, None), "wrong above": (vertices, np.maximum(vertices[:, 1], 0) * 10)}
-    draw_comparison(panels, faces, "y", "error (mm)", "a ball", tmp_path / "ball.png")
-    picture = image.imread(tmp_path / "ball.png")[..., :3]
-    dark_red = (picture[..., 0] > 0.3) & (picture[..., 1] < 0.15) & (picture[..., 2] < 0.3)
-    left, right = dark_red[:, : picture.shape[1] // 3], dark_red[:, picture.shape[1] // 3 :]
-    assert left.sum() == 0
-    assert right.sum() > 500
 
 
 def test_curves_stop_at_gaps_and_go_on_in_order():

@@ -1,7 +1,6 @@
 """What the viewer refuses; what it shows is looked at in test_browser.py."""
 
 import re
-import socket
 import sys
 
 import pytest
@@ -11,33 +10,6 @@ import view_meshes
 from data.input_error import InputError
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
-from utils.showing.server import free_port, is_foreign, open_server
-
-MACHINE = socket.gethostname().lower()
-
-
-@pytest.mark.parametrize(
-    ("origin", "asked", "host", "foreign"),
-    [
-        ("http://127.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1", False),
-        ("http://localhost:8080", "localhost:8080", "127.0.0.1", False),
-        ("http://[::1]:8080", "[::1]:8080", "::1", False),
-        (None, "127.0.0.1:8080", "127.0.0.1", False),  # no browser, or a page that is opened
-        (f"http://{MACHINE}:8080", f"{MACHINE}:8080", "0.0.0.0", False),
-        ("http://127.0.0.1:9090", "127.0.0.1:8080", "127.0.0.1", True),
-        ("http://example.com", "127.0.0.1:8080", "127.0.0.1", True),
-        ("http://example.com:8080", "example.com:8080", "127.0.0.1", True),
-        (None, "example.com:8080", "127.0.0.1", True),
-        ("http://example.com", f"{MACHINE}:8080", "0.0.0.0", True),
-        ("null", "127.0.0.1:8080", "127.0.0.1", True),
-        (None, "", "127.0.0.1", True),
-        ("http://192.0.2.1:8080", "192.0.2.1:8080", "0.0.0.0", False),
-        ("http://192.0.2.1:8080", "192.0.2.1:8080", "127.0.0.2", True),
-        ("http://example.com:8080", "example.com:8080", "0.0.0.0", True),
-    ],
-)
-def test_who_is_foreign(origin, asked, host, foreign):
-    assert is_foreign(origin, asked, host) == foreign
 
 
 @pytest.mark.parametrize(
@@ -51,12 +23,6 @@ def test_who_is_foreign(origin, asked, host, foreign):
 def test_where_it_cannot_listen(host, port, message):
     with pytest.raises(InputError, match=message):
         view_meshes.parse_arguments(["-src", "skinned", "--host", host, "--port", str(port)])
-
-
-def test_a_port_that_is_taken_is_passed_over():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert free_port("127.0.0.1", port) > port
 
 
 def test_without_viser(monkeypatch):
@@ -81,11 +47,3 @@ def test_what_does_not_fit_together(tmp_path):
         view_meshes.main(["-src", str(source), "-saved_path", str(tmp_path / "1.pt"), "--up_axis", "y"])
     with pytest.raises(SystemExit):
         view_meshes.parse_arguments(["-src", "skinned", "-pred", "predicted", "-saved_path", "1.pt"])
-
-
-def test_no_page_gets_a_tunnel():
-    server = open_server("127.0.0.1", free_port("127.0.0.1", 8080))
-    try:
-        assert not [each for each in server._websock_server._incoming_handlers if "Share" in each.__name__]
-    finally:
-        server.stop()

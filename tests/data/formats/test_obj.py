@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers import TRICKY_OBJ
 
 from data.formats.obj import (
     KnownText,
@@ -10,38 +11,13 @@ from data.formats.obj import (
     parse_positions,
     plain_positions,
     read_obj,
-    read_text,
 )
-from data.formats.obj_writing import position_template, write_obj, write_positions
 from data.input_error import InputError
-
-TRICKY = """\ufeff# a comment, then CRLF lines\r
-mtllib some%20file.mtl\r
-o first
-v 0 0 0 0.5 0.5 0.5
-v 1.0e0 0 0 1 0 0 # a colour and a comment
-  v +1 1. -0.0
-vt 0.5 0.5
-vt 0.1 0.9
-vn 0 0 1
-f 1/1/1 2/2/1 3/1/1
-g scattered
-v 0 1 0 1.0
-v .5 \\
-  .5 \\
-  1E-1
-f -1//1 -2//1 -4//1
-f 1 2 \\
-  3 4
-s off
-usemtl none
-f 1/1 2/2 5/1 4/2 3/2
-"""
 
 
 def test_reads_every_form_there_is(tmp_path):
     path = tmp_path / "tricky.obj"
-    path.write_text(TRICKY, newline="")
+    path.write_text(TRICKY_OBJ, newline="")
     vertices, polygons = read_obj(path)
     expected = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 0.1]]
     np.testing.assert_array_equal(vertices, np.array(expected, np.float32))
@@ -126,33 +102,6 @@ def test_any_text_is_read_or_refused(tmp_path_factory, lines):
         return
     assert np.isfinite(vertices).all()
     assert ((polygons.corners >= 0) & (polygons.corners < len(vertices))).all()
-
-
-def test_new_positions_leave_all_else_as_it_was(tmp_path):
-    source, written = tmp_path / "source.obj", tmp_path / "written.obj"
-    source.write_text(TRICKY, newline="")
-    _, polygons = read_obj(source)
-    moved = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32) * 1e-3
-    write_positions(written, moved, position_template(source))
-    vertices, same = read_obj(written)
-    np.testing.assert_array_equal(vertices, moved)  # every bit of a float32
-    assert same.are_like(polygons)
-    # the text without its `v` lines is the source's, continued lines joined
-    strip = [
-        [line for line in read_text(path).replace(b"\x0b", b"").splitlines() if not line.strip().startswith(b"v ")]
-        for path in (source, written)
-    ]
-    assert strip[0] == strip[1]
-    assert b"0.5 0.5 0.5" in written.read_bytes()  # colours stay
-
-
-def test_write_obj_round_trip(tmp_path):
-    path = tmp_path / "folder" / "mesh.obj"
-    points = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
-    write_obj(path, points, np.array([[0, 1, 2, 3]]))
-    vertices, polygons = read_obj(path)
-    np.testing.assert_array_equal(vertices, points)
-    assert (polygons.sizes.tolist(), polygons.corners.tolist()) == ([4], [0, 1, 2, 3])
 
 
 def test_face_digest_tells_faces_counted_from_the_end_apart():
@@ -240,16 +189,3 @@ def test_only_the_same_faces_are_the_known_topology(tmp_path, text, message):
     else:
         with pytest.raises(InputError, match=message):
             known.positions_of(tmp_path / "other.obj")
-
-
-def test_a_plain_file_and_one_with_more_in_its_lines_keep_all_but_the_positions(tmp_path):
-    vertices = np.arange(9, dtype=np.float32).reshape(3, 3)
-    for lines, expected in (
-        (LINES[:2] * 2, ["v 0 1 2", "v 3 4 5", "v 6 7 8"]),
-        (LINES[2:5], ["v 0 1 2 0.5 0.5 0.5", "v 3 4 5 # ?", "v 6 7 8#"]),
-        (["v 0 0 0", "v 0 0 1", "  v 0 1 0"], ["v 0 1 2", "v 3 4 5", "  v 6 7 8"]),
-    ):
-        path = tmp_path / "mesh.obj"
-        path.write_text(text_of(lines[:3], before="# 100 %\n", behind="f 1 2 \\\n3\n"))
-        write_positions(path, vertices, position_template(path))
-        assert path.read_text() == text_of(expected, before="# 100 %\n", behind="f 1 2 \\\n3\n")
