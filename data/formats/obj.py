@@ -160,19 +160,21 @@ def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
 
 
 def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
-    """Return polygons together with the texture coordinates of the `vt` lines, where every corner has one, else as they are."""
+    """Return polygons with the texture coordinates of the `vt` lines, where every corner has a finite one, else as they are."""
     lines = TEXTURE_LINE.findall(text)
     indices = TEXTURE_INDEX.findall(b"\n".join(FACE_LINE.findall(text)))
     if not lines or len(indices) != len(polygons.corners):
         return polygons
     try:
-        texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float32).reshape(-1, 2)
+        texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float64).reshape(-1, 2)
         corners = to_numbers(indices, np.int64) - 1
     except (ValueError, OverflowError):
         return polygons
-    if texture.shape != (len(lines), 2) or not ((corners >= 0) & (corners < len(lines))).all():
+    if texture.shape != (len(lines), 2) or not (np.abs(texture) <= LARGEST_COORDINATE).all():
         return polygons
-    return Polygons(polygons.sizes, polygons.corners, texture, corners)
+    if not ((corners >= 0) & (corners < len(lines))).all():
+        return polygons
+    return Polygons(polygons.sizes, polygons.corners, texture.astype(np.float32), corners)
 
 
 def read_obj(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:

@@ -14,7 +14,7 @@ import torch
 from imageio_ffmpeg import count_frames_and_secs
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from terminal import ROOT, run_fresh, run_script, start_script, wait_for
+from terminal import ROOT, run_fresh, run_script, script_with, start_script, wait_for
 from tube import write_tube
 
 import convert_meshes
@@ -28,7 +28,7 @@ import view_meshes
 from data.formats.obj import read_obj
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
-from utils.fitting import sampling
+from utils.fitting import linear_fit, sampling
 
 pytestmark = pytest.mark.starts_scripts
 
@@ -49,9 +49,8 @@ def trained(tmp_path_factory):
     """A folder with a tube's meshes and a checkpoint trained on them, and what the training printed."""
     folder = tmp_path_factory.mktemp("trained")
     source, target = write_tube(folder, num_frames=30)
-    process = run_script(
-        folder, "fit_mesh.py", "-src", source, "-tar", target, "-n_cond", 3, "-n_ep", 1, "-min_batch", 1000
-    )
+    script = script_with(folder, "fit_mesh.py", "sampling.STEPS_PER_EPOCH = 120")
+    process = run_script(folder, script, "-src", source, "-tar", target, "-n_cond", 3, "-n_ep", 1, "-min_batch", 1000)
     assert process.returncode == 0, process.stderr
     (checkpoint,) = (folder / "saved_model/without_joints").glob("*/1.pt")
     return source, target, checkpoint, process
@@ -82,8 +81,9 @@ def test_inference_on_motion_never_trained_on(trained, tmp_path):
     source, target = write_tube(tmp_path, "geo_test/tube", num_frames=10, seed=5)
     for path in source.iterdir():
         add_texture(path)
+    coarse = "from utils.showing import rendering; rendering.SAMPLES_PER_SIDE = 1"
     process = run_script(
-        tmp_path, "inference_mesh.py", "--source_files_dir", source, "--target_files_dir", target,
+        tmp_path, script_with(tmp_path, "inference_mesh.py", coarse), "--source_files_dir", source, "--target_files_dir", target,
         "--num_condition_frames", 3, "--is_target_available", "--model_saved_path", checkpoint,
         "--model_type", "inference_without_joints", "--video", "mp4",
     )  # fmt: skip
@@ -138,7 +138,7 @@ def test_data_and_exports_in_other_formats(short, tmp_path, monkeypatch):
             np.testing.assert_allclose(vertices, read_obj(folder / f"tube_sbs.{number:05d}.obj")[0], atol=1e-6)
 
 
-def test_going_on_from_the_newest_checkpoint(trained, tmp_path, monkeypatch, capsys):
+def test_going_on_from_the_newest_checkpoint(short, trained, tmp_path, monkeypatch, capsys):
     source, target, checkpoint, _ = trained
     monkeypatch.chdir(tmp_path)
     shutil.copytree(checkpoint.parents[2], "saved_model")
@@ -209,8 +209,9 @@ def test_a_terminal_sees_one_line_and_exit_code_2(tmp_path):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Epochs of few steps."""
+    """Epochs of few steps, and few folds to choose the linear part by."""
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 60)
+    monkeypatch.setattr(linear_fit, "FOLDS", 3)
 
 
 def test_variant_with_joints(short, refused, tmp_path, capsys):
@@ -250,7 +251,8 @@ def test_smoothened_variant(short, tmp_path, monkeypatch, mini_batch_size):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a process in another way there")
 def test_ctrl_c_in_a_terminal(tmp_path):
     source, target = write_tube(tmp_path, num_frames=20)
-    process = start_script(tmp_path, "fit_mesh.py", "-src", source, "-tar", target, "-n_ep", 1000)
+    script = script_with(tmp_path, "fit_mesh.py", "sampling.STEPS_PER_EPOCH = 40")
+    process = start_script(tmp_path, script, "-src", source, "-tar", target, "-n_ep", 1000)
     wait_for(lambda: list(tmp_path.glob("saved_model/without_joints/*/1.pt")), process)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=60)

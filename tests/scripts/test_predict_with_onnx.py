@@ -18,7 +18,7 @@ import fit_mesh_with_joints
 import inference_mesh
 import inference_mesh_with_joints
 from data.sequences.mesh_frames import load_frames
-from utils.fitting import sampling
+from utils.fitting import linear_fit, sampling
 
 pytestmark = pytest.mark.starts_scripts
 
@@ -33,6 +33,7 @@ def arguments(*values):
 def test_the_example_predicts_what_inference_does(tmp_path, monkeypatch, capsys, fit):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 60)
+    monkeypatch.setattr(linear_fit, "FOLDS", 3)
     source, target, joints = write_tube(tmp_path, num_frames=20, with_joints=True)
     has_joints = fit is fit_mesh_with_joints
     joint_flags = ["-src_joint", joints] if has_joints else []

@@ -104,10 +104,10 @@ class Trainer:
         blocks = blocks_of_epoch(self.sampling, model, self.training, options, progress.epoch)
         total_steps = sum(block.num_steps for block in blocks)
         progress.check_step(total_steps)
-        samples_of = samples_of_steps(self.sampling, model, self.training, blocks, progress.step, self.device)
+        steps = samples_of_steps(self.sampling, model, self.training, blocks, progress.step, self.device)
         title = f"epoch {progress.epoch + 1}/{options.num_epochs}"
         with tqdm(total=total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
-            for samples in samples_of:
+            for samples in steps:
                 if signal_number := int(combine(torch.tensor(max(stop, default=0)), dist.ReduceOp.MAX)):
                     self.stop(signal_number)
                 self.train_step(samples, total_steps)

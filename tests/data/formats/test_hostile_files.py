@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from readers import KINDS, good_file, read_or_refuse
 from terminal import ROOT, run_fresh
@@ -98,6 +98,8 @@ LINE = st.tuples(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LINE, max_size=8))
+@example([("v", ["0", "0", "0"]), ("vt", ["1e300"])])
+@example([*3 * [("v", ["0", "0", "0"])], ("vt", ["1e300", "0"]), ("f", ["1/1", "1/1", "1/1"])])
 def test_any_lines_of_an_obj_file(tmp_path_factory, lines):
     path = tmp_path_factory.getbasetemp() / "lines.obj"
     path.write_text("".join(f"{kind} {' '.join(words)}\n" for kind, words in lines))
