@@ -82,8 +82,9 @@ def test_inference_on_motion_never_trained_on(trained, tmp_path):
     for path in source.iterdir():
         add_texture(path)
     coarse = "from utils.showing import rendering; rendering.SAMPLES_PER_SIDE = 1"
+    script = script_with(tmp_path, "inference_mesh.py", coarse)
     process = run_script(
-        tmp_path, script_with(tmp_path, "inference_mesh.py", coarse), "--source_files_dir", source, "--target_files_dir", target,
+        tmp_path, script, "--source_files_dir", source, "--target_files_dir", target,
         "--num_condition_frames", 3, "--is_target_available", "--model_saved_path", checkpoint,
         "--model_type", "inference_without_joints", "--video", "mp4",
     )  # fmt: skip
