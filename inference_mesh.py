@@ -12,9 +12,9 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
-from utils.predicting.export import export_predictions
 from utils.predicting.mesh_writer import MeshWriter
 from utils.predicting.metrics import UNITS_IN_MM, error_table
+from utils.predicting.prediction import export_predictions
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.runs.processes import first_alone
 from utils.runs.run_folders import inference_folder

@@ -1,4 +1,4 @@
-"""The sequential weighted multi-expert decoder: small networks, one after the other, each correcting the last."""
+"""The sequential weighted multi-expert decoder: small networks in sequence, each of which reads the output of the last."""
 
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
-"""What is fixed about a surface: neighbours, anchors and Laplace-Beltrami eigenfunctions of its rest mesh.
+"""What is fixed about a surface: neighbours, anchors, nearest joints and Laplace-Beltrami eigenfunctions of its rest mesh.
 
-The rest mesh is any frame of the skinned mesh. Everything here depends on connectivity and on distances along the surface, so
-a posed body serves as well as one at rest.
+The rest mesh is any frame of the skinned mesh. Neighbours, anchors and eigenfunctions depend on connectivity and on distances
+along the surface, so a posed body serves as well as one at rest.
 """
 
 import numpy as np

@@ -18,9 +18,8 @@ def starts_scripts(item):
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(
-        key=starts_scripts, reverse=True
-    )  # those that take long come first, so that no process ends long after others
+    # those that take long come first, so that no process ends long after others
+    items.sort(key=starts_scripts, reverse=True)
 
 
 def pytest_runtest_setup(item):

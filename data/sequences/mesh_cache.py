@@ -1,7 +1,8 @@
-"""Where parsed meshes are kept between runs, and how damage to them is found.
+"""Where parsed meshes are kept between runs, and how damage to them is found; `data.sequences.mesh_frames` reads and writes
+them.
 
-An entry is a folder of NumPy files named by the names, sizes and times of the files it was parsed from, with a checksum of each
-of its files. Set SKIN2SCAN_CACHE to choose where the entries go.
+An entry is a folder of NumPy files named by the names, sizes and times of the files it was parsed from, with a checksum of
+each of its files. Set SKIN2SCAN_CACHE to choose where the entries go.
 """
 
 import hashlib

@@ -61,6 +61,8 @@ def test_files_and_tests_that_are_named_are_there(document):
         assert name in tests, name
     for name in re.findall(r"`(test_\w+)`", text):
         assert any(f"def {name}(" in content for content in tests.values()), name
+    for name, file in re.findall(r"`(test_\w+)` in (test_\w+\.py)", text):
+        assert f"def {name}(" in tests[file], f"{name} in {file}"
     for path in re.findall(r"`((?:models|data|utils|tests|benchmarks|examples)/[\w./]*)`", text):
         assert (ROOT / path).exists() or path == "data/formats/off.py", path
 

@@ -1,7 +1,7 @@
-"""The command line: every flag once, in the group it belongs to.
+"""The command line: every flag that several scripts share, in the group it belongs to.
 
-Flags that shape the model have no default in the parser, so that a flag given and one left out can be told apart:
-a loaded checkpoint decides, and a flag that contradicts it is an error.
+Flags that shape the model have no default in the parser, so that a flag given and one left out can be told apart: a loaded
+checkpoint decides, and a flag that contradicts it is an error.
 """
 
 import argparse

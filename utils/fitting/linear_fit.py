@@ -85,7 +85,8 @@ def set_target_scale(model: MeshAutoencoder, mean_square: float) -> None:
 def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> Choice | None:
     """Set all that is not trained step by step: the scales and, where the coordinates have one, the linear part.
 
-    Return what was chosen for it, None where there is no linear part.
+    Feature groups that were not chosen are left out of the model, whose network is made anew: optimizers have to be, too.
+    Return what was chosen, None where there is no linear part.
     """
     a_few = spread(len(windows), FRAMES_FOR_SCALES)
     shift, scale = set_scales(model, windows, a_few, device)

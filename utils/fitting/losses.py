@@ -1,4 +1,4 @@
-"""What training minimises: losses by name. Lengths are in units of the targets' spread, so that the files' units do not
+"""What training minimises: losses by name. Lengths are in units of `model.target_scale`, so that the files' units do not
 matter."""
 
 import torch
@@ -53,9 +53,8 @@ def smooth_reconstruction(
         raise ValueError("smoothing needs whole meshes, found shuffled vertices")
     coordinates = model.coordinates
     answer = model(samples.features.flatten(0, 1), samples.vertex.flatten()).view_as(samples.targets)
-    answer = coordinates.smoothed(
-        answer, samples.frames
-    )  # as it will be predicted; shuffled vertices are trained without
+    # as in predictions; shuffled vertices are trained without
+    answer = coordinates.smoothed(answer, samples.frames)
     predicted, scan = (
         coordinates.to_points(samples.linear + part, samples.skinned, samples.frames)
         for part in (answer, samples.targets)

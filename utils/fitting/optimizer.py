@@ -11,13 +11,14 @@ WARM_UP_STEPS = 50
 
 
 def scheduled_learning_rate(step: int, total_steps: int, highest: float) -> float:
-    """Return the rate of a step: a short linear warm-up, then linear decay to zero after the last step."""
+    """Return the rate of a step: a linear decay from the highest rate to zero after the last step, times a short linear
+    warm-up."""
     warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
     return highest * min(1.0, (step + 1) / warm_up) * (1 - step / total_steps)
 
 
 def is_moment(name: str, moment: Tensor) -> bool:
-    """Say whether an optimizer can go on from one of its moments: finite, and not negative where it is a sum of squares."""
+    """Say whether an optimizer can go on from one of its moments: finite, and not negative where it is a mean of squares."""
     if not moment.is_floating_point() or not torch.isfinite(moment).all():
         return False
     return name == "exp_avg" or bool((moment >= 0).all())

@@ -37,9 +37,7 @@ class Progress:
     step: int = 0
     recent: dict[str, Tensor] = field(default_factory=dict)  # sums of the losses since the last point of the curves
     recent_steps: int = 0
-    curves: dict[str, list[list[float]]] = field(
-        default_factory=dict
-    )  # points: epochs, mean loss (mm) since the last one
+    curves: dict[str, list[list[float]]] = field(default_factory=dict)  # points: epochs, mean loss (mm) since the last
     history: list[dict[str, float]] = field(default_factory=list)  # metrics of every epoch
 
     def check_step(self, total_steps: int) -> None:

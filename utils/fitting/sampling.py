@@ -24,7 +24,7 @@ from utils.runs.processes import num_processes, own_share
 
 # An epoch shows every training vertex at least once. Where that takes fewer steps than this, it goes over the frames again
 # and again, so that a hundred frames train as well as a thousand without anybody counting steps.
-STEPS_PER_EPOCH = 400  # about, at least
+STEPS_PER_EPOCH = 400  # about, and at least two thirds of it
 VERTICES_AT_ONCE = 30_000  # about, of whole frames through the feature code: more do not fit into a processor's caches
 
 Read = TypeVar("Read")

@@ -45,9 +45,9 @@ class WeightedLosses(nn.Module):
 class Trainer:
     """One training run of a model: `fit` trains the epochs that are left, from the start or from a stored checkpoint.
 
-    `sampling` says what a step is made of (`utils.fitting.sampling`). `losses` returns losses by name, in units of the targets'
-    spread (`utils.fitting.losses`); their sum is minimised. `stored` is a checkpoint to go on from: `InputError` is raised
-    where it does not fit to `options`.
+    `sampling` says what a step is made of (`utils.fitting.sampling`). `losses` returns losses by name, in units of the model's
+    `target_scale` (`utils.fitting.losses`); their sum is minimised. `stored` is a checkpoint to go on from: `InputError` is
+    raised where it does not fit to `options`.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""How a run is asked to stop, by Ctrl-C or by SIGTERM, and how it says that it did."""
+"""How a training is asked to stop, by Ctrl-C or by SIGTERM, and how it says that it did.
+
+`utils.command_line.run_main` makes exit codes of that; `data.sequences.parallel` keeps signals back while processes start.
+"""
 
 import signal
 from collections.abc import Iterator

@@ -62,11 +62,10 @@ Positions = Float[ndarray, "T V 3"] | LivePredictions
 
 @dataclass
 class Clip:
-    """A sequence with the predictions of its frames, and what has been measured of them so far; NaN for frames that have not
-    been.
+    """A sequence with the predictions of its frames, and what has been measured of them so far.
 
     `mean` and `worst` (T,), mm, and `worst_vertex` (T,) are of the distances from the scan or, where there is no scan, of the
-    correction.
+    correction; for frames that have not been measured, `mean` and `worst` are NaN.
     """
 
     sequence: MeshSequence

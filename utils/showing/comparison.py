@@ -12,9 +12,8 @@ from numpy import ndarray
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.export import Errors
 from utils.predicting.metrics import VERTEX_ERROR, vertex_errors
-from utils.predicting.prediction import map_predictions
+from utils.predicting.prediction import Errors, map_predictions
 from utils.runs.processes import rank
 from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, save_figure
 from utils.showing.rendering import Hits, cast_rays, frame_camera, paint
@@ -28,9 +27,9 @@ def frame_to_show(errors: Errors, windows: MeshWindows) -> int:
 def picture_prediction(
     model: MeshAutoencoder, windows: MeshWindows, errors: Errors, units_in_mm: float, device: torch.device, path: Path
 ) -> None:
-    """Draw the frame that skinning gets most wrong: skinned, predicted and target, coloured by error.
+    """Draw the frame that skinning gets most wrong: skinned, predicted and target, and the first two coloured by error.
 
-    Without errors of `export_predictions`, the middle frame, its prediction coloured by the length of the correction.
+    Without errors of `export_predictions`, the middle frame: skinned, and predicted, coloured by the length of the correction.
     """
     if rank() > 0:
         return

@@ -229,7 +229,8 @@ class Film:
     def still(self, frame: int, longest: int) -> Picture:
         """Return the picture of one of the windows' frames, meshes of `longest` pixels along their longer side.
 
-        Camera and colours depend on the skinned mesh and its scan alone: pictures of the same frame can be compared.
+        With a scan, camera and colours depend on the skinned mesh and the scan alone: pictures of the same frame can be
+        compared.
         """
         panels, caption = self.see_one(frame)
         camera = frame_camera(panels["skinned"][0][None], self.model.settings.up_axis, longest=longest)

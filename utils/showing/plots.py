@@ -2,6 +2,7 @@
 
 import base64
 import io
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,9 @@ def plot_loss_curves(runs: dict[str, tuple[Curves, History]], path: Path) -> Non
         # one run: a colour for each curve; several: a colour for each run
         colors = ("#4477aa", "#228833", "#cc6677") if len(runs) == 1 else 3 * (RUN_COLORS[number % len(RUN_COLORS)],)
         prefix = "" if len(runs) == 1 else f"{name}: "
-        for (loss, curve), color, style in zip(curves.items(), colors, ("-", ":"), strict=False):
+        for (loss, curve), color, style in zip(
+            curves.items(), cycle(colors[:2]), cycle(("-", ":", "--")), strict=False
+        ):
             axes.plot(*zip(*curve, strict=True), style, color=color, linewidth=1.5, label=f"{prefix}training, {loss}")
         measured = [row for row in history if "losses/held_out_mm" in row]
         if measured:

@@ -15,9 +15,8 @@ from scipy.spatial import cKDTree
 from data.input_error import optional_packages
 from data.safe_write import write_beside
 from data.sequences.mesh_windows import MeshWindows
-from utils.predicting.export import Errors
 from utils.predicting.metrics import VERTEX_ERROR, summarise_errors, vertex_errors
-from utils.predicting.prediction import map_predictions
+from utils.predicting.prediction import Errors, map_predictions
 from utils.runs.processes import rank
 from utils.showing.film import Film, Panels, highest_value, label_of
 from utils.showing.plots import as_png, as_source, draw_color_bar, draw_curves, draw_histogram, error_colors
@@ -32,7 +31,9 @@ PICTURE_HEIGHT = 420  # pixels
 MIDDLE_OF_THE_BODY = 0.03  # of its height: no nearer to the left than to the right
 DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 VIEWS = {"front": 25.0, "back": 205.0}  # degrees about the up axis
-STEPS_PER_UNIT = 4096  # of the playback's positions, whose meshes are two units large: half a millimetre of a body
+STEPS_PER_UNIT = (
+    4096  # of the playback's positions, whose meshes are two units large: a quarter of a millimetre of a body
+)
 
 Values = dict[str, Float[ndarray, "T V"]]
 
