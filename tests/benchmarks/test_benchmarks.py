@@ -25,7 +25,9 @@ def test_pose_features_turn_and_move_with_the_body():
     assert pose_features(joints[0], windows[:, -1:]).shape == (6, 3 * 5)
 
 
-@pytest.mark.parametrize("kind", [MeanCorrection, RidgeRegression, GlobalNetwork])
+@pytest.mark.parametrize(
+    "kind", [MeanCorrection, RidgeRegression, pytest.param(GlobalNetwork, marks=pytest.mark.starts_scripts)]
+)  # the network takes as long as a script
 def test_baselines_learn_what_follows_from_the_pose(kind):
     random = np.random.default_rng(0)
     features = random.normal(size=(60, 6))

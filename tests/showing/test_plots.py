@@ -35,12 +35,11 @@ def test_the_curve_is_a_picture_with_both_errors(tmp_path):
 def test_every_loss_is_drawn(tmp_path):
     history = [{"epoch": 1.0}]
     names, pictures = ("reconstruction", "smoothing", "size"), []
-    for count in (1, 2, 3):
+    for count in (2, 3):
         curves = {name: [[0.5, 1.0 + place], [1.0, 0.5 + place]] for place, name in enumerate(names[:count])}
         plot_loss_curves({"run": (curves, history)}, tmp_path / f"{count}.png")
         pictures.append(image.imread(tmp_path / f"{count}.png"))
-    assert (pictures[1] != pictures[0]).any()
-    drawn = pictures[2][200:] != pictures[1][200:]  # below the legend
+    drawn = pictures[1][200:] != pictures[0][200:]  # below the legend
     assert drawn.sum() > 1000
 
 
