@@ -52,6 +52,7 @@ def test_every_kind_of_model_for_any_number_of_frames(tmp_path, settings):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.starts_scripts
 def test_an_answer_that_is_not_torchs_is_not_written(make_model, tmp_path, monkeypatch):
     path = tmp_path / "tube.onnx"
     path.write_bytes(b"an earlier export")

@@ -7,7 +7,8 @@ from matplotlib import image
 from utils.showing.comparison import draw_comparison
 
 
-def test_errors_are_shown_in_colour(tmp_path):
+def test_errors_are_shown_in_colour(tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.showing.rendering.SAMPLES_PER_SIDE", 1)
     ball = trimesh.creation.icosphere(2)
     vertices, faces = np.array(ball.vertices), np.array(ball.faces)
     panels = {"plain": (vertices, None), "wrong above": (vertices, np.maximum(vertices[:, 1], 0) * 10)}

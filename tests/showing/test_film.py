@@ -121,6 +121,7 @@ def test_a_disk_that_loses_a_part(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.starts_scripts
 def test_films_of_a_model(make_model, make_tube_sequence, tmp_path, monkeypatch):
     monkeypatch.setattr("utils.showing.film.TURNTABLE_STEPS", 4)
     monkeypatch.setattr("utils.showing.rendering.SAMPLES_PER_SIDE", 1)
