@@ -17,11 +17,13 @@ from multiprocessing import forkserver
 from pathlib import Path
 from textwrap import indent
 from types import SimpleNamespace
+from unittest.mock import patch
 
 ROOT = Path(__file__).parent.parent
 IMPORTED_BEFORE = [path.stem for path in ROOT.glob("*.py")] + ["torch._dynamo"]
 NOT_MARKED = "found a test that starts scripts, expected it to be marked: pytest.mark.starts_scripts"
 one_at_a_time = threading.Lock()
+COARSE = "from utils.showing import rendering; rendering.SAMPLES_PER_SIDE = 1"  # for `script_with`: pictures of one ray a pixel
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 
 # set by conftest.py: where the processes' output goes, and whether the test that runs is marked as one that starts scripts
@@ -50,10 +52,15 @@ def begin(script, arguments, folder, environment, output, errors):
 def start_server():
     """Start the process that all scripts are forked from, once, such that it finds what it is to import before."""
     multiprocessing.set_forkserver_preload(IMPORTED_BEFORE)
-    before = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    forkserver.ensure_running()
-    os.environ["PYTHONPATH"] = before
+    with one_at_a_time, patch.dict(os.environ, PYTHONPATH=str(ROOT)):
+        forkserver.ensure_running()
+
+
+def new_file():
+    """Make an empty file for what a process prints; return its path."""
+    number, path = tempfile.mkstemp(dir=session.folder)
+    os.close(number)
+    return path
 
 
 class ForkedScript:
@@ -61,9 +68,8 @@ class ForkedScript:
 
     def __init__(self, folder, script, arguments, environment, output):
         context = multiprocessing.get_context("forkserver")
-        with one_at_a_time:
-            start_server()
-        self.files = [str(output or tempfile.mkstemp(dir=session.folder)[1]) for _ in ("output", "errors")]
+        start_server()
+        self.files = [str(output or new_file()) for _ in ("output", "errors")]
         command = (str(ROOT / script), list(map(str, arguments)), str(folder), dict(environment), *self.files)
         self.process = context.Process(target=begin, args=command)
         self.process.start()

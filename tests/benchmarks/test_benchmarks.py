@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
-from terminal import run_script, script_with, start_script
+from terminal import COARSE, run_script, script_with, start_script
 from tube import tube_joints, write_tube
 
 from benchmarks.ball import sphere
@@ -43,10 +43,7 @@ def test_baselines_learn_what_follows_from_the_pose(kind):
 
 ROWS = ["PCA + ridge on joints", "variant 2"]
 # epochs of few steps, few folds to choose the linear part by, pictures of one ray a pixel
-SHORT = (
-    "from utils.fitting import linear_fit; from utils.showing import rendering; "
-    "sampling.STEPS_PER_EPOCH, linear_fit.FOLDS, rendering.SAMPLES_PER_SIDE = 20, 3, 1"
-)
+SHORT = f"from utils.fitting import linear_fit; sampling.STEPS_PER_EPOCH, linear_fit.FOLDS = 20, 3; {COARSE}"
 
 
 def start_short(script, arguments, folder, output):

@@ -14,7 +14,7 @@ import torch
 from imageio_ffmpeg import count_frames_and_secs
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from terminal import ROOT, run_fresh, run_script, script_with, start_script, wait_for
+from terminal import COARSE, ROOT, run_fresh, run_script, script_with, start_script, wait_for
 from tube import write_tube
 
 import convert_meshes
@@ -81,8 +81,7 @@ def test_inference_on_motion_never_trained_on(trained, tmp_path):
     source, target = write_tube(tmp_path, "geo_test/tube", num_frames=10, seed=5)
     for path in source.iterdir():
         add_texture(path)
-    coarse = "from utils.showing import rendering; rendering.SAMPLES_PER_SIDE = 1"
-    script = script_with(tmp_path, "inference_mesh.py", coarse)
+    script = script_with(tmp_path, "inference_mesh.py", COARSE)
     process = run_script(
         tmp_path, script, "--source_files_dir", source, "--target_files_dir", target,
         "--num_condition_frames", 3, "--is_target_available", "--model_saved_path", checkpoint,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from terminal import ROOT, run_script, script_with
+from terminal import COARSE, ROOT, run_script, script_with
 from tube import save_untrained, tube_surface_with_joints, untrained_model, write_tube
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -177,8 +177,7 @@ def test_it_listens_on_this_machine_alone(server):
 @needs_browser
 def test_report(tubes, page):
     flags = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj", "-tar_avail", "-saved_path", "1.pt", "--report"]
-    coarse = "from utils.showing import rendering; rendering.SAMPLES_PER_SIDE = 1"
-    process = run_script(tubes, script_with(tubes, "inference_mesh.py", coarse), *flags)
+    process = run_script(tubes, script_with(tubes, "inference_mesh.py", COARSE), *flags)
     assert process.returncode == 0, process.stderr
     (path,) = tubes.glob("inference_meshes/tube/*/report.html")
     assert path.stat().st_size < 15e6
