@@ -52,9 +52,14 @@ def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not OSCILLATORS.keys() & set(groups)]
 
 
-def always_isotropic(model, folds, weights, groups, isotropic, start):
+def always_isotropic(model, like, unlike, weights, groups, isotropic, start):
     """The choice of a penalty for the isotropic regressions, where both kinds are asked for."""
-    return BEST_PENALTY(model, folds, weights, groups, True, start)
+    return BEST_PENALTY(model, like, unlike, weights, groups, True, start)
+
+
+def by_like_frames_alone(model, like, unlike, weights, groups, isotropic, start):
+    """The choice of a penalty that no unlike frames have a say in."""
+    return BEST_PENALTY(model, like, like, weights, groups, isotropic, start)
 
 
 def leave_out_nothing(model, groups):
@@ -113,6 +118,8 @@ ROWS = {
     "regressions always isotropic": ({}, {"utils.fitting.cross_validation.best_penalty": always_isotropic}),
     "no smoothing over the surface": ({}, {"utils.fitting.cross_validation.SMOOTHING_STEPS": (0,)}),
     "chosen by plain sums of squares": ({}, {"utils.fitting.cross_validation.weights_of": equal_weights_of_vertices}),
+    "chosen by like frames alone": ({}, {"utils.fitting.cross_validation.best_penalty": by_like_frames_alone}),
+    "never damped": ({}, {"utils.fitting.cross_validation.choose_damping": lambda kept, fit: (fit.strength, 0.0)}),
     "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import softshrink
 
+from models.leverage import Leverage
 from models.linear_correction import LinearCorrection
 from models.model_settings import ModelSettings
 from models.oscillators import PERIODS, oscillator_states
@@ -19,6 +20,7 @@ from models.surface_frames import rotations_between, to_local, to_world
 OSCILLATORS = {f"oscillators of {period:g} frames": period for period in PERIODS}  # from fast to slow
 ROUNDING = 1e-4  # radians: the surface frames of fine meshes are no more exact than this
 OPTIONAL_GROUPS = (*OSCILLATORS, "joints")  # of features: a model can do without them
+MOVING_GROUPS = ("motion", *OSCILLATORS)  # of features: all zero where nothing moves
 DRIVING_GROUPS = ("motion", "gravity", *OSCILLATORS)  # of features: soft tissue tends to move along these vectors
 
 
@@ -45,15 +47,25 @@ class FeatureGroups(dict[str, int]):
         """The number of components in all groups."""
         return 3 * sum(self.values())
 
-    def columns_of(self, names: Collection[str]) -> list[int]:
-        """Return which components belong to some of the groups."""
-        columns: list[int] = []
+    def slices_of(self, names: Collection[str]) -> list[slice]:
+        """Return where the components of some of the groups are, a slice for each group."""
+        slices: list[slice] = []
         start = 0
         for name, vectors in self.items():
             if name in names:
-                columns += range(start, start + 3 * vectors)
+                slices.append(slice(start, start + 3 * vectors))
             start += 3 * vectors
-        return columns
+        return slices
+
+    def columns_of(self, names: Collection[str]) -> list[int]:
+        """Return which components belong to some of the groups."""
+        return [column for part in self.slices_of(names) for column in range(part.start, part.stop)]
+
+
+def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
+    """Return a leverage for groups of features, which trusts every answer."""
+    motion = groups.slices_of(MOVING_GROUPS)
+    return Leverage(len(surface.vertices), len(surface.anchors), groups.num_features, motion)
 
 
 class LocalCoordinates:
@@ -63,7 +75,8 @@ class LocalCoordinates:
     turned, both compared with the rest mesh, what oscillators remember of earlier frames and, with joints, where the nearest
     joints are and how they move. Moving or turning the whole body changes nothing but gravity.
 
-    `groups` name these features. `linear` is solved in closed form (`utils.fitting.linear_fit`); the network only adds to it.
+    `groups` name these features. `linear` is solved in closed form (`utils.fitting.linear_fit`), the network adds to it, and
+    `leverage` says how far to trust their sum.
     """
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
@@ -81,6 +94,7 @@ class LocalCoordinates:
             groups["joints"] = surface.nearest_joints.shape[1] * num_frames  # where they are, and how they move
         self.groups = FeatureGroups({name: groups[name] for name in groups if name not in settings.left_out})
         self.linear = LinearCorrection(len(surface.vertices), self.num_features)
+        self.leverage = leverage_of(surface, self.groups)
 
     @property
     def num_features(self) -> int:
@@ -143,16 +157,25 @@ class LocalCoordinates:
         return self.linear.mean + self.smoothed(self.linear(features), frames)
 
     def answer(
-        self, features: Float[Tensor, "B V C"], network: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+        self,
+        features: Float[Tensor, "B V C"],
+        network: Float[Tensor, "B V 3"],
+        leverage: Float[Tensor, "B A"],
+        frames: Float[Tensor, "B V 3 3"],
     ) -> Float[Tensor, "B V 3"]:
-        """Return the whole correction (B, V, 3), file units: the linear one, and what the network adds to it."""
-        return self.linear.mean + self.smoothed(self.linear(features) + network, frames)
+        """Return the correction (B, V, 3), file units: linear part and network, damped where frames go beyond training."""
+        answer = self.linear.mean + self.smoothed(self.linear(features) + network, frames)
+        return answer * self.leverage.strength(answer, self.surface.spread_from_anchors(leverage))
+
+    def leverage_at_anchors(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B A"]:
+        """Return how far what the anchors see goes beyond training (B, A)."""
+        return self.leverage(features.index_select(1, self.surface.anchors))
 
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what comes on top of the mean correction (B, V, 3), in the vertices' frames, smoothed over the surface.
 
-        Neighbouring vertices have linear maps of their own. Fitted to few frames, these agree on motion that they have seen and
-        differ in other motion, where the surface becomes rough. The data decide how much smoothing that takes: often none.
+        Neighbours have linear maps of their own. Fitted to few frames, these differ in unseen motion, where the surface becomes
+        rough. The data decide how much smoothing that takes: often none.
         """
         if not self.linear.smoothing_steps:
             return change
@@ -170,12 +193,14 @@ class LocalCoordinates:
 class WorldCoordinates:
     """Each vertex sees its own and all joints' world coordinates over the window; the answer is where the scan has the vertex.
 
-    The first design, kept as a reference: nothing is solved in closed form (`linear` is None), and features have no groups.
+    The first design, kept as a reference: nothing is solved in closed form (`linear` and
+    `leverage` are None), and features have no groups.
     The interface is that of `LocalCoordinates`.
     """
 
     periods: tuple[float, ...] = ()
     linear: None = None
+    leverage: None = None
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
         self.groups = FeatureGroups()
@@ -213,10 +238,18 @@ class WorldCoordinates:
         return features.new_zeros(*features.shape[:2], 3)
 
     def answer(
-        self, features: Float[Tensor, "B V C"], network: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+        self,
+        features: Float[Tensor, "B V C"],
+        network: Float[Tensor, "B V 3"],
+        leverage: Float[Tensor, "B A"],
+        frames: Float[Tensor, "B V 3 3"],
     ) -> Float[Tensor, "B V 3"]:
         """Return the network's answer (B, V, 3), which is all there is."""
         return network
+
+    def leverage_at_anchors(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B 0"]:
+        """Return nothing (B, 0): leverage is not known."""
+        return features.new_zeros(features.shape[0], 0)
 
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what the network answers (B, V, 3) as it is: positions are not smoothed."""

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.coordinates import COORDINATES, Coordinates, FeatureGroups
+from models.coordinates import COORDINATES, Coordinates, FeatureGroups, LocalCoordinates, leverage_of
+from models.leverage import Leverage
 from models.linear_correction import LinearCorrection
 from models.model_settings import UP_AXES, ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder
@@ -17,8 +18,13 @@ from models.rest_surface import RestSurface
 VERTICES_AT_ONCE = 4096  # on the CPU, where what the network needs for them stays in the cache
 
 
-def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"]) -> Float[Tensor, "B V 3"]:
-    """Return vectors (B, V, 3) in their directions, shortened to at most the length allowed at their vertex (V,)."""
+def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"] | None) -> Float[Tensor, "B V 3"]:
+    """Return vectors (B, V, 3) in their directions, shortened to the length allowed at their vertex (V,), where there is one.
+
+    Motion wilder than that of training must not tear the mesh.
+    """
+    if longest is None:
+        return vectors
     length = torch.linalg.vector_norm(vectors, dim=2)
     return vectors * (longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
 
@@ -27,10 +33,7 @@ class MeshAutoencoder(nn.Module):
     """Multi-pose encoder and multi-expert decoder, for meshes of one topology.
 
     `coordinates` say what the vertices see and what an answer means. The answer is a linear part, where these have one, plus
-    what the network adds.
-
-    Training works on samples of vertices: `features` and `targets` are computed for whole meshes, and any of their rows go
-    through `forward`.
+    what the network adds. Training works on samples of vertices: any rows of the `features` and `targets` of whole meshes.
     """
 
     feature_mean: Tensor
@@ -40,6 +43,7 @@ class MeshAutoencoder(nn.Module):
     network_strength: Tensor
     longest: Tensor | None
     linear: LinearCorrection | None
+    leverage: Leverage | None
     up: Tensor
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
@@ -49,6 +53,7 @@ class MeshAutoencoder(nn.Module):
         self.coordinates: Coordinates = COORDINATES[settings.coordinates](settings, surface)
         num_vertices, num_features = len(surface.vertices), self.coordinates.num_features
         self.register_module("linear", self.coordinates.linear)
+        self.register_module("leverage", self.coordinates.leverage)
         self.register_buffer("longest", None if self.linear is None else torch.full((num_vertices,), torch.inf))
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_scale", torch.ones(num_features))
@@ -69,19 +74,16 @@ class MeshAutoencoder(nn.Module):
         self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts).to(self.up)
 
     def leave_out(self, groups: Collection[str]) -> None:
-        """Do without some of `models.coordinates.OPTIONAL_GROUPS` from now on.
-
-        What is known of the other features stays, the linear part included; the network is made anew. Only for coordinates
-        with a linear part.
-        """
-        assert self.linear is not None
-        before = self.coordinates.groups
+        """Do without some of `OPTIONAL_GROUPS`, of local coordinates, from now on; network and leverage are made anew."""
+        assert isinstance(self.coordinates, LocalCoordinates)
+        before, linear = self.coordinates.groups, self.coordinates.linear
         left = FeatureGroups({name: before[name] for name in before if name not in groups})
         columns = before.columns_of(left)
         self.feature_mean, self.feature_scale = self.feature_mean[columns], self.feature_scale[columns]
-        self.linear.coefficients = self.linear.coefficients[:, columns]
+        linear.coefficients = linear.coefficients[:, columns]
         self.settings = replace(self.settings, left_out=(*self.settings.left_out, *groups))
         self.coordinates.groups = left
+        self.leverage = self.coordinates.leverage = leverage_of(self.surface, left).to(self.up)
         self.make_network()
 
     def features(
@@ -129,17 +131,29 @@ class MeshAutoencoder(nn.Module):
         history: Float[Tensor, "B H A 3"] | None = None,
     ) -> Float[Tensor, "B V 3"]:
         """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units."""
-        batch, _, num_vertices, _ = window.shape
+        return self.predict_and_judge(window, joints, history)[0]
+
+    def predict_and_judge(
+        self,
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None = None,
+        history: Float[Tensor, "B H A 3"] | None = None,
+    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B A"]]:
+        """Return what `predict` does, and the leverage at the anchors (B, A), which says how far frames go beyond training."""
         frames = self.surface.frames_of(window[:, -1])
         features = self.features(window, joints, history, frames)
-        vertex = torch.arange(num_vertices, device=window.device).repeat(batch)
-        samples = features.flatten(0, 1), vertex
-        if window.device.type == "cpu" and not torch.compiler.is_exporting():
-            parts = [self.forward(*part) for part in zip(*(s.split(VERTICES_AT_ONCE) for s in samples), strict=True)]
-            network = torch.cat(parts).view(batch, num_vertices, 3)
-        else:
-            network = self.forward(*samples).view(batch, num_vertices, 3)
-        answer = self.coordinates.answer(features, self.network_strength * network, frames)
-        if self.longest is not None:  # motion wilder than that of training must not tear the mesh
-            answer = no_longer_than(answer, self.longest)
-        return self.coordinates.to_points(answer, window[:, -1], frames)
+        network = self.network_strength * network_answer(self, features)
+        leverage = self.coordinates.leverage_at_anchors(features)
+        answer = self.coordinates.answer(features, network, leverage, frames)
+        answer = no_longer_than(answer, self.longest)
+        return self.coordinates.to_points(answer, window[:, -1], frames), leverage
+
+
+def network_answer(model: MeshAutoencoder, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
+    """Return the network's answer (B, V, 3) at all vertices, file units."""
+    vertex = torch.arange(features.shape[1], device=features.device).repeat(features.shape[0])
+    samples = features.flatten(0, 1), vertex
+    if features.is_cpu and not torch.compiler.is_exporting():
+        parts = [model.forward(*part) for part in zip(*(s.split(VERTICES_AT_ONCE) for s in samples), strict=True)]
+        return torch.cat(parts).view(*features.shape[:2], 3)
+    return model.forward(*samples).view(*features.shape[:2], 3)

@@ -5,16 +5,15 @@ along the surface, so a posed body serves as well as one at rest.
 """
 
 import numpy as np
-import robust_laplacian
 import scipy.sparse as sparse
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.sparse.csgraph import connected_components, dijkstra
-from scipy.sparse.linalg import eigsh
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from models.eigenfunctions import laplacian_eigenfunctions
 from models.surface_frames import surface_frames, to_local
 
 NUM_EIGENFUNCTIONS = 16
@@ -23,7 +22,6 @@ NUM_NEAREST_ANCHORS = 8
 NUM_TURNING_ANCHORS = 4  # of the nearest: those whose own frames are looked at, too
 NUM_NEAREST_JOINTS = 4
 NUM_NEIGHBOURS = 8
-DENSE_SOLVER_BELOW = 200  # vertices
 
 
 def unique_edges(faces: Int[ndarray, "F 3"]) -> Int[ndarray, "E 2"]:
@@ -58,48 +56,6 @@ def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[
             added.append((inside[nearest[here]], outside[here]))
         joined |= np.isin(part, touching)
     return np.array(added, dtype=np.int64).reshape(-1, 2)
-
-
-def laplacian_eigenfunctions(
-    vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"], links: Int[ndarray, "K 2"], count: int
-) -> Float[ndarray, "V count"]:
-    """Return the `count` smoothest non-constant Laplace-Beltrami eigenfunctions (V, count), each of variance one.
-
-    The Laplacian is the intrinsic one of Sharp and Crane 2020, "A Laplacian for nonmanifold triangle meshes", which takes bad
-    triangles; `links` tie separate parts together. Where the mesh has too few vertices, or no extent, the functions are zero.
-    """
-    functions = np.zeros((len(vertices), count))
-    good = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
-    size = np.ptp(vertices, axis=0).max()
-    if not len(good) or size == 0:
-        return functions
-    used = np.unique(good)
-    index = np.full(len(vertices), -1)
-    index[used] = np.arange(len(used))
-    scaled = (vertices[used] - vertices.mean(axis=0)) / size
-    laplacian, mass_matrix = robust_laplacian.mesh_laplacian(scaled, index[good])
-    mass = mass_matrix.diagonal()
-    mass = np.maximum(mass, 1e-9 * max(mass.mean(), 1e-12))
-    ends = index[links]
-    ends = ends[(ends >= 0).all(axis=1)]
-    incidence = sparse.coo_matrix(
-        (np.tile([1.0, -1.0], len(ends)), (np.repeat(np.arange(len(ends)), 2), ends.ravel())),
-        shape=(len(ends), len(used)),
-    )
-    laplacian = laplacian + incidence.T @ incidence
-    wanted = min(count, len(used) - 1)
-    if len(used) < DENSE_SOLVER_BELOW:
-        root = 1 / np.sqrt(mass)
-        _, modes = np.linalg.eigh(root[:, None] * laplacian.toarray() * root)
-        modes = root[:, None] * modes
-    else:
-        # the shift makes the matrix regular; the fixed starting vector gives the same functions every time
-        start = np.random.default_rng(0).normal(size=len(used))
-        _, modes = eigsh(laplacian.tocsc(), wanted + 1, sparse.diags(mass).tocsc(), sigma=-1e-6, v0=start)
-    modes = modes[:, 1 : wanted + 1]
-    modes = modes * np.sign(modes[np.abs(modes).argmax(axis=0), np.arange(wanted)])
-    functions[used, :wanted] = modes / np.maximum(modes.std(axis=0), 1e-12)
-    return functions
 
 
 def nearest_along_surface(
@@ -180,6 +136,14 @@ def mean_over_neighbours(
     return vectors
 
 
+def weights_of_anchors(offsets: Float[Tensor, "V K 3"]) -> Float[Tensor, "V K"]:
+    """Return weights (V, K), adding up to one, of the nearest anchors by their offsets: smooth where the nearest K change."""
+    distance = torch.linalg.vector_norm(offsets, dim=2)
+    farthest = distance.amax(dim=1, keepdim=True)
+    weights = (1 - distance / torch.where(farthest > 0, farthest, 1.0)).square() + 1e-6
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
 def anchors_that_turn(nearest_anchors: Int[Tensor, "V K"], faces: Int[Tensor, "F 3"]) -> Int[Tensor, "V L"]:
     """Return, for each vertex, the first few of its nearest anchors (V, L), whose rotations it sees.
 
@@ -212,7 +176,8 @@ class RestSurface(nn.Module):
     """The rest mesh (V, 3) with faces (F, 3), and all that follows from it, as buffers: a checkpoint needs nothing else.
 
     `vertices` are relative to their mean. `frames` (V, 3, 3) are surface frames. `anchors` (A,) are vertices; `nearest_anchor`
-    (V,) is the index among them of the one nearest to each vertex. `neighbours` (V, K) are the vertices next to each vertex,
+    (V,) is the index among them of the one nearest to each vertex, `places_of_anchors` (V, K) those of the nearest K, and
+    `anchor_weights` (V, K) theirs in what is known at anchors alone. `neighbours` (V, K) are the vertices next to each vertex,
     and `turning_anchors` (V, L) those whose rotations it sees. `unit` is a length near the mesh's extent: measured in it,
     areas and squares of lengths stay far from the limits of single precision.
     """
@@ -227,6 +192,8 @@ class RestSurface(nn.Module):
     eigenfunctions: Tensor
     anchors: Tensor
     nearest_anchor: Tensor
+    places_of_anchors: Tensor
+    anchor_weights: Tensor
     neighbours: Tensor
     turning_anchors: Tensor
     frames: Tensor
@@ -241,6 +208,9 @@ class RestSurface(nn.Module):
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("nearest_anchor", nearest, persistent=False)
+        places = torch.searchsorted(anchors, self.nearest_anchors)
+        self.register_buffer("places_of_anchors", places, persistent=False)
+        self.register_buffer("anchor_weights", weights_of_anchors(self.anchor_offsets / self.unit), persistent=False)
         turning = anchors_that_turn(self.nearest_anchors, self.faces)
         self.register_buffer("turning_anchors", turning, persistent=False)
         neighbours = edge_neighbours(self.vertices.cpu().numpy(), self.faces.cpu().numpy())
@@ -249,6 +219,11 @@ class RestSurface(nn.Module):
     def frames_of(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
         """Return the surface frames (B, V, 3, 3) of meshes of this topology, in any pose."""
         return surface_frames(vertices / self.unit, self.faces, self.tangent_ends)
+
+    def spread_from_anchors(self, values: Float[Tensor, "B A"]) -> Float[Tensor, "B V"]:
+        """Return values known at the anchors (B, A) at all vertices (B, V): weighted means of the nearest."""
+        near = values.index_select(1, self.places_of_anchors.flatten()).unflatten(1, self.places_of_anchors.shape)
+        return (near * self.anchor_weights).sum(dim=2)
 
     @classmethod
     def from_mesh(

@@ -13,6 +13,8 @@ from tube import tube_joints, write_tube
 
 from benchmarks.ball import sphere
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
+from benchmarks.characters import CHARACTERS
+from benchmarks.takes import TAKES, pose_take
 
 
 def test_pose_features_turn_and_move_with_the_body():
@@ -129,3 +131,33 @@ def test_a_ball_is_a_closed_surface_that_faces_outwards():
     assert len(points) == 200
     assert mesh.is_watertight
     assert mesh.volume == pytest.approx(4 / 3 * np.pi, rel=0.05)
+
+
+def test_the_characters_takes_are_what_they_say():
+    """Every take is its own motion; scans stay near the skinned mesh, and the stiff body's skeleton is off from the start."""
+    for name, kind in CHARACTERS.items():
+        character = kind(0)
+        skinned, joints, scan = map(np.stack, zip(*character.frames("turning jumps", 12), strict=True))
+        assert skinned.shape == scan.shape == (12, character.triangles.max() + 1, 3)
+        assert np.isfinite(scan).all()
+        error = np.linalg.norm(scan - skinned, axis=2)
+        assert 0.0005 < error.mean() < 0.05
+        assert (np.median(error[0]) > 0.002) == (name == "stiff body")
+        assert np.ptp(joints, axis=0).max() > 0.02
+    poses = [pose_take(take, character.body, 60, 30, 0)[0] for take in TAKES]
+    for i, one in enumerate(poses):
+        for other in poses[i + 1 :]:
+            assert np.abs(one - other).mean() > 0.01
+
+
+@pytest.mark.starts_scripts
+def test_beyond(tmp_path):
+    result = run_benchmark(
+        tmp_path, "beyond", "--characters", "sample body", "--takes", "slow dance", "run", "--num_frames", 12
+    )
+    assert result.returncode == 0, result.stderr
+    rows = [line.split(" | ") for line in result.stdout.splitlines() if line.startswith("| sample body")]
+    assert [row[1:3] for row in rows] == [["slow dance", "run"], ["run", "slow dance"]]
+    assert 0 < float(rows[0][4]) < 400
+    again = run_benchmark(tmp_path, "beyond", "--characters", "sample body", "--takes", "slow dance", "run")
+    assert again.stdout == result.stdout  # takes and models are kept

@@ -3,59 +3,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import trimesh
 from tube import tube_frames, tube_joints, tube_triangles
 
+from data.sequences.mesh_windows import all_windows
 from models.coordinates import OSCILLATORS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
-from models.rest_surface import RestSurface, edge_neighbours
+from models.rest_surface import RestSurface
 from models.surface_frames import to_world
 from utils.fitting import cross_validation
 from utils.fitting.cross_validation import (
     Choice,
-    Patches,
-    SeenFrames,
     best_penalty,
     choose_groups,
     rated,
     weights_of,
     with_smoothing,
 )
+from utils.fitting.kept_frames import KeptFrames, Patches, SeenFrames
 from utils.fitting.ridge_regression import solve
-
-
-def test_patches_hold_their_own_neighbourhoods():
-    sphere = trimesh.creation.icosphere(4)
-    neighbours = edge_neighbours(sphere.vertices, sphere.faces)
-    patches = Patches.over(neighbours, 10**6)
-    assert patches.vertices.shape == (32 * 20,)
-    assert len(patches.inner) == 32 * 8
-    own = patches.vertices[patches.neighbours.numpy()]
-    complete = (own == neighbours[patches.vertices]).all(axis=1)
-    assert complete[patches.inner[::8]].all()  # the middle of every patch
-    assert complete[patches.inner].mean() > 0.8
-    assert complete.mean() < 0.6  # but not the rim, where the vertex itself takes the place of what is outside
-    assert (own == np.where(np.isin(own, neighbours[patches.vertices]), own, patches.vertices[:, None])).all()
-
-
-def test_fewer_patches_where_memory_is_short():
-    lonely = np.repeat(np.arange(1000)[:, None], 8, axis=1)
-    assert Patches.over(lonely, 100).vertices.tolist() == [0, 249, 499, 749, 999]
-
-
-def test_a_small_surface_is_one_patch(make_model):
-    surface = make_model().surface
-    patches = Patches.over(surface.neighbours.numpy(), 10**6)
-    assert patches.vertices.tolist() == patches.inner.tolist() == list(range(72))
-    assert torch.equal(patches.neighbours, surface.neighbours)
-
-
-def test_small_parts_are_patches_of_their_own():
-    lonely = np.repeat(np.arange(1000)[:, None], 8, axis=1)
-    patches = Patches.over(lonely, 10**6)
-    assert len(patches.vertices) == len(patches.inner) == 32
-    assert torch.equal(patches.neighbours, torch.arange(32)[:, None].expand(-1, 8))
 
 
 def test_the_best_strength_leaves_least():
@@ -117,9 +83,9 @@ def test_joints_are_looked_at_where_they_bring_something_only():
         model.coordinates.groups.columns_of(["joints"])[:3],
     )
     one = torch.ones(1).double()
-    without = choose_groups(model, moments_of(model, lambda seen: seen[..., own]), one)
+    without = choose_groups(model, *2 * [moments_of(model, lambda seen: seen[..., own])], one)
     assert without.groups == ("motion", "gravity", "anchors", "anchors' rotations")
-    both = choose_groups(model, moments_of(model, lambda seen: seen[..., own] + seen[..., joint]), one)
+    both = choose_groups(model, *2 * [moments_of(model, lambda seen: seen[..., own] + seen[..., joint])], one)
     assert both.groups == (*without.groups, "joints")
     assert both.left < 0.5
 
@@ -127,7 +93,7 @@ def test_joints_are_looked_at_where_they_bring_something_only():
 def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_model):
     model = make_model(num_condition_frames=3)
     second = model.coordinates.groups.columns_of([list(OSCILLATORS)[1]])[:3]
-    choice = choose_groups(model, moments_of(model, lambda seen: seen[..., second]), torch.ones(1).double())
+    choice = choose_groups(model, *2 * [moments_of(model, lambda seen: seen[..., second])], torch.ones(1).double())
     assert choice.groups[-1] == list(OSCILLATORS)[1]
 
 
@@ -135,9 +101,9 @@ def test_what_follows_along_a_motion_is_found_in_few_frames(make_model):
     model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
     velocity = model.coordinates.groups.columns_of(["motion"])[:3]
     folds = moments_of(model, lambda seen: 2 * seen[..., velocity], num_frames=30, num_vertices=100)
-    along = choose_groups(model, folds, weights)
+    along = choose_groups(model, folds, folds, weights)
     assert along.isotropic
-    assert along.left < 0.8 * best_penalty(model, folds, weights, along.groups, isotropic=False, start=10.0).left
+    assert along.left < 0.8 * best_penalty(model, folds, folds, weights, along.groups, isotropic=False, start=10.0).left
 
 
 def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
@@ -145,7 +111,7 @@ def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
     velocity = model.coordinates.groups.columns_of(["motion"])[:3]
     across = torch.tensor([2.0, -1.0, -1.0]).double()
     folds = moments_of(model, lambda seen: across * seen[..., velocity], num_frames=30, num_vertices=100)
-    assert not choose_groups(model, folds, weights).isotropic
+    assert not choose_groups(model, folds, folds, weights).isotropic
 
 
 def test_a_vertex_counts_the_less_the_more_its_targets_vary():
@@ -169,28 +135,38 @@ def test_what_few_soft_vertices_would_have_is_left_out_for_the_stiff_ones():
     soft = moments_of(model, lambda seen: 30 * seen[..., own] + 6 * seen[..., joint])
     stiff = moments_of(model, lambda seen: seen[..., own])
     folds = torch.cat([soft, *[stiff] * 200], dim=1)
-    plain = choose_groups(model, folds, torch.ones(201).double())
+    plain = choose_groups(model, folds, folds, torch.ones(201).double())
     assert "joints" in plain.groups
-    weighted = choose_groups(model, folds, weights_of(folds.sum(dim=0)))
+    weighted = choose_groups(model, folds, folds, weights_of(folds.sum(dim=0)))
     assert "joints" not in weighted.groups
 
 
 @pytest.mark.parametrize(
-    ("left", "penalty", "steps"),
-    [
-        ({0.003: (1.0, 0.9, 0.9), 0.01: (1.0, 0.905, 0.91), 0.03: (1.0, 0.95, 0.92)}, 0.01, 2),
-        ({0.003: (0.8, 0.9, 0.9), 0.01: (0.807, 0.9, 0.9), 0.03: (0.82, 0.81, 0.9)}, 0.01, 0),
-        ({0.003: (0.8, 0.9, 0.9), 0.01: (0.7, 0.9, 0.71), 0.03: (0.72, 0.707, 0.715)}, 0.03, 1),
-    ],
+    ("left", "steps"), [((1.0, 0.905, 0.91), 2), ((0.807, 0.9, 0.9), 0), ((0.72, 0.707, 0.715), 1)]
 )
-def test_the_strongest_penalty_that_is_as_good_then_the_most_smoothing(make_model, monkeypatch, left, penalty, steps):
+def test_the_most_smoothing_that_is_as_good(make_model, make_tube_sequence, monkeypatch, left, steps):
     def with_smoothing(choice, *_):
-        lefts = enumerate(left[choice.penalty])
-        return [replace(choice, smoothing_steps=number, left=each) for number, each in lefts]
+        return [replace(choice, smoothing_steps=number, left=each) for number, each in enumerate(left)]
 
     monkeypatch.setattr(cross_validation, "choose_groups", lambda *_: Choice((), 0.01, False))
     monkeypatch.setattr(cross_validation, "with_smoothing", with_smoothing)
+    monkeypatch.setattr(cross_validation, "choose_damping", lambda kept, fit: (0.5, float(fit.smoothing_steps)))
     model = make_model()
-    patches = Patches.over(model.surface.neighbours.numpy(), 10**6)
-    choice = cross_validation.choose(model, torch.ones(2, 72, 8, 8).double(), [], patches)
-    assert (choice.penalty, choice.smoothing_steps) == (penalty, steps)
+    kept = KeptFrames(model, all_windows([make_tube_sequence(4)], 1), np.arange(4), 2, 8, torch.device("cpu"))
+    kept.like.fill_(1.0)
+    monkeypatch.setattr(KeptFrames, "unlike", lambda kept: kept.like)
+    choice = cross_validation.choose(model, kept)
+    assert (choice.smoothing_steps, choice.strength, choice.variance) == (steps, 0.5, steps)
+
+
+def test_a_penalty_serves_unlike_frames_as_well(make_model):
+    """What follows from a feature otherwise in every kind of motion is followed less than where it is always the same."""
+    model, one = make_model(num_condition_frames=3), torch.ones(1).double()
+    velocity = model.coordinates.groups.columns_of(["motion"])[:3]
+    like = moments_of(model, lambda seen: seen[..., velocity])
+    turns = torch.tensor([1.0, 0.2]).double()[:, None, None, None]
+    unlike = moments_of(model, lambda seen: turns * seen[..., velocity])
+    alike = best_penalty(model, like, like, one, ("motion",), isotropic=False, start=0.1)
+    otherwise = best_penalty(model, like, unlike, one, ("motion",), isotropic=False, start=0.1)
+    assert otherwise.penalty > alike.penalty
+    assert otherwise.left_unlike > 1.2 * alike.left_unlike

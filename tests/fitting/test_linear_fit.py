@@ -102,10 +102,11 @@ def test_what_few_frames_leave_rough_is_smoothed(make_model, make_tube_sequence,
     choice = fit_linear_part(model, all_windows([sequence], 3), CPU)
     assert model.linear.smoothing_steps == choice.smoothing_steps
     assert (choice.smoothing_steps > 0) == alike
+    model.leverage.relative_variance.zero_()  # damping, too, takes noise away
     _, error = mean_errors(model, all_windows([other], 3), CPU)
     model.linear.smoothing_steps = 0 if alike else 2
     _, otherwise = mean_errors(model, all_windows([other], 3), CPU)
-    assert error < 0.8 * otherwise
+    assert error < 0.9 * otherwise
 
 
 def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_sequence):

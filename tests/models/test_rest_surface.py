@@ -4,12 +4,12 @@ import torch
 import trimesh
 from tube import tube_frames, tube_triangles
 
-from models import rest_surface
+from models import eigenfunctions
+from models.eigenfunctions import laplacian_eigenfunctions
 from models.rest_surface import (
     RestSurface,
     bridges,
     edge_neighbours,
-    laplacian_eigenfunctions,
     longest_edge_ends,
     mean_over_neighbours,
     nearest_along_surface,
@@ -32,7 +32,7 @@ def test_eigenfunctions_of_the_sphere_are_its_harmonics():
 def test_dense_and_sparse_solvers_agree(monkeypatch):
     vertices = tube_frames(1)[0] * [1, 1, 1.3]  # an ellipse: no two eigenvalues the same
     dense = laplacian_eigenfunctions(vertices, tube_triangles(), NO_LINKS, 4)
-    monkeypatch.setattr(rest_surface, "DENSE_SOLVER_BELOW", 0)
+    monkeypatch.setattr(eigenfunctions, "DENSE_SOLVER_BELOW", 0)
     np.testing.assert_allclose(laplacian_eigenfunctions(vertices, tube_triangles(), NO_LINKS, 4), dense, atol=1e-6)
 
 

@@ -1,35 +1,32 @@
 """What the linear part of the model looks at, and how far to trust it: whatever does best in frames kept out of a fit.
 
-The frames are cut into blocks of consecutive ones, and each block is predicted by a fit to all others. This serves few frames
-and many, and motion that says nothing about the scan, without tuning by anybody.
+Frames are kept out in two ways (`utils.fitting.folds`): in blocks of consecutive ones, whose like is among the others, and by
+kinds of motion, whose like is not. Both count alike. This serves few frames and many, motion like that of training and unlike
+it, and motion that says nothing about the scan, without tuning by anybody.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from numpy import ndarray
+from jaxtyping import Float
 from torch import Tensor
 
-from models.coordinates import DRIVING_GROUPS, OPTIONAL_GROUPS, OSCILLATORS
+from models.coordinates import DRIVING_GROUPS, MOVING_GROUPS, OPTIONAL_GROUPS, OSCILLATORS
 from models.linear_correction import MOST_SMOOTHING_STEPS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_world
+from utils.fitting.kept_frames import KeptFrames, Patches, SeenFrames
+from utils.fitting.leverage_fit import Regression, choose_damping
 from utils.fitting.ridge_regression import solve, spread_of_targets, squares
-from utils.predicting.prediction import spread
 from utils.runs.processes import agreed, combine
 
-PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0)
+PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 SMOOTHING_STEPS = range(MOST_SMOOTHING_STEPS + 1)
 # choices whose error in frames kept out is at most so many times the least:
-AS_GOOD_AS_BEST = 1.01  # of these, the one with fewer oscillators, a stronger penalty and more smoothing is taken
+AS_GOOD_AS_BEST = 1.01  # of these, the one with fewer oscillators and more smoothing is taken
 NO_JOINTS_FOR = 1.1  # of these, the one without joints: joints tell the known poses apart, and a new motion has others
-MOST_PATCHES = 32
-VERTICES_PER_PATCH = 20
-INNER_VERTICES = 8  # of a patch: their neighbours are in it, too, and most of their neighbours' neighbours
-VERTICES_FOR_GROUPS = 64  # about; the inner vertices of one patch are much alike
 
 
 @dataclass
@@ -39,8 +36,9 @@ class Choice:
     The features of some `groups` change each vertex' mean correction, through a regression with this `penalty`. The change is
     smoothed over the surface `smoothing_steps` times and counts `strength`, 0 to 1; without groups, the mean correction itself
     does. An `isotropic` regression is drawn towards answering along the `DRIVING_GROUPS`, any other towards not answering.
-    `left` is the share of the correction that is left in frames kept out of the fit: RMS, the squares weighted by
-    `weights_of`.
+    `left` is the share of the correction that is left in frames kept out of the fit, blocks of them, and `left_unlike` in
+    kinds of motion kept out: RMS, the squares weighted by `weights_of`. `variance` is what the errors' variance is taken times
+    where answers are damped (`utils.fitting.leverage_fit`).
     """
 
     groups: tuple[str, ...]
@@ -49,6 +47,13 @@ class Choice:
     smoothing_steps: int = 0
     strength: float = 1.0
     left: float = 1.0
+    left_unlike: float = 1.0
+    variance: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """What choices are compared by: the less, the better."""
+        return float((self.left * self.left_unlike) ** 0.5)
 
     def __str__(self) -> str:
         along = ", isotropic" if self.isotropic else ""
@@ -59,7 +64,8 @@ class Choice:
         damped = f", damped to {self.strength:.2f}" if self.strength < 0.995 else ""
         return (
             f"linear part: each vertex' mean correction{added}{smooth}{damped}; "
-            f"leaves {100 * self.left:.1f} % of the correction (weighted RMS) in frames kept out of its fit"
+            f"leaves {100 * self.left:.1f} % of the correction (weighted RMS) in frames kept out of its fit, "
+            f"{100 * self.left_unlike:.1f} % in kinds of motion kept out"
         )
 
 
@@ -71,56 +77,18 @@ def candidate_groups(model: MeshAutoencoder) -> list[tuple[str, ...]]:
     return [(), *((*always, *oscillators[:count]) for count in range(len(oscillators) + 1))]
 
 
-@dataclass
-class Patches:
-    """Small parts of a surface that the choice is made on: S vertices in all, their neighbours (S, K) among them, and the
-    inner ones (I,).
-
-    A neighbour outside the patch is replaced by the vertex itself.
-    """
-
-    vertices: Int[ndarray, " S"]
-    neighbours: Int[Tensor, "S K"]
-    inner: Int[ndarray, " I"]
-
-    @classmethod
-    def over(cls, neighbours: Int[ndarray, "V K"], most_vertices: int) -> "Patches":
-        """Return patches around vertices spread over a surface; all of a small one."""
-        num_patches = min(MOST_PATCHES, max(1, most_vertices // VERTICES_PER_PATCH))
-        if len(neighbours) <= num_patches * VERTICES_PER_PATCH:
-            everything = np.arange(len(neighbours))
-            return cls(everything, torch.from_numpy(neighbours), everything)
-        vertices: list[int] = []
-        near: list[list[int]] = []
-        inner: list[int] = []
-        for centre in spread(len(neighbours), num_patches).tolist():
-            patch = [centre]
-            for vertex in patch:  # it grows, ring by ring
-                patch += [v for v in dict.fromkeys(neighbours[vertex].tolist()) if v not in patch]
-                if len(patch) >= VERTICES_PER_PATCH:
-                    break
-            patch = patch[:VERTICES_PER_PATCH]
-            first, place = len(vertices), {vertex: i for i, vertex in enumerate(patch, len(vertices))}
-            near += [[place.get(v, place[vertex]) for v in neighbours[vertex].tolist()] for vertex in patch]
-            inner += range(first, first + min(len(patch), INNER_VERTICES))
-            vertices += patch
-        return cls(np.array(vertices), torch.tensor(near), np.array(inner))
-
-
-@dataclass
-class SeenFrames:
-    """Some frames (B) of a fold as the vertices (S) of patches see them: rows of [features, 1, target], and surface frames."""
-
-    rows: Float[Tensor, "B S D"]
-    frames: Float[Tensor, "B S 3 3"]
+def share_left(sums: Float[Tensor, "4"], strength: float) -> float:
+    """Return the share of the correction (RMS) that a change of some strength leaves, from its sums of `squares`."""
+    whole, rest, shared, size = sums.tolist()
+    left = max(0.0, rest - 2 * strength * shared + strength**2 * size)
+    return float((left / whole) ** 0.5) if whole > 0 else 0.0
 
 
 def rated(choice: Choice, sums: Float[Tensor, "4"]) -> Choice:
     """Return a choice at its best strength, and what it leaves, from its sums of `squares` in frames kept out of the fit."""
-    whole, rest, shared, size = sums.tolist()
+    shared, size = sums[2:].tolist()
     strength = float(np.clip(shared / size, 0, 1)) if size > 0 else 1.0
-    left = max(0.0, rest - 2 * strength * shared + strength**2 * size)
-    return replace(choice, strength=strength, left=(left / whole) ** 0.5 if whole > 0 else 0.0)
+    return replace(choice, strength=strength, left=share_left(sums, strength))
 
 
 def columns_and_vectors(model: MeshAutoencoder, choice: Choice) -> tuple[list[int], list[int]]:
@@ -138,55 +106,72 @@ def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
     return 1 / (spread_of_each + 0.1 * spread_of_each.mean()).clamp_min(1e-6)  # targets are about one in size
 
 
+def sums_kept_out(
+    folds: Float[Tensor, "K S D D"],
+    weights: Float[Tensor, " S"],
+    columns: list[int],
+    penalty: float,
+    vectors: list[int],
+) -> Float[Tensor, "4"]:
+    """Return the weighted sums of `squares` (4,), when each fold (K) of frames is predicted by a fit to the others."""
+    looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
+    parts = folds[:, :, looked_at][:, :, :, looked_at]
+    others, places, first = parts.sum(dim=0) - parts, list(range(len(columns))), [columns.index(v) for v in vectors]
+    fits = (solve(other, places, penalty, first) for other in others)
+    return weights @ sum(squares(part, *fit) for part, fit in zip(parts, fits, strict=True))
+
+
 def best_penalty(
     model: MeshAutoencoder,
-    folds: Float[Tensor, "K S D D"],
+    like: Float[Tensor, "K S D D"],
+    unlike: Float[Tensor, "L S D D"],
     weights: Float[Tensor, " S"],
     groups: tuple[str, ...],
     isotropic: bool,
     start: float,
 ) -> Choice:
-    """Return the choice of these feature groups whose penalty leaves the least squared error, when each fold (K) of frames is
-    predicted by a fit to the others.
+    """Return the choice of these feature groups with the penalty of the best score, in folds of like frames (K) and of unlike
+    ones (L).
 
-    Every other penalty is a candidate. The search begins at `start` and goes on in the direction that improves, until none
-    does.
+    The search begins at the penalty `start` and goes on in the direction that improves, until none does.
     """
-    penalties = PENALTIES[::2] if groups else (start,)
+    penalties = PENALTIES if groups else (start,)
     unrated = Choice(groups, start, isotropic)
     columns, vectors = columns_and_vectors(model, unrated)
-    looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
-    parts = folds[:, :, looked_at][:, :, :, looked_at]
-    others, places, first = parts.sum(dim=0) - parts, list(range(len(columns))), [columns.index(v) for v in vectors]
     known: dict[int, Choice] = {}
-    place, lowest = penalties.index(start), -1
-    while place != lowest:
-        lowest = place
+    place, best = penalties.index(start), -1
+    while place != best:
+        best = place
         for number in {*range(max(0, place - 1), min(len(penalties), place + 2))} - known.keys():
-            fits = (solve(other, places, penalties[number], first) for other in others)
-            sums = [squares(part, *fit) for part, fit in zip(parts, fits, strict=True)]
-            known[number] = rated(replace(unrated, penalty=penalties[number]), weights @ torch.stack(sums).sum(dim=0))
-        place = min(known, key=lambda number: known[number].left)
-    return known[lowest]
+            penalty = penalties[number]
+            choice = rated(replace(unrated, penalty=penalty), sums_kept_out(like, weights, columns, penalty, vectors))
+            sums = sums_kept_out(unlike, weights, columns, penalty, vectors)
+            known[number] = replace(choice, left_unlike=share_left(sums, choice.strength))
+        place = min(known, key=lambda number: known[number].score)
+    return known[best]
 
 
-def choose_groups(model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], weights: Float[Tensor, " S"]) -> Choice:
-    """Return the fewest feature groups that leave about the least squared error; joints are tried last, and have to improve
-    more."""
+def choose_groups(
+    model: MeshAutoencoder,
+    like: Float[Tensor, "K S D D"],
+    unlike: Float[Tensor, "L S D D"],
+    weights: Float[Tensor, " S"],
+) -> Choice:
+    """Return the fewest feature groups with about the best score; joints are tried last, and have to improve it more."""
     choices = []
     for isotropic in (True, False):
-        penalty = PENALTIES[-1]
+        penalty = PENALTIES[-3:][0]
         for groups in candidate_groups(model):
-            choices.append(best_penalty(model, folds, weights, groups, isotropic, penalty))
+            choices.append(best_penalty(model, like, unlike, weights, groups, isotropic, penalty))
             penalty = choices[-1].penalty
-    least = min(choice.left for choice in choices)
-    as_good = [choice for choice in choices if choice.left <= AS_GOOD_AS_BEST * least]
-    best = min(as_good, key=lambda choice: (len(choice.groups), choice.left))
+    least = min(choice.score for choice in choices)
+    as_good = [choice for choice in choices if choice.score <= AS_GOOD_AS_BEST * least]
+    best = min(as_good, key=lambda choice: (len(choice.groups), choice.score))
     if model.coordinates.sees_joints:
-        beside = best if best.groups else min(choices, key=lambda choice: (not choice.groups, choice.left))
+        beside = best if best.groups else min(choices, key=lambda choice: (not choice.groups, choice.score))
         groups = (*beside.groups, "joints")
-        with_joints = best_penalty(model, folds, weights, groups, beside.isotropic, beside.penalty)
-        if best.left > NO_JOINTS_FOR * with_joints.left:
+        with_joints = best_penalty(model, like, unlike, weights, groups, beside.isotropic, beside.penalty)
+        if best.score > NO_JOINTS_FOR * with_joints.score:
             return with_joints
     return best
 
@@ -224,23 +209,23 @@ def with_smoothing(
     return [rated(each, own_sums) for each, own_sums in zip(smoothed, combine(sums), strict=True)]
 
 
-def choose(
-    model: MeshAutoencoder, folds: Float[Tensor, "K S D D"], seen: list[list[SeenFrames]], patches: Patches
-) -> Choice:
-    """Return what does best in frames kept out of a fit, from the moments of the patches in each fold (K) of frames, and from
-    some of these frames themselves.
+def choose(model: MeshAutoencoder, kept: KeptFrames) -> Choice:
+    """Return what does best in frames kept out of a fit.
 
-    Of choices that leave about as much, the one with the fewest inputs is taken, then with the strongest penalty, then with
-    the most smoothing: motion that was not seen asks for more of all that than these folds do.
+    Of choices that leave about as much, the one with the fewest inputs is taken, then with the most smoothing: motion that was
+    not seen asks for more of all that than these folds do.
     """
-    weights = weights_of(folds.sum(dim=0))
-    some = patches.inner[:: -(-len(patches.inner) // VERTICES_FOR_GROUPS)]
-    best = agreed(choose_groups(model, folds[:, some], weights[some]))
-    place = PENALTIES.index(best.penalty)
-    near = [replace(best, penalty=penalty) for penalty in PENALTIES[max(0, place - 1) : place + 2]]
+    weights, few = weights_of(kept.like.sum(dim=0)), kept.patches.few
+    best = agreed(choose_groups(model, kept.like[:, few], kept.unlike(), weights[few]))
     looks_at = columns_and_vectors(model, best)
-    choices = [with_smoothing(each, *looks_at, folds, seen, patches, weights) for each in near]
-    least = [min(choice.left for choice in of_penalty) for of_penalty in choices]
-    strongest = max(i for i, left in enumerate(least) if left <= AS_GOOD_AS_BEST * min(least))
-    as_good = [choice for choice in choices[strongest] if choice.left <= AS_GOOD_AS_BEST * least[strongest]]
-    return agreed(max(as_good, key=lambda choice: choice.smoothing_steps))
+    smoothed = with_smoothing(best, *looks_at, kept.like, kept.seen, kept.patches, weights)
+    least = min(choice.left for choice in smoothed)
+    best = max(
+        (choice for choice in smoothed if choice.left <= AS_GOOD_AS_BEST * least),
+        key=lambda choice: choice.smoothing_steps,
+    )
+    left = [name for name in model.coordinates.groups if not best.groups or name in best.groups]
+    motion = model.coordinates.groups.slices_of([name for name in left if name in MOVING_GROUPS])
+    fit = Regression(*looks_at, best.penalty, best.strength, best.smoothing_steps, motion)
+    strength, variance = choose_damping(kept, fit)
+    return agreed(replace(best, strength=strength, variance=variance))

@@ -6,7 +6,6 @@ far to regularise, smooth and trust the outcome.
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from jaxtyping import Float, Int
@@ -16,21 +15,21 @@ from tqdm import tqdm
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.fitting.cross_validation import Choice, Patches, SeenFrames, choose, columns_and_vectors
-from utils.fitting.ridge_regression import solve
+from utils.fitting.cross_validation import Choice, choose, columns_and_vectors
+from utils.fitting.kept_frames import KeptFrames
+from utils.fitting.leverage_fit import farthest_frame, set_leverage, size_and_variance
+from utils.fitting.ridge_regression import add_products, solve, squares
 from utils.predicting.model_inputs import read_meshes
 from utils.predicting.prediction import spread
-from utils.runs.processes import combine, own_share, rank
+from utils.runs.processes import combine, rank
 
 FOLDS = 8
 FRAMES_AT_ONCE = 8
 FRAMES_TO_FIT = 1200
-FRAMES_TO_SMOOTH_BY = 240
 FRAMES_FOR_SCALES = 48
 LARGEST_MOMENTS = (
     205_000_000  # numbers; where the moments are more, vertices are fitted in several rounds over the frames
 )
-LARGEST_FOLDS = 80_000_000  # numbers; the more features there are, the fewer vertices are chosen by
 
 
 def read_features(
@@ -83,7 +82,8 @@ def set_target_scale(model: MeshAutoencoder, mean_square: float) -> None:
 
 @torch.no_grad()
 def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> Choice | None:
-    """Set all that is not trained step by step: the scales and, where the coordinates have one, the linear part.
+    """Set all that is not trained step by step: the scales and, where the coordinates have one, the linear part and the
+    leverage.
 
     Feature groups that were not chosen are left out of the model, whose network is made anew: optimizers have to be, too.
     Return what was chosen, None where there is no linear part.
@@ -92,49 +92,40 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     shift, scale = set_scales(model, windows, a_few, device)
     if model.linear is None:
         return None
-    frames = spread(len(windows), FRAMES_TO_FIT)
-    to_smooth_by = frames[:: -(-len(frames) // FRAMES_TO_SMOOTH_BY)]
-    blocks = [own_share(block) for block in np.array_split(frames, min(FOLDS, len(frames)))]
     num_vertices, size = len(shift), len(scale) + 4
+    kept = KeptFrames(model, windows, spread(len(windows), FRAMES_TO_FIT), FOLDS, size, device)
     at_once = max(1, LARGEST_MOMENTS // size**2)
-    patches = Patches.over(model.surface.neighbours.cpu().numpy(), LARGEST_FOLDS // (len(blocks) * size**2))
-    folds = torch.zeros(len(blocks), len(patches.vertices), size, size, dtype=torch.float64, device=device)
-    seen: list[list[SeenFrames]] = [[] for _ in blocks]
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
     choice = None
     longest = torch.zeros(num_vertices, device=device)
-    with tqdm(total=len(parts) * sum(map(len, blocks)), desc="linear part", unit="frame", disable=rank() > 0) as bar:
+    sums = torch.zeros(num_vertices, 4, dtype=torch.float64, device=device)
+    with tqdm(
+        total=len(parts) * sum(map(len, kept.blocks)), desc="linear part", unit="frame", disable=rank() > 0
+    ) as bar:
         for part in parts:
             moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
-            for fold, block, kept in zip(folds, blocks, seen, strict=True):
-                for current, features, targets, surface_frames in read_features(model, windows, block, device):
+            for fold, block in enumerate(kept.blocks):
+                for current, features, targets, axes in read_features(model, windows, block, device):
                     ones = torch.ones_like(targets[..., :1])
                     rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
                     add_products(moments, rows[:, part])
                     if choice is None:  # in the first round, all that the choice is made by is gathered, too
-                        in_patches = rows[:, patches.vertices]
-                        add_products(fold, in_patches)
-                        some = np.isin(current, to_smooth_by)
-                        kept.append(SeenFrames(in_patches[some], surface_frames[:, patches.vertices][some]))
+                        kept.add(fold, current, rows, axes)
                         longest = torch.linalg.vector_norm(targets, dim=2).amax(dim=0).maximum(longest)
                     bar.update(len(features))
             if choice is None:
-                choice = choose(model, combine(folds), seen, patches)
+                kept.finish()
+                choice = choose(model, kept)
                 model.longest = combine(longest, dist.ReduceOp.MAX)
-            set_linear_part(model, combine(moments), part, choice, shift[part], scale)
+            sums[part] = set_linear_part(model, combine(moments), part, choice, shift[part], scale)
     assert choice is not None
     model.linear.smoothing_steps = choice.smoothing_steps
     # inputs that do not help a linear map are kept from the network, too: it would learn chance from them even sooner. Where
     # no linear map was better than none, the network may look at everything, and has to prove itself
     model.leave_out([name for name in model.coordinates.groups if choice.groups and name not in choice.groups])
+    set_damping(model, kept, choice, sums, shift, scale)
     set_scale_of_the_rest(model, windows, a_few, device)
     return choice
-
-
-def add_products(moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"]) -> None:
-    """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments."""
-    by_vertex = rows.transpose(0, 1).double()
-    moments.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
 
 
 def set_linear_part(
@@ -144,16 +135,48 @@ def set_linear_part(
     choice: Choice,
     shift: Float[Tensor, "V C"],
     scale: Float[Tensor, " C"],
-) -> None:
-    """Set the linear correction of some vertices from their moments, with the inputs and the penalty that were chosen."""
+) -> Float[Tensor, "V 4"]:
+    """Set the linear correction of some vertices from their moments, with the inputs and the penalty that were chosen.
+
+    Return its sums of `squares` (V, 4).
+    """
     assert model.linear is not None
     columns, vectors = columns_and_vectors(model, choice)
     mean, coefficients, rows = solve(moments, columns, choice.penalty, vectors)
+    sums = squares(moments, mean, coefficients, rows)
     coefficients, unit = choice.strength * coefficients, float(model.target_scale)
     weights = model.linear.coefficients[part].zero_()
     weights[:, rows[:-1]] = (unit * coefficients[:, :-1] / scale[rows[:-1], None]).float()
     model.linear.constant[part] = unit * coefficients[:, -1] - torch.einsum("vc,vco->vo", shift, weights)
     model.linear.mean[part] = unit * mean
+    return sums
+
+
+def set_damping(
+    model: MeshAutoencoder,
+    kept: KeptFrames,
+    choice: Choice,
+    sums: Float[Tensor, "V 4"],
+    shift: Float[Tensor, "V C"],
+    scale: Float[Tensor, " C"],
+) -> None:
+    """Set the leverage of the linear part, whose groups are those of the model now, and how far to trust answers by it.
+
+    `sums` are the linear part's `squares`; `shift` and `scale` those of the rows that were kept.
+    """
+    leverage, groups = model.leverage, model.coordinates.groups
+    assert leverage is not None
+    left = kept.groups.columns_of(groups)
+    rows = kept.of_anchors[..., [*left, *range(len(scale), len(scale) + 4)]]
+    freedom = set_leverage(leverage, rows, groups.columns_of(choice.groups), choice.penalty)
+    leverage.farthest.copy_(farthest_frame(leverage, rows[..., : len(left)], freedom))
+    leverage.scale.copy_(scale[left])
+    leverage.mean.copy_(shift[model.surface.anchors][:, left] + leverage.mean * leverage.scale)
+    count = float(combine(torch.tensor(float(len(rows)))))
+    of_all = model.surface.spread_from_anchors(freedom.float().unsqueeze(0))[0]
+    size, variance = size_and_variance(sums, choice.strength, count, of_all.double())
+    leverage.answer_size.copy_(size * float(model.target_scale))
+    leverage.relative_variance.copy_(choice.variance * variance)
 
 
 def set_scale_of_the_rest(

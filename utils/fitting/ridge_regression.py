@@ -6,9 +6,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from utils.runs.processes import combine
+
 VERTICES_AT_ONCE = 2048
 ROUNDING = 1e-6  # of a matrix' mean diagonal: features in single precision are no more certain than this
 PENALTY_OF_SHARES = 1e-4  # hardly any: a share is one number in place of nine
+
+
+def add_products(moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"]) -> None:
+    """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments."""
+    by_vertex = rows.transpose(0, 1).double()
+    moments.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
+
+
+def moments_of(rows: Float[Tensor, "T V D"]) -> Float[Tensor, "V D D"]:
+    """Return each vertex' sums over the frames of all processes of the products of all pairs of columns."""
+    moments = torch.zeros(*rows.shape[1:], rows.shape[2], dtype=torch.float64, device=rows.device)
+    add_products(moments, rows)
+    return combine(moments)
 
 
 def solve(
@@ -48,6 +63,25 @@ def solve(
         mean = moments[:, ones, ones + 1 :] / moments[:, ones, ones, None].clamp_min(1)
     coefficients[:, -1] -= mean
     return mean, coefficients, rows
+
+
+def leverage(
+    moments: Float[Tensor, "V D D"], columns: list[int], penalty: float
+) -> tuple[Float[Tensor, "V K K"], Float[Tensor, " V"]]:
+    """Return what gives the leverage of ridge regressions as in `solve`: roots R (V, K, K) and degrees of freedom d (V,).
+
+    Features that are x from their mean over T frames have the leverage (1 + |x R|²) / T; over these frames it adds up to d.
+    """
+    ones = moments.shape[1] - 4
+    count = moments[:, ones, ones, None].clamp_min(1)
+    mean = moments[:, columns, ones] / count
+    matrix = moments[:, columns][:, :, columns] / count.unsqueeze(2) - mean.unsqueeze(2) * mean.unsqueeze(1)
+    size = matrix.diagonal(dim1=1, dim2=2).sum(dim=1) / max(1, len(columns))
+    ridge = penalty + ROUNDING * size.clamp_min(1)
+    unit = torch.eye(len(columns), dtype=moments.dtype, device=moments.device)
+    factor = torch.linalg.cholesky(matrix + ridge[:, None, None] * unit)
+    root = torch.linalg.solve_triangular(factor, unit.expand_as(factor), upper=False)
+    return root.transpose(1, 2), 1 + len(columns) - ridge * root.square().sum(dim=(1, 2))
 
 
 def add_shares(

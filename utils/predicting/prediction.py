@@ -34,16 +34,20 @@ def map_predictions(
     windows: MeshWindows,
     frames: Int[ndarray, " K"],
     device: torch.device,
+    leverages: Float[ndarray, "T A"] | None = None,
 ) -> Iterator[Result]:
     """Yield in order what `function` returns for each of the frames, its skinned mesh and its prediction (V, 3), file units.
 
+    The frames' leverages at the anchors are written into `leverages`, where there is such an array, with a row for each window.
     Each frame is read, predicted and passed to `function` in one of several threads, so that none waits for another's files.
     """
 
     def predict(frame: int) -> Result:
         inputs = read_inputs(model, windows, np.array([frame]), device)
         with torch.no_grad():
-            predicted = model.predict(*inputs)
+            predicted, leverage = model.predict_and_judge(*inputs)
+        if leverages is not None:
+            leverages[frame] = leverage[0].cpu().numpy()
         return function(frame, inputs[0][0, -1].cpu().numpy(), predicted[0].cpu().numpy())
 
     # on a CPU, several frames with one thread each are faster than one frame with several; on CUDA, few fit into its memory
@@ -85,12 +89,14 @@ def mean_errors(model: MeshAutoencoder, windows: MeshWindows, device: torch.devi
 
 def export_predictions(
     model: MeshAutoencoder, windows: MeshWindows, write: Write, device: torch.device, units_in_mm: float, measured: bool
-) -> Errors:
+) -> tuple[Errors, Float[ndarray, "T A"]]:
     """Pass the prediction of every frame to `write`, with its index in `windows`, while the next ones are computed.
 
     Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
-    no errors where they are not `measured`.
+    no errors where they are not `measured`. Return also the leverages at the anchors (T, A).
     """
+    anchors = len(model.surface.anchors) if model.leverage is not None else 0
+    leverages = np.zeros((len(windows), anchors), np.float32)
     errors_of = MeshErrors(model.surface, units_in_mm)
     shape = (len(windows), len(model.surface.vertices))
     errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
@@ -105,9 +111,22 @@ def export_predictions(
 
     own = own_share(np.arange(len(windows)))
     with tqdm(total=len(own), desc="predicting", unit="frame", disable=rank() > 0) as bar:
-        for _ in map_predictions(finish, model, windows, own, device):
+        for _ in map_predictions(finish, model, windows, own, device, leverages):
             bar.update()
-    for arrays in errors.values():
-        for array in arrays:
-            combine(torch.from_numpy(array))
-    return errors
+    for array in [leverages, *(array for arrays in errors.values() for array in arrays)]:
+        combine(torch.from_numpy(array))
+    return errors, leverages
+
+
+def describe_leverages(model: MeshAutoencoder, windows: MeshWindows, leverages: Float[ndarray, "T A"]) -> str:
+    """Return in a line for people which frames go beyond the motion of training, by their leverages at the anchors (T, A)."""
+    if model.leverage is None:
+        return "world coordinates: nothing is known about how far the frames are from those of training"
+    beyond = np.flatnonzero(leverages.mean(axis=1) > float(model.leverage.farthest))
+    count = f"{len(beyond)} of {len(windows)} frames go beyond the motion of training"
+    if not len(beyond):
+        return count
+    place = int(leverages[beyond].mean(axis=0).argmax())
+    vertex = int(model.surface.anchors[place])
+    where = ", ".join(f"{each:.3g}" for each in model.surface.vertices[vertex].tolist())
+    return f"{count}, from {windows.name(int(beyond[0]))} on, most near vertex {vertex + 1} (at rest {where} from the middle)"

@@ -179,8 +179,10 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ValueError(f"{name}: {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}")
-        # no correction is too long before frames were seen
-        is_number = ~torch.isnan(state[name]) if name == "longest" else torch.isfinite(state[name])
+        # before frames were seen, no correction is too long, and no frame too far
+        is_number = (
+            ~torch.isnan(state[name]) if name in ("longest", "leverage.farthest") else torch.isfinite(state[name])
+        )
         if not is_number.all():
             raise ValueError(f"{name} holds numbers that are not finite")
     model.load_state_dict(state, assign=True)

@@ -1,0 +1,71 @@
+import numpy as np
+import torch
+
+from models.leverage import Leverage
+from utils.fitting.leverage_fit import set_leverage, size_and_variance
+from utils.fitting.ridge_regression import moments_of, solve, squares
+
+
+def fitted_leverage(num_frames=60, motion=()):
+    torch.manual_seed(0)
+    rows = torch.randn(num_frames, 5, 6 + 1 + 3) * torch.linspace(0.5, 2, 10)
+    rows[..., 6] = 1
+    module = Leverage(5, 5, 6, list(motion))
+    freedom = set_leverage(module, rows, [0, 1, 2, 4], 0.1)
+    return module, rows, freedom
+
+
+def test_leverage_is_that_of_the_regression():
+    """The influence of a target on its own prediction, by the hat matrix, in units of its mean."""
+    module, rows, freedom = fitted_leverage()
+    found = module(rows[..., :6])
+    for vertex in range(5):
+        x = rows[:, vertex, [0, 1, 2, 4]].double()
+        x = x - x.mean(dim=0)
+        hat = x @ torch.linalg.inv(x.T @ x / 60 + 0.1 * torch.eye(4)) @ x.T / 60 + 1 / 60
+        np.testing.assert_allclose(found[:, vertex], hat.diagonal() * 60 / hat.trace(), rtol=1e-4)
+        np.testing.assert_allclose(freedom[vertex], hat.trace(), rtol=1e-5)
+    np.testing.assert_allclose(found.mean(dim=0), 1, rtol=1e-4)
+
+
+def test_far_frames_and_still_ones_have_more_leverage():
+    module, rows, _ = fitted_leverage(motion=[slice(0, 3)])
+    usual = module(rows[..., :6])
+    assert (module(10 * rows[..., :6]).mean(dim=0) > 20 * usual.mean(dim=0)).all()
+    still = rows[:1, :, :6].clone()
+    still[..., :3] = module.mean[:, :3]
+    assert (module(still) > usual.mean(dim=0) + 3).all()
+
+
+def test_strength_is_wieners():
+    module = Leverage(4, 2, 3, [])
+    module.answer_size.copy_(torch.tensor([1.0, 2.0, 2.0, 1.0]))
+    module.relative_variance.copy_(torch.tensor([0.5, 0.5, 0.0, 0.5]))
+    answer = torch.tensor([[[1.0, 0, 0], [0, 4.0, 0], [0, 0, 1e-3], [0, 0, 0]]])
+    strength = module.strength(answer, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
+    np.testing.assert_allclose(strength[0, :, 0], [1 / 1.5, 4 / (4 + 1.5), 1, 0], atol=1e-6)
+
+
+def test_the_unit_of_length_does_not_matter_to_the_strength():
+    module = Leverage(4, 2, 3, [])
+    module.relative_variance.fill_(0.5)
+    answer, leverages = torch.randn(2, 4, 3), torch.rand(2, 4)
+    expected = module.strength(answer, leverages)
+    for unit in (1e-15, 1e15):
+        module.answer_size.fill_(unit)
+        torch.testing.assert_close(module.strength(unit * answer, leverages), expected)
+
+
+def test_size_and_variance_of_what_a_regression_answers():
+    """Answers with errors of the variance σ² p / T at a leverage of one: p parameters, T frames, noise σ."""
+    torch.manual_seed(0)
+    features, noise = torch.randn(400, 300, 10), torch.randn(400, 300, 3)
+    truth = 2 * features[..., :3]
+    rows = torch.cat([features, torch.ones(400, 300, 1), truth + noise], dim=2)
+    moments = moments_of(rows)
+    fit = solve(moments, list(range(10)), 1e-6)
+    size, variance = size_and_variance(squares(moments, *fit), 1.0, 400.0, torch.full((300,), 11.0).double())
+    np.testing.assert_allclose(size.mean(), np.sqrt(12 + 3 * 11 / 400), rtol=0.01)
+    np.testing.assert_allclose((variance * size.square()).mean(), 3 * 11 / 400, rtol=0.03)
+    errors = fit[0] + torch.einsum("tvk,vko->tvo", rows[..., fit[2]].double(), fit[1]) - truth
+    np.testing.assert_allclose(errors.square().sum(dim=2).mean(), 3 * 11 / 400, rtol=0.05)

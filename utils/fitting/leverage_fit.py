@@ -1,0 +1,142 @@
+"""How far to trust the model beyond the motion of training: its leverage, and the variance that this stands for."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor
+
+from models.leverage import Leverage, wiener
+from models.rest_surface import mean_over_neighbours
+from models.surface_frames import to_local, to_world
+from utils.fitting.kept_frames import KeptFrames
+from utils.fitting.ridge_regression import leverage, moments_of, solve, squares
+from utils.runs.processes import combine
+
+QUIETEST = 0.01  # of the mean energy of motion: what moves less than that counts as still
+AS_GOOD_AS_BEST = 1.005
+VARIANCES = (0.0, *(step * 10.0**power for power in range(-1, 4) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+
+
+@dataclass
+class Regression:
+    """A ridge regression: the `columns` that it looks at, the first of each three that are a vector to answer along, its
+    penalty, the strength of its answers, how often they are smoothed, and where its features say how lively the motion is."""
+
+    columns: list[int]
+    vectors: list[int]
+    penalty: float
+    strength: float
+    smoothing_steps: int
+    motion: list[slice]
+
+
+def set_leverage(
+    module: Leverage, rows: Float[Tensor, "T A D"], columns: list[int], penalty: float
+) -> Float[Tensor, " A"]:
+    """Set the leverage of a regression at some vertices (A) from what they see in T frames: rows of [features, 1, targets].
+
+    Features are in units of their spread; `columns` are those that the regression looks at. Return its degrees of freedom (A,).
+    """
+    moments = moments_of(rows)
+    root, freedom = leverage(moments, columns, penalty)
+    ones = rows.shape[2] - 4
+    count = moments[0, ones, ones]
+    module.mean.copy_(moments[:, :ones, ones] / count)
+    module.root.zero_()
+    looked_at = torch.tensor(columns, dtype=torch.long, device=rows.device)
+    module.root[:, looked_at.unsqueeze(1), looked_at] = (root / freedom[:, None, None].sqrt()).float()
+    module.least.copy_(1 / freedom)
+    if module.motion:
+        energy = module.energy(rows[..., :ones] - module.mean).double()
+        module.quietest.copy_(QUIETEST * combine(energy.sum(dim=0)) / count + 1e-12)
+        level = (energy + module.quietest).log()
+        module.log_mean.copy_(combine(level.sum(dim=0)) / count)
+        spread = combine((level - module.log_mean).square().sum(dim=0)) / count
+        module.log_spread.copy_(spread.sqrt().clamp_min(1e-3))
+    return freedom
+
+
+def farthest_frame(module: Leverage, features: Float[Tensor, "T A C"], freedom: Float[Tensor, " A"]) -> Tensor:
+    """Return the highest leverage, in the mean over the anchors (A), of a frame of training, when it is kept out of the fit.
+
+    With h the leverage of a frame that is in the fit, it is h / (1 - h): what sets a frame apart it also holds to itself.
+    """
+    count = combine(torch.tensor(float(len(features)), device=features.device))
+    leverages = module(features)
+    within = (leverages * freedom.to(features) / count).clamp_max(0.95)
+    highest = (leverages / (1 - within)).mean(dim=1).amax() if len(features) else torch.zeros_like(count)
+    return combine(highest, dist.ReduceOp.MAX)
+
+
+def size_and_variance(
+    sums: Float[Tensor, "S 4"], strength: float, count: float, freedom: Float[Tensor, " S"]
+) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
+    """Return the size of a regression's answers, RMS, and the variance of their errors at a leverage of one, in units of that
+    size squared, at each vertex (S,).
+
+    `sums` are its `squares` over `count` frames that it was fitted to, `freedom` its degrees of freedom. The variance of what
+    is left over is that of generalised cross-validation (Golub, Heath and Wahba 1979).
+    """
+    whole, rest, shared, size = sums.T / count
+    left = (rest - 2 * strength * shared + strength**2 * size).clamp_min(0)
+    answer = (whole - rest + strength**2 * size).clamp_min(1e-12 * whole.mean() + 1e-30)
+    freedom = (freedom / count).clamp_max(0.95)
+    return answer.sqrt(), (left / (1 - freedom).square() * freedom / answer).clamp_max(1e6)
+
+
+def answers_kept_out(
+    kept: KeptFrames, fold: int, fit: Regression
+) -> tuple[Float[Tensor, "B J D"], Float[Tensor, "B J 3"]]:
+    """Return the rows of the few vertices in some frames of a fold, and what a fit to all other folds answers there."""
+    others, few = kept.like.sum(dim=0) - kept.like[fold], kept.patches.few
+    mean, coefficients, places = solve(others, fit.columns, fit.penalty, fit.vectors)
+    rows = torch.cat([part.rows for part in kept.seen[fold]])
+    change = torch.einsum("bsk,sko->bso", rows[..., places].double(), coefficients)
+    if fit.smoothing_steps:
+        axes = torch.cat([part.frames for part in kept.seen[fold]]).double()
+        change = to_world(axes, change.unsqueeze(2)).squeeze(2)
+        change = mean_over_neighbours(change, kept.patches.neighbours.to(change.device), fit.smoothing_steps)
+        change = to_local(axes, change.unsqueeze(2)).squeeze(2)
+    return rows[:, few], (mean + fit.strength * change)[:, few].float()
+
+
+def errors_kept_out(kept: KeptFrames, fold: int, fit: Regression) -> Float[Tensor, " M"]:
+    """Return the share of the correction that is left in the frames of a fold, by a fit to all others, for each of
+    `VARIANCES`."""
+    fitted, few = kept.of_few[torch.from_numpy(kept.folds != fold)], kept.patches.few
+    num_features, count = fitted.shape[2] - 4, kept.count_outside(fold)
+    module = Leverage(len(few), len(few), num_features, fit.motion).to(fitted)
+    freedom = set_leverage(module, fitted, fit.columns, fit.penalty)
+    moments = (kept.like.sum(dim=0) - kept.like[fold])[few]
+    regression = solve(moments, fit.columns, fit.penalty, fit.vectors)
+    size, variance = size_and_variance(squares(moments, *regression), fit.strength, count, freedom)
+    module.answer_size.copy_(size)
+    rows, answer = answers_kept_out(kept, fold, fit)
+    target, variance = rows[..., -3:], variance.float() * module(rows[..., :num_features])
+    times = torch.tensor(VARIANCES, device=rows.device)[:, None, None]
+    damped = wiener(module.relative_square(answer), times * variance).unsqueeze(3) * answer
+    errors = torch.linalg.vector_norm(damped - target, dim=3).sum(dim=(1, 2))
+    sums = torch.cat([torch.linalg.vector_norm(target, dim=2).sum().view(1), errors]).double()
+    left = combine(sums)
+    return left[1:] / left[0].clamp_min(1e-30)
+
+
+def choose_damping(kept: KeptFrames, fit: Regression) -> tuple[float, float]:
+    """Return the strength of a regression's answers and what to take their errors' variance times.
+
+    The strength is the one of `fit` or 1, whichever leaves less when damped. The variance is as large as costs next to nothing
+    in motion like that of training. Only like frames decide: unlike ones are so unlike in some takes that they would damp
+    nothing, in others that they would damp everything.
+    """
+    folds = range(len(kept.like))
+    if len(folds) < 2:
+        return fit.strength, 0.0
+    best, strength = torch.full((len(VARIANCES),), torch.inf), fit.strength
+    for each in sorted({fit.strength, 1.0}):
+        option = replace(fit, strength=each)
+        left = torch.stack([errors_kept_out(kept, fold, option) for fold in folds]).mean(dim=0).cpu()
+        if left.min() < best.min():
+            best, strength = left, each
+    return strength, VARIANCES[int(torch.nonzero(best <= AS_GOOD_AS_BEST * best.min()).max())]
