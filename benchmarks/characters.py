@@ -28,12 +28,9 @@ SUBSTEPS = 8
 BELLY, BELLY_RADIUS = np.array([0.0, 1.08, 0.17]), 0.13
 SOFTEST_HERTZ, STIFFEST_HERTZ, STRETCH = 1.6, 12.0, 0.04
 DAMPING_RATIO, TENSION_HERTZ = 0.2, 3.0
-PRESSING = {
-    "lowerleg01": 0.065,
-    "lowerarm01": 0.05,
-    "lowerarm02": 0.045,
-    "wrist": 0.06,
-}  # radii of what presses into flesh
+# radii of spheres about joints: what presses into flesh, and what ears and tail slide over
+PRESSING = {"lowerleg01": 0.065, "lowerarm01": 0.05, "lowerarm02": 0.045, "wrist": 0.06}
+OBSTACLES = {"head": 0.11, "spine01": 0.13, "spine03": 0.14, "spine05": 0.15, "upperleg02": 0.09}
 
 # bone, root and direction in the rest pose, length, radius, hertz at root and tip
 APPENDAGES = [
@@ -42,14 +39,6 @@ APPENDAGES = [
     ("root", (0.0, 1.0, -0.13), (0.0, -0.25, -1.0), 0.55, 0.04, (6.0, 1.4)),
 ]
 RINGS, AROUND = 14, 8
-OBSTACLES = {
-    "head": 0.11,
-    "spine01": 0.13,
-    "spine03": 0.14,
-    "spine05": 0.15,
-    "upperleg02.L": 0.09,
-    "upperleg02.R": 0.09,
-}
 
 OFF_DEGREES, OFF_METRES, DRIFT_SECONDS = 1.2, 0.004, 2.5
 

@@ -193,9 +193,8 @@ class LocalCoordinates:
 class WorldCoordinates:
     """Each vertex sees its own and all joints' world coordinates over the window; the answer is where the scan has the vertex.
 
-    The first design, kept as a reference: nothing is solved in closed form (`linear` and
-    `leverage` are None), and features have no groups.
-    The interface is that of `LocalCoordinates`.
+    The first design, kept as a reference: nothing is solved in closed form (`linear` and `leverage` are None), and features
+    have no groups. The interface is that of `LocalCoordinates`.
     """
 
     periods: tuple[float, ...] = ()

@@ -160,7 +160,7 @@ def choose_groups(
     """Return the fewest feature groups with about the best score; joints are tried last, and have to improve it more."""
     choices = []
     for isotropic in (True, False):
-        penalty = PENALTIES[-3:][0]
+        penalty = PENALTIES[-3:][0]  # the search goes on from there
         for groups in candidate_groups(model):
             choices.append(best_penalty(model, like, unlike, weights, groups, isotropic, penalty))
             penalty = choices[-1].penalty

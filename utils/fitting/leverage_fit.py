@@ -1,6 +1,6 @@
 """How far to trust the model beyond the motion of training: its leverage, and the variance that this stands for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -58,15 +58,17 @@ def set_leverage(
     return freedom
 
 
-def farthest_frame(module: Leverage, features: Float[Tensor, "T A C"], freedom: Float[Tensor, " A"]) -> Tensor:
+def farthest_frame(
+    module: Leverage, features: Float[Tensor, "T A C"], freedom: Float[Tensor, " A"], count: float
+) -> Tensor:
     """Return the highest leverage, in the mean over the anchors (A), of a frame of training, when it is kept out of the fit.
+    Here are this process' T of `count` frames.
 
     With h the leverage of a frame that is in the fit, it is h / (1 - h): what sets a frame apart it also holds to itself.
     """
-    count = combine(torch.tensor(float(len(features)), device=features.device))
     leverages = module(features)
     within = (leverages * freedom.to(features) / count).clamp_max(0.95)
-    highest = (leverages / (1 - within)).mean(dim=1).amax() if len(features) else torch.zeros_like(count)
+    highest = (leverages / (1 - within)).mean(dim=1).amax() if len(features) else features.new_zeros(())
     return combine(highest, dist.ReduceOp.MAX)
 
 
@@ -86,12 +88,11 @@ def size_and_variance(
     return answer.sqrt(), (left / (1 - freedom).square() * freedom / answer).clamp_max(1e6)
 
 
-def answers_kept_out(
-    kept: KeptFrames, fold: int, fit: Regression
-) -> tuple[Float[Tensor, "B J D"], Float[Tensor, "B J 3"]]:
-    """Return the rows of the few vertices in some frames of a fold, and what a fit to all other folds answers there."""
-    others, few = kept.like.sum(dim=0) - kept.like[fold], kept.patches.few
-    mean, coefficients, places = solve(others, fit.columns, fit.penalty, fit.vectors)
+def changes_kept_out(
+    kept: KeptFrames, fold: int, fit: Regression, coefficients: Float[Tensor, "S K 3"], places: list[int]
+) -> Float[Tensor, "B S 3"]:
+    """Return how a fit to all other folds changes the mean in some frames of a fold, smoothed, given its coefficients and the
+    columns that these belong to."""
     rows = torch.cat([part.rows for part in kept.seen[fold]])
     change = torch.einsum("bsk,sko->bso", rows[..., places].double(), coefficients)
     if fit.smoothing_steps:
@@ -99,28 +100,34 @@ def answers_kept_out(
         change = to_world(axes, change.unsqueeze(2)).squeeze(2)
         change = mean_over_neighbours(change, kept.patches.neighbours.to(change.device), fit.smoothing_steps)
         change = to_local(axes, change.unsqueeze(2)).squeeze(2)
-    return rows[:, few], (mean + fit.strength * change)[:, few].float()
+    return change
 
 
-def errors_kept_out(kept: KeptFrames, fold: int, fit: Regression) -> Float[Tensor, " M"]:
-    """Return the share of the correction that is left in the frames of a fold, by a fit to all others, for each of
-    `VARIANCES`."""
+def errors_kept_out(
+    kept: KeptFrames, total: Float[Tensor, "S D D"], fold: int, fit: Regression, strengths: list[float]
+) -> Float[Tensor, "N M"]:
+    """Return the share of the correction that is left in the frames of a fold, by a fit to all others, for each of the
+    strengths (N) and of `VARIANCES` (M). `total` are the moments of all folds."""
     fitted, few = kept.of_few[torch.from_numpy(kept.folds != fold)], kept.patches.few
     num_features, count = fitted.shape[2] - 4, kept.count_outside(fold)
     module = Leverage(len(few), len(few), num_features, fit.motion).to(fitted)
     freedom = set_leverage(module, fitted, fit.columns, fit.penalty)
-    moments = (kept.like.sum(dim=0) - kept.like[fold])[few]
-    regression = solve(moments, fit.columns, fit.penalty, fit.vectors)
-    size, variance = size_and_variance(squares(moments, *regression), fit.strength, count, freedom)
-    module.answer_size.copy_(size)
-    rows, answer = answers_kept_out(kept, fold, fit)
-    target, variance = rows[..., -3:], variance.float() * module(rows[..., :num_features])
+    others = total - kept.like[fold]
+    mean, coefficients, places = solve(others, fit.columns, fit.penalty, fit.vectors)
+    sums_of_fit = squares(others[few], mean[few], coefficients[few], places)
+    change = changes_kept_out(kept, fold, fit, coefficients, places)[:, few]
+    rows = torch.cat([part.rows[:, few] for part in kept.seen[fold]])
+    target, leverages = rows[..., -3:], module(rows[..., :num_features])
     times = torch.tensor(VARIANCES, device=rows.device)[:, None, None]
-    damped = wiener(module.relative_square(answer), times * variance).unsqueeze(3) * answer
-    errors = torch.linalg.vector_norm(damped - target, dim=3).sum(dim=(1, 2))
-    sums = torch.cat([torch.linalg.vector_norm(target, dim=2).sum().view(1), errors]).double()
-    left = combine(sums)
-    return left[1:] / left[0].clamp_min(1e-30)
+    sums = [torch.linalg.vector_norm(target, dim=2).sum().view(1)]
+    for strength in strengths:
+        size, variance = size_and_variance(sums_of_fit, strength, count, freedom)
+        module.answer_size.copy_(size)
+        answer = (mean[few] + strength * change).float()
+        damped = wiener(module.relative_square(answer), times * (variance.float() * leverages)).unsqueeze(3) * answer
+        sums.append(torch.linalg.vector_norm(damped - target, dim=3).sum(dim=(1, 2)))
+    left = combine(torch.cat(sums).double())
+    return (left[1:] / left[0].clamp_min(1e-30)).view(len(strengths), -1)
 
 
 def choose_damping(kept: KeptFrames, fit: Regression) -> tuple[float, float]:
@@ -130,13 +137,11 @@ def choose_damping(kept: KeptFrames, fit: Regression) -> tuple[float, float]:
     in motion like that of training. Only like frames decide: unlike ones are so unlike in some takes that they would damp
     nothing, in others that they would damp everything.
     """
-    folds = range(len(kept.like))
+    folds, strengths = range(len(kept.like)), sorted({fit.strength, 1.0})
     if len(folds) < 2:
         return fit.strength, 0.0
-    best, strength = torch.full((len(VARIANCES),), torch.inf), fit.strength
-    for each in sorted({fit.strength, 1.0}):
-        option = replace(fit, strength=each)
-        left = torch.stack([errors_kept_out(kept, fold, option) for fold in folds]).mean(dim=0).cpu()
-        if left.min() < best.min():
-            best, strength = left, each
-    return strength, VARIANCES[int(torch.nonzero(best <= AS_GOOD_AS_BEST * best.min()).max())]
+    total = kept.like.sum(dim=0)
+    left = torch.stack([errors_kept_out(kept, total, fold, fit, strengths) for fold in folds]).mean(dim=0).cpu()
+    best = int(left.amin(dim=1).argmin())
+    as_good = left[best] <= AS_GOOD_AS_BEST * left[best].min()
+    return strengths[best], VARIANCES[int(torch.nonzero(as_good).max())]

@@ -169,10 +169,10 @@ def set_damping(
     left = kept.groups.columns_of(groups)
     rows = kept.of_anchors[..., [*left, *range(len(scale), len(scale) + 4)]]
     freedom = set_leverage(leverage, rows, groups.columns_of(choice.groups), choice.penalty)
-    leverage.farthest.copy_(farthest_frame(leverage, rows[..., : len(left)], freedom))
+    count = float(len(kept.frames))
+    leverage.farthest.copy_(farthest_frame(leverage, rows[..., : len(left)], freedom, count))
     leverage.scale.copy_(scale[left])
     leverage.mean.copy_(shift[model.surface.anchors][:, left] + leverage.mean * leverage.scale)
-    count = float(combine(torch.tensor(float(len(rows)))))
     of_all = model.surface.spread_from_anchors(freedom.float().unsqueeze(0))[0]
     size, variance = size_and_variance(sums, choice.strength, count, of_all.double())
     leverage.answer_size.copy_(size * float(model.target_scale))
