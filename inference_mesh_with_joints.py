@@ -12,9 +12,9 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
+from utils.predicting.export import describe_expectation, export_predictions
 from utils.predicting.mesh_writer import MeshWriter
 from utils.predicting.metrics import UNITS_IN_MM, error_table
-from utils.predicting.prediction import describe_leverages, export_predictions
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.runs.processes import first_alone
 from utils.runs.run_folders import inference_folder
@@ -58,10 +58,10 @@ def main(argv=None):
     scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
     record = describe_run(args, sequences) | {"checkpoint": str(path), "training": stored["record"]}
     with MeshWriter(windows, folder, args.export, scene, record) as writer:
-        errors, leverages = export_predictions(
+        errors, expected = export_predictions(
             model, windows, writer.write, device, units_in_mm, measured=args.is_target_available
         )
-    print(f"{len(windows)} meshes in {folder}; {describe_leverages(model, windows, leverages)}")
+    print(f"{len(windows)} meshes in {folder}; {describe_expectation(model, windows, expected)}")
 
     # compare
     if errors:
@@ -73,7 +73,7 @@ def main(argv=None):
     film = Film(model, windows, units_in_mm, device, args.frame_rate)
     film.make(folder, writer.clips, frame_to_show(errors, windows), args.video, args.turntable)
     if args.report:
-        write_report(folder / "report.html", film, errors, writer.clips, record)
+        write_report(folder / "report.html", film, errors, expected, writer.clips, record)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def run_script(data, name, seed):
         sequences = [replace(sequence, joints=None) for sequence in sequences]
     windows = all_windows(sequences, args.num_condition_frames)
     frames = np.arange(len(windows))
-    predicted = np.stack(list(map_predictions(lambda _, skinned, mesh: mesh, model, windows, frames, CPU)))
+    predicted = np.stack(list(map_predictions(lambda frame: frame.predicted, model, windows, frames, CPU)))
     return [*data.measured(name, predicted), seconds]
 
 

@@ -182,7 +182,7 @@ def measure_first_design(num_inputs, hidden, pace):
 def measure_prediction(model, windows):
     """Time what happens to a frame between reading and writing."""
     frames = np.arange(min(48, len(windows)))
-    seconds = fastest(lambda: list(map_predictions(lambda *_: None, model, windows, frames, CPU)), 3) / len(frames)
+    seconds = fastest(lambda: list(map_predictions(lambda _: None, model, windows, frames, CPU)), 3) / len(frames)
     show("predict: computing", f"{1 / seconds:.1f} frames/s")
 
 

@@ -150,22 +150,22 @@ class LocalCoordinates:
         """Return what an untrained network should answer, file units: no correction."""
         return targets.new_zeros(3)
 
-    def linear_answer(
-        self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]
-    ) -> Float[Tensor, "B V 3"]:
-        """Return the linear correction (B, V, 3), file units."""
-        return self.linear.mean + self.smoothed(self.linear(features), frames)
-
     def answer(
         self,
         features: Float[Tensor, "B V C"],
-        network: Float[Tensor, "B V 3"],
-        leverage: Float[Tensor, "B A"],
         frames: Float[Tensor, "B V 3 3"],
+        network: Float[Tensor, "B V 3"] | None = None,
     ) -> Float[Tensor, "B V 3"]:
-        """Return the correction (B, V, 3), file units: linear part and network, damped where frames go beyond training."""
-        answer = self.linear.mean + self.smoothed(self.linear(features) + network, frames)
-        return answer * self.leverage.strength(answer, self.surface.spread_from_anchors(leverage))
+        """Return the correction (B, V, 3), file units: the linear part and, where it is given, the network's answer."""
+        change = self.linear(features) if network is None else self.linear(features) + network
+        return self.linear.mean + self.smoothed(change, frames)
+
+    def judged(
+        self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B A"]
+    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B V"]]:
+        """Return corrections, damped where frames go beyond training, and the mean error to expect, file units."""
+        leverage = self.surface.spread_from_anchors(leverage)
+        return answer * self.leverage.strength(answer, leverage), self.leverage.expected_error(answer, leverage)
 
     def leverage_at_anchors(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B A"]:
         """Return how far what the anchors see goes beyond training (B, A)."""
@@ -230,21 +230,20 @@ class WorldCoordinates:
         """Return what an untrained network should answer, file units: the middle of all scans."""
         return targets.mean(dim=0)
 
-    def linear_answer(
-        self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]
-    ) -> Float[Tensor, "B V 3"]:
-        """Return zeros (B, V, 3): there is no linear part."""
-        return features.new_zeros(*features.shape[:2], 3)
-
     def answer(
         self,
         features: Float[Tensor, "B V C"],
-        network: Float[Tensor, "B V 3"],
-        leverage: Float[Tensor, "B A"],
         frames: Float[Tensor, "B V 3 3"],
+        network: Float[Tensor, "B V 3"] | None = None,
     ) -> Float[Tensor, "B V 3"]:
-        """Return the network's answer (B, V, 3), which is all there is."""
-        return network
+        """Return the network's answer (B, V, 3), which is all there is; zeros without."""
+        return features.new_zeros(*features.shape[:2], 3) if network is None else network
+
+    def judged(
+        self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B 0"]
+    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B 0"]]:
+        """Return the answer as it is, and nothing (B, 0): the error to expect is not known."""
+        return answer, leverage
 
     def leverage_at_anchors(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B 0"]:
         """Return nothing (B, 0): leverage is not known."""

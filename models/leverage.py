@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e6  # of an answer, in units of what is usual: squares stay within single precision
+FAR = 20.0  # the leverage from which on the map's being linear costs more than its being uncertain
 
 
 def wiener(square: Float[Tensor, "*B"], variance: Float[Tensor, "*M"]) -> Tensor:
@@ -12,8 +13,27 @@ def wiener(square: Float[Tensor, "*B"], variance: Float[Tensor, "*M"]) -> Tensor
     return square / (square + variance)
 
 
+def growth(leverage: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """Return how the variance of errors grows with a leverage l: as l (1 + l / `FAR`).
+
+    It grows with l where the map is right but uncertain. What a linear map misses of a nonlinear world grows with the square of
+    the distance (Taylor), its variance with that of the leverage.
+    """
+    return leverage * (1 + leverage / FAR)
+
+
+def uncertainty(
+    size: Float[Tensor, "*B"], residual: Float[Tensor, "*M"], variance: Float[Tensor, "*B"]
+) -> Float[Tensor, "*B"]:
+    """Return the RMS error of answers of some size, damped as `wiener` does, given what is left over where all is like in
+    training, and their variance in units of its square. No answer is more uncertain than it is large."""
+    doubted = residual * variance.sqrt()
+    least = torch.finfo(size.dtype).tiny ** 0.5
+    return torch.hypot(residual, size * (doubted / torch.hypot(size, doubted).clamp_min(least)))
+
+
 class Leverage(nn.Module):
-    """The leverage of what the vertices see, and the strength of their answers that follows from it.
+    """The leverage of what the vertices see, and what follows from it: how far to trust their answers, and the error to expect.
 
     Leverage is that of a ridge regression: with x what a vertex sees, about its mean over T frames of training and in units of
     its spread, and A the mean of x xᵀ over these frames plus the penalty, the prediction has the variance σ² (1 + xᵀ A⁻¹ x) / T
@@ -21,6 +41,11 @@ class Leverage(nn.Module):
     the frames of training, and spread over the surface between them. To this is added how much quieter the motion is than any
     in training, in standard deviations of the logarithm of its energy, squared: nonlinear motion has a mean of its own, which
     no still frame shares, and stillness is in the middle of all that a regression saw.
+
+    The error to expect is what the regression leaves over, `residual`, and, of an answer s, the part s² v / (s² + v) that is as
+    uncertain as v, `doubt` times the square of the residual, times the `growth` of the leverage. Frames kept out of the fit say
+    how large the doubt is, what to take the outcome times (`error_scale`), and, of it, what 68 % and 95 % of the errors stay
+    `within`.
 
     Until `utils.fitting.leverage_fit` has seen the frames, every answer is trusted.
     """
@@ -35,6 +60,10 @@ class Leverage(nn.Module):
     farthest: Tensor
     answer_size: Tensor
     relative_variance: Tensor
+    residual: Tensor
+    doubt: Tensor
+    error_scale: Tensor
+    within: Tensor
 
     def __init__(self, num_vertices: int, num_anchors: int, num_features: int, motion: list[slice]):
         super().__init__()
@@ -49,6 +78,10 @@ class Leverage(nn.Module):
         self.register_buffer("farthest", torch.full((), torch.inf))  # of a frame of training, seen from all others
         self.register_buffer("answer_size", torch.ones(num_vertices))
         self.register_buffer("relative_variance", torch.zeros(num_vertices))
+        self.register_buffer("residual", torch.zeros(num_vertices))
+        self.register_buffer("doubt", torch.zeros(()))
+        self.register_buffer("error_scale", torch.ones(()))
+        self.register_buffer("within", torch.ones(2))
 
     def forward(self, features: Float[Tensor, "B A C"]) -> Float[Tensor, "B A"]:
         """Return the leverage (B, A) of what the anchors see (B, A, C), file units.
@@ -77,4 +110,9 @@ class Leverage(nn.Module):
 
     def strength(self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B V"]) -> Float[Tensor, "B V 1"]:
         """Return how much of an answer (B, V, 3), file units, to trust (B, V, 1), 0 to 1, by the leverage there (B, V)."""
-        return wiener(self.relative_square(answer), self.relative_variance * leverage).unsqueeze(2)
+        return wiener(self.relative_square(answer), self.relative_variance * growth(leverage)).unsqueeze(2)
+
+    def expected_error(self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B V"]) -> Float[Tensor, "B V"]:
+        """Return how far answers (B, V, 3), once damped, are expected to be off on average (B, V), file units."""
+        size = torch.linalg.vector_norm(answer, dim=2)
+        return self.error_scale * uncertainty(size, self.residual, self.doubt * growth(leverage))

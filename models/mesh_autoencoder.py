@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +28,15 @@ def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"]
         return vectors
     length = torch.linalg.vector_norm(vectors, dim=2)
     return vectors * (longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
+
+
+class Prediction(NamedTuple):
+    """Predicted scans (B, V, 3), file units; how far each frame goes beyond training, by the leverage at the anchors (B, A);
+    and the mean error to expect (B, V), file units. In world coordinates the last two are not known: (B, 0)."""
+
+    points: Float[Tensor, "B V 3"]
+    leverage: Float[Tensor, "B A"]
+    expected_error: Float[Tensor, "B _"]
 
 
 class MeshAutoencoder(nn.Module):
@@ -131,22 +141,22 @@ class MeshAutoencoder(nn.Module):
         history: Float[Tensor, "B H A 3"] | None = None,
     ) -> Float[Tensor, "B V 3"]:
         """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units."""
-        return self.predict_and_judge(window, joints, history)[0]
+        return self.predict_and_judge(window, joints, history).points
 
     def predict_and_judge(
         self,
         window: Float[Tensor, "B N V 3"],
         joints: Float[Tensor, "B N J 3"] | None = None,
         history: Float[Tensor, "B H A 3"] | None = None,
-    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B A"]]:
-        """Return what `predict` does, and the leverage at the anchors (B, A), which says how far frames go beyond training."""
+    ) -> Prediction:
+        """Return what `predict` does, and how far to trust it."""
         frames = self.surface.frames_of(window[:, -1])
         features = self.features(window, joints, history, frames)
-        network = self.network_strength * network_answer(self, features)
         leverage = self.coordinates.leverage_at_anchors(features)
-        answer = self.coordinates.answer(features, network, leverage, frames)
+        answer = self.coordinates.answer(features, frames, self.network_strength * network_answer(self, features))
+        answer, expected_error = self.coordinates.judged(answer, leverage)
         answer = no_longer_than(answer, self.longest)
-        return self.coordinates.to_points(answer, window[:, -1], frames), leverage
+        return Prediction(self.coordinates.to_points(answer, window[:, -1], frames), leverage, expected_error)
 
 
 def network_answer(model: MeshAutoencoder, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:

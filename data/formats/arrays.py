@@ -97,9 +97,16 @@ def write_npy(path: Path, vertices: Float[ndarray, "T V 3"]) -> None:
         np.save(file, vertices)
 
 
-def write_npz(path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons) -> None:
-    """Write positions (T, V, 3) and what belongs to them as an .npz file that `open_npz` reads, whole or not at all."""
-    arrays: dict[str, Any] = {"vertices": vertices, "frame_numbers": np.array(frame_numbers)}
+def write_npz(
+    path: Path,
+    frame_numbers: list[int],
+    vertices: Float[ndarray, "T V 3"],
+    polygons: Polygons,
+    values: dict[str, Float[ndarray, "T V"]] | None = None,
+) -> None:
+    """Write positions (T, V, 3), what belongs to them, and further `values` (T, V), by name, as an .npz file that `open_npz`
+    reads, whole or not at all."""
+    arrays: dict[str, Any] = {"vertices": vertices, "frame_numbers": np.array(frame_numbers)} | (values or {})
     if len(polygons.sizes):
         arrays["faces"] = polygons.to_rows(polygons.corners)
     if len(polygons.texture):

@@ -13,12 +13,15 @@ from data.formats.polygons import KnownTopology, Polygons
 from data.formats.usd import Scene
 from data.input_error import InputError
 
+WriteFrame = Callable[..., None]  # of a path and vertices (V, 3)
+
 # a file for every frame: how the first one is read; the others are compared with it
 MESHES: dict[str, Callable[[Path], KnownTopology]] = {
     ".obj": obj.KnownText.of_obj,
     ".drc": partial(KnownTopology.of, draco.read_draco),
     ".ply": partial(KnownTopology.of, ply.read_ply),
 }
+WITH_VALUES = {".ply"}  # of these, the formats with a place for further values of the vertices
 POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt")}
 # a file for all frames
 SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
@@ -64,9 +67,11 @@ def sequence_ending(path: Path) -> str | None:
     return kinds[0] if kinds[0] in SEQUENCES else None
 
 
-def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable[[Path, Float[ndarray, "V 3"]], None]:
-    """Return a function that writes the vertices (V, 3) of one frame to a path, in the format of this ending, one of
-    `MESHES`."""
+def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> WriteFrame:
+    """Return a function that writes the vertices (V, 3) of one frame to a path, in the format of this ending, one of `MESHES`.
+
+    For one of `WITH_VALUES`, it also takes `values`: further values of each vertex (V,), by name.
+    """
     if ending == ".obj":
         return partial(obj_writing.write_positions, template=obj_writing.topology_template(polygons, num_vertices))
     if ending == ".drc":
@@ -76,12 +81,18 @@ def frame_writer(ending: str, polygons: Polygons, num_vertices: int) -> Callable
 
 
 def write_sequence(
-    path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons, scene: Scene
+    path: Path,
+    frame_numbers: list[int],
+    vertices: Float[ndarray, "T V 3"],
+    polygons: Polygons,
+    scene: Scene,
+    values: dict[str, Float[ndarray, "T V"]] | None = None,
 ) -> None:
-    """Write all frames (T, V, 3) into one file, in the format of its ending, one of `SEQUENCES`."""
+    """Write all frames (T, V, 3) into one file, in the format of its ending, one of `SEQUENCES`; and further `values` (T, V),
+    by name, where the format has a place for them."""
     if path.suffix == ".npy":
         arrays.write_npy(path, vertices)
     elif path.suffix == ".npz":
-        arrays.write_npz(path, frame_numbers, vertices, polygons)
+        arrays.write_npz(path, frame_numbers, vertices, polygons, values)
     else:
-        usd.write_usd(path, frame_numbers, vertices, polygons, scene)
+        usd.write_usd(path, frame_numbers, vertices, polygons, scene, values)

@@ -35,19 +35,30 @@ def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     return vertices, checked_polygons(polygons, len(vertices), path)
 
 
-def write_ply(path: Path, vertices: Float[ndarray, "V 3"], rows: Int[ndarray, "P K"]) -> None:
+def write_ply(
+    path: Path,
+    vertices: Float[ndarray, "V 3"],
+    rows: Int[ndarray, "P K"],
+    values: dict[str, Float[ndarray, " V"]] | None = None,
+) -> None:
     """Write vertices and faces of one size, or points where there are none, as a binary file, with every bit.
 
-    The file appears whole or not at all; `OSError` where the disk does not take it.
+    `values` are further numbers of each vertex (V,), by name, kept in single precision. The file appears whole or not at all;
+    `OSError` where the disk does not take it.
     """
     vertices = in_needed_precision(vertices)
-    kind = "float" if vertices.dtype == np.float32 else "double"
+    kind, values = "<f4" if vertices.dtype == np.float32 else "<f8", values or {}
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
-    header += [f"property {kind} {axis}" for axis in "xyz"]
+    header += [f"property {'float' if kind == '<f4' else 'double'} {axis}" for axis in "xyz"]
+    header += [f"property float {name}" for name in values]
+    points = np.empty(len(vertices), dtype=[("xyz", kind, 3), *((name, "<f4") for name in values)])
+    points["xyz"] = vertices
+    for name, each in values.items():
+        points[name] = each
     faces = np.empty(len(rows), dtype=[("size", "u1"), ("corners", "<i4", rows.shape[1:])])
     if len(rows):
         header += [f"element face {len(rows)}", "property list uchar int vertex_indices"]
         faces["size"], faces["corners"] = rows.shape[1], rows
     text = "\n".join([*header, "end_header\n"]).encode("ascii")
     with write_beside(Path(path)) as partial:
-        partial.write_bytes(text + vertices.astype(vertices.dtype.newbyteorder("<")).tobytes() + faces.tobytes())
+        partial.write_bytes(text + points.tobytes() + faces.tobytes())

@@ -161,10 +161,15 @@ def read_polygons(prim: Any, path: Path) -> Polygons:
 
 
 def write_usd(
-    path: Path, frame_numbers: list[int], vertices: Float[ndarray, "T V 3"], polygons: Polygons, scene: Scene
+    path: Path,
+    frame_numbers: list[int],
+    vertices: Float[ndarray, "T V 3"],
+    polygons: Polygons,
+    scene: Scene,
+    values: dict[str, Float[ndarray, "T V"]] | None = None,
 ) -> None:
     """Write positions (T, V, 3) as time samples of one mesh, or of points where there are no faces, with every bit
-    of a float32.
+    of a float32; and further `values` (T, V), by name, as primvars of the vertices.
 
     Positions far from the origin are written relative to a translation, the first frame's. Text where the name ends in .usda,
     else binary. The file appears whole or not at all; `OSError` where the disk does not take it, `InputError` as
@@ -200,6 +205,12 @@ def write_usd(
         origin = vertices[0].mean(axis=0) if in_needed_precision(vertices[0]).dtype == np.float64 else np.zeros(3)
         if origin.any():
             UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
+        for name, of_frames in (values or {}).items():
+            primvar = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(
+                name, Sdf.ValueTypeNames.FloatArray, UsdGeom.Tokens.vertex
+            )
+            for number, each in zip(frame_numbers, of_frames, strict=True):
+                primvar.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(each, dtype=np.float32)), number)
         for number, frame in zip(frame_numbers, vertices, strict=True):
             positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
             points.Set(Vt.Vec3fArray.FromNumpy(positions), number)

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from models.leverage import Leverage
+from models.leverage import FAR, Leverage, growth
 from utils.fitting.leverage_fit import set_leverage, size_and_variance
 from utils.fitting.ridge_regression import moments_of, solve, squares
 
@@ -43,7 +44,27 @@ def test_strength_is_wieners():
     module.relative_variance.copy_(torch.tensor([0.5, 0.5, 0.0, 0.5]))
     answer = torch.tensor([[[1.0, 0, 0], [0, 4.0, 0], [0, 0, 1e-3], [0, 0, 0]]])
     strength = module.strength(answer, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
-    np.testing.assert_allclose(strength[0, :, 0], [1 / 1.5, 4 / (4 + 1.5), 1, 0], atol=1e-6)
+    one, three = 0.5 * (1 + 1 / FAR), 1.5 * (1 + 3 / FAR)
+    np.testing.assert_allclose(strength[0, :, 0], [1 / (1 + one), 4 / (4 + three), 1, 0], atol=1e-6)
+
+
+def test_growth_is_linear_near_and_quadratic_far():
+    leverage = torch.tensor([0.0, 1e-3, FAR, 1e6])
+    np.testing.assert_allclose(growth(leverage), [0, 1e-3, 2 * FAR, 1e12 / FAR], rtol=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e15])
+def test_expected_error_is_the_residual_and_what_damping_leaves_open(unit):
+    module = Leverage(4, 2, 3, [])
+    module.residual.fill_(2 * unit)
+    module.doubt.fill_(0.5)
+    module.error_scale.fill_(0.9)
+    answer = unit * torch.tensor([[[0.0, 0, 3], [0, 3.0, 0], [0, 0, 0], [4.0, 0, 3]]])
+    leverage = torch.tensor([[0.0, 2.0, 5.0, 1e9]])
+    variance = 4 * 0.5 * 2 * (1 + 2 / FAR)
+    left = [0, 9 * variance / (9 + variance), 0, 25]  # of nothing known there is as much left as was answered
+    expected = 0.9 * unit * np.sqrt(4 + np.array(left))
+    np.testing.assert_allclose(module.expected_error(answer, leverage)[0], expected, rtol=1e-5)
 
 
 def test_the_unit_of_length_does_not_matter_to_the_strength():

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from pxr import Usd, UsdGeom
+from trimesh.exchange.ply import load_ply
 from tube import tube_quads, write_tube
 
 from data.formats.obj import read_obj
@@ -10,12 +12,20 @@ from data.sequences.mesh_frames import load_frames
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from utils.predicting.mesh_writer import EXPORTS, MeshWriter
+from utils.predicting.prediction import PredictedFrame
+
+NOTHING = np.empty(0, np.float32)
 
 
-def write_all(windows, folder, exports, vertices):
+def predicted_frame(index, vertices, expected_error=NOTHING):
+    return PredictedFrame(index, vertices, vertices, expected_error, NOTHING)
+
+
+def write_all(windows, folder, exports, vertices, expected_errors=None):
     with MeshWriter(windows, folder, exports, Scene(), {}) as writer:
         for index in np.random.default_rng(0).permutation(len(windows)).tolist():  # threads finish in any order
-            writer.write(index, vertices[index])
+            expected_error = NOTHING if expected_errors is None else expected_errors[index]
+            writer.write(predicted_frame(index, vertices[index], expected_error))
 
 
 def test_every_format_at_once_of_several_sources_with_a_gap(tmp_path):
@@ -42,6 +52,28 @@ def test_every_format_at_once_of_several_sources_with_a_gap(tmp_path):
                 (tmp_path / "one").mkdir(exist_ok=True)
                 one = path.rename(tmp_path / "one" / path.name)
                 np.testing.assert_array_equal(load_frames(one).vertices[0], expected)
+
+
+def test_errors_to_expect_are_attributes_of_the_vertices(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    windows = all_windows(load_sequences([source], None)[0], 1)
+    random = np.random.default_rng(1)
+    vertices = random.normal(size=(3, 72, 3)).astype(np.float32)
+    expected = random.random((3, 72)).astype(np.float32)
+    write_all(windows, tmp_path / "out", ["npz", "ply", "usd"], vertices, expected)
+    with np.load(tmp_path / "out" / "tube_sbs.npz") as stored:
+        np.testing.assert_array_equal(stored["expected_error"], expected)
+    stage = Usd.Stage.Open(str(tmp_path / "out" / "tube_sbs.usdc"))
+    primvar = UsdGeom.PrimvarsAPI(stage.GetDefaultPrim().GetChildren()[0]).GetPrimvar("expected_error")
+    assert primvar.GetInterpolation() == "vertex"
+    for number in (1, 2, 3):
+        np.testing.assert_array_equal(primvar.Get(number), expected[number - 1])
+        path = tmp_path / "out" / "ply" / f"tube_sbs.{number:05d}.ply"
+        with open(path, "rb") as file:
+            data = load_ply(file)["metadata"]["_ply_raw"]["vertex"]["data"]
+        np.testing.assert_array_equal(data["expected_error"], expected[number - 1])
+    for path in ("tube_sbs.npz", "tube_sbs.usdc", "ply"):
+        np.testing.assert_array_equal(load_frames(tmp_path / "out" / path).vertices, vertices)
 
 
 def test_predictions_of_a_file_of_all_frames(tmp_path):
@@ -75,7 +107,7 @@ def test_an_error_leaves_no_file_of_all_frames(tmp_path):
         pytest.raises(KeyboardInterrupt),
         MeshWriter(windows, tmp_path / "out", ["npz", "usd"], Scene(), {}) as writer,
     ):
-        writer.write(0, np.zeros((72, 3), np.float32))
+        writer.write(predicted_frame(0, np.zeros((72, 3), np.float32)))
         raise KeyboardInterrupt
     assert list((tmp_path / "out").iterdir()) == []
 

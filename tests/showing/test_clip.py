@@ -57,12 +57,22 @@ def test_a_clip_far_away_keeps_its_differences(make_tube_sequence):
 def test_predictions_are_made_when_asked_for_and_once(make_model, make_tube_sequence):
     model, sequence = make_model(random_output=True, num_condition_frames=3), make_tube_sequence(6)
     windows = all_windows([sequence], 3)
-    expected = list(map_predictions(lambda *each: each[2], model, windows, np.arange(6), torch.device("cpu")))
-    live = LivePredictions(model, sequence, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    model.leverage.residual.copy_(torch.linspace(1e-3, 2e-3, 72))
+    seen = list(map_predictions(lambda frame: frame, model, windows, np.arange(6), cpu))
+    expected = [frame.predicted for frame in seen]
+    live = LivePredictions(model, sequence, cpu)
+    clip = Clip(sequence, live, 1000.0)
+    assert clip.colorings() == ["error", "correction", "expected error"]
     with live.file:
         for frame in (4, 0, 4):
             np.testing.assert_array_equal(live[frame], expected[frame])
         assert np.flatnonzero(live.there).tolist() == [0, 4]
         live.predict(np.arange(6))
+        assert highest_value([clip], "expected error") == pytest.approx(2, rel=0.01)
+        values = clip.values("expected error", 3)
         live.model = None  # no more of it
         np.testing.assert_array_equal(np.stack([live[frame] for frame in range(6)]), expected)
+        np.testing.assert_allclose(values["predicted"], 1000 * seen[3].expected_error, rtol=1e-6)
+        assert list(values) == ["predicted"]
+    assert Clip(sequence, np.stack(expected), 1000.0).values("expected error", 3) == {}  # files do not say it

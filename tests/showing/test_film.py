@@ -10,6 +10,7 @@ from tube import tube_frames, tube_triangles
 import inference_mesh
 from data.input_error import InputError
 from data.sequences.mesh_windows import all_windows
+from utils.predicting.prediction import PredictedFrame
 from utils.showing.film import GAP, TOP, Film, encoder, make_strip, panels_of
 from utils.showing.rendering import cast_rays, frame_camera, paint, render_mesh, turning_cameras
 
@@ -17,6 +18,7 @@ imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 
 TUBE, FACES = tube_frames(1)[0], tube_triangles()
 CAMERA = frame_camera(TUBE[None], longest=80)
+NOTHING = np.empty(0)
 
 
 def read_film(path):
@@ -48,7 +50,7 @@ def test_a_turning_mesh_stays_in_the_picture(up_axis):
 
 def test_errors_are_in_colour_and_the_rest_is_clay():
     scan = TUBE + [0.002, 0, 0]
-    panels, caption = panels_of(TUBE, scan, scan, 1000.0)
+    panels, caption = panels_of(PredictedFrame(0, TUBE, scan, NOTHING, NOTHING), scan, 1000.0)
     assert list(panels) == ["skinned", "predicted", "target", "skinned error", "predicted error"]
     assert caption == "mean error 2.00 → 0.00 mm"
     strip = make_strip(list(panels), FACES, CAMERA, 2.0, "distance to the scan (mm)")
@@ -72,9 +74,12 @@ def test_errors_are_in_colour_and_the_rest_is_clay():
 
 
 def test_without_scans_the_correction_is_in_colour():
-    panels, caption = panels_of(TUBE, TUBE + [0, 0.001, 0], None, 1000.0)
-    assert list(panels) == ["skinned", "predicted", "correction"]
-    assert caption == "mean correction 1.00 mm"
+    expected_error = np.full(len(TUBE), 0.0005)
+    frame = PredictedFrame(0, TUBE, TUBE + [0, 0.001, 0], expected_error, NOTHING)
+    panels, caption = panels_of(frame, None, 1000.0)
+    assert list(panels) == ["skinned", "predicted", "correction", "expected error"]
+    assert caption == "mean correction 1.00 mm     expected 0.50 mm"
+    np.testing.assert_allclose(panels["expected error"][1], 0.5)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".gif"])

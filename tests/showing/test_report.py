@@ -13,6 +13,7 @@ from data.input_error import InputError
 from data.sequences.mesh_windows import all_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
+from utils.predicting.export import Expectation
 from utils.predicting.metrics import VERTEX_ERROR, MeshErrors
 from utils.showing import rendering, report
 from utils.showing.film import Film
@@ -33,6 +34,12 @@ def errors_of(film):
     sequence = film.windows.sequences[0]
     errors = MeshErrors(film.model.surface, 1000.0)(sequence.skinned, sequence.scan)
     return {name: (each, 0.5 * each) for name, each in errors.items()}
+
+
+def expectation(num_frames):
+    shares = np.tile(np.float32([0.6, 0.9]), (num_frames, 1))
+    mean = np.linspace(2, 3, num_frames, dtype=np.float32)
+    return Expectation(mean, np.zeros((num_frames, 128), np.float32), shares)
 
 
 def test_decimated_vertices_are_some_of_all(monkeypatch):
@@ -84,10 +91,12 @@ def test_regions_are_those_of_the_nearest_joints(film):
 def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
     errors = errors_of(film)
     path = tmp_path / "model" / "time" / "report.html"
-    write_report(path, film, errors, {"<tube>": list(range(6))}, {"flags": {"name": "</pre><script>alert(1)</script>"}})
+    record = {"flags": {"name": "</pre><script>alert(1)</script>"}}
+    write_report(path, film, errors, expectation(6), {"<tube>": list(range(6))}, record)
     page = path.read_text(encoding="utf-8")
     assert len(page) < 15e6
     assert f"<td>{errors[VERTEX_ERROR][0].mean():.3f}</td>" in page
+    assert "expected mean error 2.5 mm; 60 % and 90 % of the vertices" in page
     assert "50.0 %" in page
     visible = re.sub('srcdoc="[^"]*"', "", page)
     assert "<tube>" not in visible
@@ -101,8 +110,9 @@ def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
 
 def test_a_report_without_scans_tells_corrections(film, tmp_path):
     film.windows.sequences[0].scan = None
-    write_report(tmp_path / "report.html", film, {}, {"tube": list(range(6))}, {})
+    write_report(tmp_path / "report.html", film, {}, None, {"tube": list(range(6))}, {})
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "nothing is known" in page
     assert "without scans" in page
     assert "Distance to the scans" not in page
     assert "coloured by its correction" in page

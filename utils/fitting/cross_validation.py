@@ -65,7 +65,7 @@ class Choice:
         return (
             f"linear part: each vertex' mean correction{added}{smooth}{damped}; "
             f"leaves {100 * self.left:.1f} % of the correction (weighted RMS) in frames kept out of its fit, "
-            f"{100 * self.left_unlike:.1f} % in kinds of motion kept out"
+            f"{100 * self.left_unlike:.1f} % in kinds of motion kept out; variance of errors x {self.variance:g}"
         )
 
 
@@ -95,6 +95,14 @@ def columns_and_vectors(model: MeshAutoencoder, choice: Choice) -> tuple[list[in
     """Return the features that a choice looks at, and the first components of the vectors that it is drawn to answer along."""
     driving = [name for name in choice.groups if name in DRIVING_GROUPS and choice.isotropic]
     return model.coordinates.groups.columns_of(choice.groups), model.coordinates.groups.columns_of(driving)[::3]
+
+
+def regression_of(model: MeshAutoencoder, choice: Choice) -> Regression:
+    """Return the regression that was chosen, for the feature groups that the model has."""
+    left = [name for name in model.coordinates.groups if not choice.groups or name in choice.groups]
+    motion = model.coordinates.groups.slices_of([name for name in left if name in MOVING_GROUPS])
+    looks_at = columns_and_vectors(model, choice)
+    return Regression(*looks_at, choice.penalty, choice.strength, choice.smoothing_steps, motion)
 
 
 def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
@@ -224,8 +232,5 @@ def choose(model: MeshAutoencoder, kept: KeptFrames) -> Choice:
         (choice for choice in smoothed if choice.left <= AS_GOOD_AS_BEST * least),
         key=lambda choice: choice.smoothing_steps,
     )
-    left = [name for name in model.coordinates.groups if not best.groups or name in best.groups]
-    motion = model.coordinates.groups.slices_of([name for name in left if name in MOVING_GROUPS])
-    fit = Regression(*looks_at, best.penalty, best.strength, best.smoothing_steps, motion)
-    strength, variance = choose_damping(kept, fit)
+    strength, variance = choose_damping(kept, regression_of(model, best))
     return agreed(replace(best, strength=strength, variance=variance))

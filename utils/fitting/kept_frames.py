@@ -76,8 +76,9 @@ class KeptFrames:
     """What is kept of T frames, gathered `fold` by fold: blocks of consecutive frames, whose like is in other blocks.
 
     Of the patches' vertices, `like` (K, S, D, D) are the moments of each fold, and `seen` some of the frames themselves. Of the
-    `watched` vertices, the patches' `few` and the anchors, `rows` (T, W, D) are all frames, and `folds` (T,) the fold of each.
-    Rows are [features, 1, targets], features about their mean and in units of their spread. A process keeps its own share.
+    `watched` vertices, the patches' `few` and the anchors, `rows` (T, W, D) are all frames, `folds` (T,) the fold of each, and
+    `unlike_folds` (T,) its kind of motion. Rows are [features, 1, targets], features about their mean and in units of their
+    spread. A process keeps its own share.
     """
 
     def __init__(
@@ -121,6 +122,10 @@ class KeptFrames:
         combine(self.like)
         self.rows = torch.cat(self.parts)
         self.folds = np.repeat(np.arange(len(self.blocks)), [len(block) for block in self.blocks])
+        own = np.searchsorted(self.frames, np.concatenate(self.blocks))
+        seen = torch.zeros(len(self.frames), self.num_few, self.rows.shape[2] - 4)
+        seen[torch.from_numpy(own)] = self.of_few[..., :-4].cpu()
+        self.unlike_folds = unlike_folds(combine(seen).flatten(1).numpy(), self.sequences)[own]
 
     @property
     def of_few(self) -> Float[Tensor, "T J D"]:
@@ -136,10 +141,11 @@ class KeptFrames:
         """Return how many frames, of all processes, are in other folds."""
         return float(combine(torch.tensor(float((self.folds != fold).sum()))))
 
+    def num_folds(self, folds: Int[ndarray, " T"]) -> int:
+        """Return how many folds there are: `folds`, or `unlike_folds`."""
+        return len(self.blocks) if folds is self.folds else UNLIKE_FOLDS
+
     def unlike(self) -> Float[Tensor, "L J D D"]:
         """Return the moments of the few vertices in each fold (L) of frames unlike all others."""
-        own = np.searchsorted(self.frames, np.concatenate(self.blocks))
-        seen = torch.zeros(len(self.frames), self.num_few, self.rows.shape[2] - 4)
-        seen[torch.from_numpy(own)] = self.of_few[..., :-4].cpu()
-        folds = unlike_folds(combine(seen).flatten(1).numpy(), self.sequences)[own]
-        return torch.stack([moments_of(self.of_few[torch.from_numpy(folds == fold)]) for fold in range(UNLIKE_FOLDS)])
+        parts = (self.of_few[torch.from_numpy(self.unlike_folds == fold)] for fold in range(UNLIKE_FOLDS))
+        return torch.stack([moments_of(part) for part in parts])

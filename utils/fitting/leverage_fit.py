@@ -7,7 +7,7 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
-from models.leverage import Leverage, wiener
+from models.leverage import Leverage, growth, wiener
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_local, to_world
 from utils.fitting.kept_frames import KeptFrames
@@ -16,6 +16,7 @@ from utils.runs.processes import combine
 
 QUIETEST = 0.01  # of the mean energy of motion: what moves less than that counts as still
 AS_GOOD_AS_BEST = 1.005
+LEAST_LEFT = 0.01  # of the mean square that is left over
 VARIANCES = (0.0, *(step * 10.0**power for power in range(-1, 4) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
 
 
@@ -78,14 +79,33 @@ def size_and_variance(
     """Return the size of a regression's answers, RMS, and the variance of their errors at a leverage of one, in units of that
     size squared, at each vertex (S,).
 
-    `sums` are its `squares` over `count` frames that it was fitted to, `freedom` its degrees of freedom. The variance of what
-    is left over is that of generalised cross-validation (Golub, Heath and Wahba 1979).
+    `sums` are its `squares` over `count` frames that it was fitted to, `freedom` its degrees of freedom.
     """
-    whole, rest, shared, size = sums.T / count
-    left = (rest - 2 * strength * shared + strength**2 * size).clamp_min(0)
+    whole, rest, _, size = sums.T / count
     answer = (whole - rest + strength**2 * size).clamp_min(1e-12 * whole.mean() + 1e-30)
-    freedom = (freedom / count).clamp_max(0.95)
-    return answer.sqrt(), (left / (1 - freedom).square() * freedom / answer).clamp_max(1e6)
+    variance = left_over(sums, strength, count, freedom) * (freedom / count).clamp_max(0.95)
+    return answer.sqrt(), (variance / answer).clamp_max(1e6)
+
+
+def left_over(
+    sums: Float[Tensor, "S 4"], strength: float, count: float, freedom: Float[Tensor, " S"]
+) -> Float[Tensor, " S"]:
+    """Return the mean square that a regression leaves over in frames that it was not fitted to, from what `size_and_variance`
+    takes.
+
+    Golub, Heath and Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter".
+    """
+    _, rest, shared, size = sums.T / count
+    left = (rest - 2 * strength * shared + strength**2 * size).clamp_min(0)
+    return left / (1 - (freedom / count).clamp_max(0.95)).square()
+
+
+def residual_of(
+    sums: Float[Tensor, "S 4"], strength: float, count: float, freedom: Float[Tensor, " S"]
+) -> Float[Tensor, " S"]:
+    """Return the RMS of what is `left_over`, with a little of that of all vertices beside it: no answer is certain."""
+    left = left_over(sums, strength, count, freedom)
+    return (left + LEAST_LEFT * left.mean() + 1e-30).sqrt()
 
 
 def changes_kept_out(
@@ -124,7 +144,9 @@ def errors_kept_out(
         size, variance = size_and_variance(sums_of_fit, strength, count, freedom)
         module.answer_size.copy_(size)
         answer = (mean[few] + strength * change).float()
-        damped = wiener(module.relative_square(answer), times * (variance.float() * leverages)).unsqueeze(3) * answer
+        damped = (
+            wiener(module.relative_square(answer), times * (variance.float() * growth(leverages))).unsqueeze(3) * answer
+        )
         sums.append(torch.linalg.vector_norm(damped - target, dim=3).sum(dim=(1, 2)))
     left = combine(torch.cat(sums).double())
     return (left[1:] / left[0].clamp_min(1e-30)).view(len(strengths), -1)

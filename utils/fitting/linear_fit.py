@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.fitting.cross_validation import Choice, choose, columns_and_vectors
+from utils.fitting.cross_validation import Choice, choose, columns_and_vectors, regression_of
+from utils.fitting.expected_error_fit import Calibration, calibrate
 from utils.fitting.kept_frames import KeptFrames
-from utils.fitting.leverage_fit import farthest_frame, set_leverage, size_and_variance
+from utils.fitting.leverage_fit import farthest_frame, residual_of, set_leverage, size_and_variance
 from utils.fitting.ridge_regression import add_products, solve, squares
 from utils.predicting.model_inputs import read_meshes
 from utils.predicting.prediction import spread
@@ -119,11 +120,13 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
                 model.longest = combine(longest, dist.ReduceOp.MAX)
             sums[part] = set_linear_part(model, combine(moments), part, choice, shift[part], scale)
     assert choice is not None
+    calibration = calibrate(kept, regression_of(model, choice), choice.variance)
     model.linear.smoothing_steps = choice.smoothing_steps
     # inputs that do not help a linear map are kept from the network, too: it would learn chance from them even sooner. Where
     # no linear map was better than none, the network may look at everything, and has to prove itself
     model.leave_out([name for name in model.coordinates.groups if choice.groups and name not in choice.groups])
     set_damping(model, kept, choice, sums, shift, scale)
+    set_calibration(model, calibration)
     set_scale_of_the_rest(model, windows, a_few, device)
     return choice
 
@@ -174,9 +177,19 @@ def set_damping(
     leverage.scale.copy_(scale[left])
     leverage.mean.copy_(shift[model.surface.anchors][:, left] + leverage.mean * leverage.scale)
     of_all = model.surface.spread_from_anchors(freedom.float().unsqueeze(0))[0]
-    size, variance = size_and_variance(sums, choice.strength, count, of_all.double())
-    leverage.answer_size.copy_(size * float(model.target_scale))
+    of_regression, unit = (sums, choice.strength, count, of_all.double()), float(model.target_scale)
+    size, variance = size_and_variance(*of_regression)
+    leverage.residual.copy_(unit * residual_of(*of_regression))
+    leverage.answer_size.copy_(unit * size)
     leverage.relative_variance.copy_(choice.variance * variance)
+
+
+def set_calibration(model: MeshAutoencoder, calibration: Calibration) -> None:
+    """Set how the error to expect was calibrated."""
+    assert model.leverage is not None
+    model.leverage.doubt.fill_(calibration.doubt)
+    model.leverage.error_scale.fill_(calibration.error_scale)
+    model.leverage.within.copy_(torch.tensor(calibration.within))
 
 
 def set_scale_of_the_rest(
@@ -186,6 +199,6 @@ def set_scale_of_the_rest(
     whole = rest = 0.0
     for _, features, targets, surface_frames in read_features(model, windows, frames, device):
         whole += float(targets.double().square().mean()) * len(targets) / len(frames)
-        left = targets - model.coordinates.linear_answer(features, surface_frames)
+        left = targets - model.coordinates.answer(features, surface_frames)
         rest += float(left.double().square().mean()) * len(left) / len(frames)
     set_target_scale(model, max(1e-6 * whole, rest))  # less than that is rounding

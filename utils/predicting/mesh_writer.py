@@ -4,28 +4,27 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy import ndarray
 
-from data.formats.mesh_formats import MESHES, frame_writer, write_sequence
+from data.formats.mesh_formats import MESHES, WITH_VALUES, WriteFrame, frame_writer, write_sequence
 from data.formats.obj_writing import position_template, write_positions
 from data.formats.usd import Scene, check_usable
 from data.input_error import InputError
 from data.safe_write import naming, remove_leftovers, write_beside
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows
+from utils.predicting.prediction import PredictedFrame
 from utils.runs.processes import combine, rank
 
 EXPORTS = {"obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc"}
 
-WriteFrame = Callable[[Path, Float[ndarray, "V 3"]], None]
+EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
 
 
 def clip_name(sequence: MeshSequence) -> str:
@@ -38,8 +37,9 @@ class MeshWriter:
 
     An OBJ file keeps the text of the skinned mesh's OBJ file, all but the positions. Formats that hold all frames in one file
     get a file per source folder, named as its frames are; until all frames are there, these wait in a temporary file. The
-    `record` of what the meshes were made with and from is written to a .json file of the same name. Use as a context: the
-    files of all frames are written at its end, but not where it ends in an error.
+    `record` of what the meshes were made with and from is written to a .json file of the same name. The mean error to expect,
+    file units, is an attribute of the vertices in .ply, .npz and .usdc files, where it is known. Use as a context: the files
+    of all frames are written at its end, but not where it ends in an error.
     """
 
     def __init__(self, windows: MeshWindows, folder: Path, exports: list[str], scene: Scene, record: dict[str, Any]):
@@ -69,6 +69,7 @@ class MeshWriter:
         self.writers: dict[tuple[int, str], WriteFrame] = {}
         self.waiting = folder / f".predictions.{os.environ.get('MASTER_PORT', os.getpid())}.partial"
         self.kind = "<f8" if any(each.skinned.dtype == np.float64 for each in windows.sequences) else "<f4"
+        self.num_expected = 0  # errors to expect of a frame: none, or one for each vertex
         self.lock = threading.Lock()
 
     def __enter__(self) -> "MeshWriter":
@@ -78,33 +79,33 @@ class MeshWriter:
             self.waiting_file = open(os.open(self.waiting, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         return self
 
-    def write(self, index: int, vertices: Float[ndarray, "V 3"]) -> None:
+    def write(self, frame: PredictedFrame) -> None:
         """Write one frame, given relative to its origin, or keep it for the files of all frames.
 
         Called from several threads.
         """
-        number, frame = self.windows.entries[index]
+        number, place = self.windows.entries[frame.index]
         sequence = self.windows.sequences[number]
-        origin = sequence.origin(frame)
-        if origin.any():
-            vertices = vertices + origin
+        origin = sequence.origin(place)
+        vertices = frame.predicted + origin if origin.any() else frame.predicted
+        self.num_expected = len(frame.expected_error)
+        values = {EXPECTED_ERROR: frame.expected_error} if self.num_expected else {}
         for ending in self.endings:
             if ending in MESHES:
                 folder = self.folder if ending == ".obj" else self.folder / ending[1:]
-                self.writer(sequence, sequence.files[frame], ending)(
-                    folder / (sequence.frame_names[frame] + ending), vertices
-                )
+                path = folder / (sequence.frame_names[place] + ending)
+                write = self.writer(sequence, sequence.files[place], ending)
+                write(path, vertices, **({"values": values} if ending in WITH_VALUES else {}))
         if self.has_clips:
-            content = vertices.astype(self.kind).tobytes()
+            content = vertices.astype(self.kind).tobytes() + frame.expected_error.astype("<f4").tobytes()
             with self.lock, naming(self.waiting):
-                self.waiting_file.seek(index * len(content))
+                self.waiting_file.seek(frame.index * len(content))
                 self.waiting_file.write(content)
 
     def writer(self, sequence: MeshSequence, source: Path, ending: str) -> WriteFrame:
         """Return the function that writes a frame of a sequence, given the file of its skinned mesh."""
         if ending == source.suffix.lower() == ".obj":
-            template = position_template(source)
-            return lambda path, vertices: write_positions(path, vertices, template)
+            return partial(write_positions, template=position_template(source))
         key = id(sequence.polygons), ending
         if key not in self.writers:
             self.writers[key] = frame_writer(ending, sequence.polygons, sequence.skinned.shape[1])
@@ -130,13 +131,16 @@ class MeshWriter:
                 partial.write_text(json.dumps(self.record, indent=1), encoding="utf-8")
         if not self.has_clips:
             return
-        shape = len(self.windows), *self.windows.sequences[0].skinned.shape[1:]
-        vertices = np.memmap(self.waiting, dtype=self.kind, mode="r", shape=shape)
+        shape = self.windows.sequences[0].skinned.shape[1:]
+        of_frame = np.dtype([("vertices", self.kind, shape), (EXPECTED_ERROR, "<f4", self.num_expected)])
+        stored = np.memmap(self.waiting, dtype=of_frame, mode="r", shape=len(self.windows))
         for name, indices in self.clips.items():
             entries = self.windows.entries[indices]
             sequences = [self.windows.sequences[number] for number, _ in entries]
             numbers = [int(each.frame_numbers[frame]) for each, (_, frame) in zip(sequences, entries, strict=True)]
-            own = vertices[indices[0] : indices[-1] + 1]
+            own = stored[indices[0] : indices[-1] + 1]
+            values = {EXPECTED_ERROR: own[EXPECTED_ERROR]} if self.num_expected else {}
             for ending in self.endings:
                 if ending not in MESHES:
-                    write_sequence(self.folder / (name + ending), numbers, own, sequences[0].polygons, self.scene)
+                    path = self.folder / (name + ending)
+                    write_sequence(path, numbers, own["vertices"], sequences[0].polygons, self.scene, values)

@@ -72,5 +72,5 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     vertex = torch.arange(skinned.shape[1], device=skinned.device).expand(len(skinned), -1)
     frames = model.surface.frames_of(skinned)
     features = model.features(*meshes.inputs, frames)
-    linear = model.coordinates.linear_answer(features, frames)
+    linear = model.coordinates.answer(features, frames)
     return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)

@@ -18,7 +18,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.runs.checkpoint_checks import check_archive, check_contents, checked_model, why_not_loaded
 from utils.runs.run_folders import runs_by_age
 
-FORMAT = "skin2scan checkpoint 8"
+FORMAT = "skin2scan checkpoint 9"
 CHECKPOINT_NAME = re.compile(r"(\d+)(?:_(\d+))?\.pt")  # 2.pt: two epochs; 2_150.pt: stopped 150 steps into the third
 
 

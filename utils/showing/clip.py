@@ -9,39 +9,49 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Int64, Shaped
 from numpy import ndarray
 
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows, all_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import vertex_errors
-from utils.predicting.prediction import FRAMES_TO_LOOK_AT, map_predictions, spread
+from utils.predicting.prediction import FRAMES_TO_LOOK_AT, PredictedFrame, map_predictions, spread
 from utils.showing.plots import end_of_scale
 
-Colored = Literal["error", "correction"]
+Colored = Literal["error", "correction", "expected error"]
 REFERENCE: dict[Colored, str] = {"error": "target", "correction": "skinned"}  # what the distances are from
 LOWEST_SCALE = 0.001  # mm
 PREDICTED_AT_ONCE = 8  # frames
 
 
 class LivePredictions:
-    """A model's predictions of a sequence's frames, file units: made when first asked for, kept in a temporary file."""
+    """A model's predictions of a sequence's frames and the errors to expect of them, file units: made when first asked for,
+    kept in a temporary file."""
 
     def __init__(self, model: MeshAutoencoder, sequence: MeshSequence, device: torch.device):
         self.model, self.device = model, device
         self.windows: MeshWindows = all_windows([sequence], model.settings.num_condition_frames)
-        self.shape, self.kind = sequence.skinned.shape[1:], sequence.skinned.dtype
+        num_vertices = len(model.surface.vertices)
+        expected = ("expected_error", np.float32, num_vertices if self.says_what_to_expect else 0)
+        self.of_frame = np.dtype([("points", sequence.skinned.dtype, (num_vertices, 3)), expected])
         self.there = np.zeros(len(self.windows), dtype=bool)
         self.file, self.lock = TemporaryFile(), Lock()  # noqa: SIM115 (as long as this object)
 
-    def keep(self, frame: int, _: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> None:
+    @property
+    def says_what_to_expect(self) -> bool:
+        """Whether the error to expect is known."""
+        return self.model.leverage is not None
+
+    def keep(self, frame: PredictedFrame) -> None:
         """Keep a prediction, given relative to its frame's origin."""
-        content = (predicted + self.windows.origin(frame)).astype(self.kind).tobytes()
+        stored = np.zeros((), self.of_frame)
+        stored["points"] = frame.predicted + self.windows.origin(frame.index)
+        stored["expected_error"] = frame.expected_error
         with self.lock:
-            self.file.seek(frame * len(content))
-            self.file.write(content)
-            self.there[frame] = True
+            self.file.seek(frame.index * self.of_frame.itemsize)
+            self.file.write(stored.tobytes())
+            self.there[frame.index] = True
 
     def predict(self, frames: Int64[ndarray, " K"]) -> None:
         """Predict those of the frames that have not been predicted yet, several at the same time."""
@@ -49,12 +59,19 @@ class LivePredictions:
         if len(missing):
             deque(map_predictions(self.keep, self.model, self.windows, missing, self.device), maxlen=0)
 
-    def __getitem__(self, frame: int) -> Float[ndarray, "V 3"]:
+    def kept(self, frame: int, what: str) -> Shaped[ndarray, "V *B"]:
+        """Return the points of a frame, or the error to expect, as they were kept."""
         self.predict(np.array([frame]))
-        size = self.kind.itemsize * self.shape[0] * self.shape[1]
         with self.lock:
-            self.file.seek(frame * size)
-            return np.frombuffer(self.file.read(size), self.kind).reshape(self.shape)
+            self.file.seek(frame * self.of_frame.itemsize)
+            return np.frombuffer(self.file.read(self.of_frame.itemsize), self.of_frame)[what][0]
+
+    def __getitem__(self, frame: int) -> Float[ndarray, "V 3"]:
+        return self.kept(frame, "points")
+
+    def expected_error(self, frame: int) -> Float[ndarray, " V"]:
+        """Return the mean error to expect of a frame (V,), file units."""
+        return self.kept(frame, "expected_error")
 
 
 Positions = Float[ndarray, "T V 3"] | LivePredictions
@@ -105,7 +122,12 @@ class Clip:
         return {name: each for name, each in positions.items() if each is not None}
 
     def values(self, colored: Colored, frame: int) -> dict[str, Float32[ndarray, " V"]]:
-        """Return how far vertices are (V,), mm, from the scan (error) or from the skinned mesh (correction), by mesh."""
+        """Return how far vertices are (V,), mm, from the scan (error) or from the skinned mesh (correction), by mesh; or how
+        far the prediction is expected to be off."""
+        if colored == "expected error":
+            if not isinstance(self.predicted, LivePredictions):
+                return {}
+            return {"predicted": (self.units_in_mm * self.predicted.expected_error(frame)).astype(np.float32)}
         stored = self.stored()
         reference = stored.pop(REFERENCE[colored], None)
         if reference is None:
@@ -120,7 +142,11 @@ class Clip:
         """Return what meshes can be coloured by."""
         there = self.stored()
         colorings: list[Colored] = ["error"] if "target" in there else []
-        return colorings + (["correction"] if "predicted" in there else [])
+        if "predicted" in there:
+            colorings.append("correction")
+        if isinstance(self.predicted, LivePredictions) and self.predicted.says_what_to_expect:
+            colorings.append("expected error")
+        return colorings
 
     def measure(self, frame: int) -> None:
         """Measure one frame."""
@@ -168,8 +194,11 @@ def highest_value(clips: list[Clip], colored: Colored) -> float:
 
     For errors, it is taken from the skinned mesh, which needs no predictions.
     """
-    values = []
+    values: list[Float[ndarray, " V"]] = []
     for clip, frames in some_frames(clips):
+        if colored == "expected error":
+            values += [clip.values(colored, frame)["predicted"] for frame in frames]
+            continue
         shown = clip.stored()["target" if colored == "error" else "predicted"]
         if isinstance(shown, LivePredictions):
             shown.predict(np.array(frames))

@@ -12,8 +12,9 @@ from numpy import ndarray
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
+from utils.predicting.export import Errors
 from utils.predicting.metrics import VERTEX_ERROR, vertex_errors
-from utils.predicting.prediction import Errors, map_predictions
+from utils.predicting.prediction import map_predictions
 from utils.runs.processes import rank
 from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, save_figure
 from utils.showing.rendering import Hits, cast_rays, frame_camera, paint
@@ -30,16 +31,21 @@ def picture_prediction(
     """Draw the frame that skinning gets most wrong: skinned, predicted and target, and the first two coloured by error.
 
     Without errors of `export_predictions`, the middle frame: skinned, and predicted, coloured by the length of the correction.
+    In both, the prediction is also coloured by the error to expect, where it is known.
     """
     if rank() > 0:
         return
     frame = frame_to_show(errors, windows)
-    ((skinned, predicted),) = map_predictions(lambda _, *meshes: meshes, model, windows, np.array([frame]), device)
+    (seen,) = map_predictions(lambda seen: seen, model, windows, np.array([frame]), device)
+    skinned, predicted, expected = seen.skinned, seen.predicted, units_in_mm * seen.expected_error
+    expected_panel = {f"expected error\nmean {expected.mean():.2f} mm": (predicted, expected)} if len(expected) else {}
     name = windows.name(frame)
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
     if not errors:
-        panels = {"skinned": (skinned, None), "predicted": (predicted, vertex_errors(skinned, predicted) * units_in_mm)}
-        draw_comparison(panels, faces, up_axis, "correction (mm)", name, path)
+        correction = vertex_errors(skinned, predicted) * units_in_mm
+        panels = {"skinned": (skinned, None), f"correction\nmean {correction.mean():.2f} mm": (predicted, correction)}
+        label = "correction, expected error (mm)" if expected_panel else "correction (mm)"
+        draw_comparison(panels | expected_panel, faces, up_axis, label, name, path)
         return
     skinned_mm, predicted_mm = (each[frame] for each in errors[VERTEX_ERROR])
     panels = {
@@ -50,7 +56,12 @@ def picture_prediction(
         f"predicted error\nmean {predicted_mm.mean():.2f} mm": (predicted, predicted_mm),
     }
     draw_comparison(
-        panels, faces, up_axis, "distance to the scan (mm)", f"{name}, the frame furthest from its scan", path
+        panels | expected_panel,
+        faces,
+        up_axis,
+        "distance to the scan (mm)",
+        f"{name}, the frame furthest from its scan",
+        path,
     )
 
 

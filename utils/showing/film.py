@@ -28,7 +28,7 @@ from data.safe_write import write_beside
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import vertex_errors
-from utils.predicting.prediction import FRAMES_TO_LOOK_AT, map_predictions, spread
+from utils.predicting.prediction import FRAMES_TO_LOOK_AT, PredictedFrame, map_predictions, spread
 from utils.runs.processes import rank
 from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors
 from utils.showing.rendering import Camera, cast_rays, frame_camera, paint, turning_cameras
@@ -98,25 +98,23 @@ def make_strip(titles: list[str], faces: Int[ndarray, "F 3"], camera: Camera, hi
     return Strip(camera, faces, highest, np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def panels_of(
-    skinned: Float[ndarray, "V 3"],
-    predicted: Float[ndarray, "V 3"],
-    scan: Float[ndarray, "V 3"] | None,
-    units_in_mm: float,
-) -> tuple[Panels, str]:
-    """Return what to show of a frame, and its errors or the length of its correction in words."""
+def panels_of(frame: PredictedFrame, scan: Float[ndarray, "V 3"] | None, units_in_mm: float) -> tuple[Panels, str]:
+    """Return what to show of a frame, and in words its errors or the length of its correction, and the error to expect."""
+    skinned, predicted = frame.skinned, frame.predicted
+    panels: Panels = {"skinned": (skinned, None), "predicted": (predicted, None)}
     if scan is None:
         correction = units_in_mm * vertex_errors(skinned, predicted)
-        panels: Panels = {
-            "skinned": (skinned, None),
-            "predicted": (predicted, None),
-            "correction": (predicted, correction),
-        }
-        return panels, f"mean correction {correction.mean():.2f} mm"
-    before, after = (units_in_mm * vertex_errors(each, scan) for each in (skinned, predicted))
-    panels = {"skinned": (skinned, None), "predicted": (predicted, None), "target": (scan, None)}
-    panels |= {"skinned error": (skinned, before), "predicted error": (predicted, after)}
-    return panels, f"mean error {before.mean():.2f} → {after.mean():.2f} mm"
+        panels |= {"correction": (predicted, correction)}
+        said = f"mean correction {correction.mean():.2f} mm"
+    else:
+        before, after = (units_in_mm * vertex_errors(each, scan) for each in (skinned, predicted))
+        panels |= {"target": (scan, None), "skinned error": (skinned, before), "predicted error": (predicted, after)}
+        said = f"mean error {before.mean():.2f} → {after.mean():.2f} mm"
+    if len(frame.expected_error):
+        expected = units_in_mm * frame.expected_error
+        panels["expected error"] = predicted, expected
+        said += f"     expected {expected.mean():.2f} mm"
+    return panels, said
 
 
 def check_encoder() -> None:
@@ -170,7 +168,9 @@ def encoder(path: Path, frame_rate: float, size: tuple[int, int]) -> Iterator[Ca
 
 def label_of(panels: Panels) -> str:
     """Return the label of the colour bar."""
-    return "correction (mm)" if "correction" in panels else "distance to the scan (mm)"
+    if "correction" not in panels:
+        return "distance to the scan (mm)"
+    return "correction, expected error (mm)" if "expected error" in panels else "correction (mm)"
 
 
 def highest_value(panels: list[Panels]) -> float:
@@ -188,16 +188,16 @@ class Film:
     device: torch.device
     frame_rate: float = 30.0
 
-    def see(self, frame: int, skinned: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> tuple[Panels, str]:
+    def see(self, frame: PredictedFrame) -> tuple[Panels, str]:
         """Return what to show of one of the windows' frames, and what to say of it."""
-        scan = self.windows.scan(np.array([frame]))[0] if self.windows.has_scan(frame) else None
-        panels, errors = panels_of(skinned, predicted, scan, self.units_in_mm)
+        scan = self.windows.scan(np.array([frame.index]))[0] if self.windows.has_scan(frame.index) else None
+        panels, errors = panels_of(frame, scan, self.units_in_mm)
         # far from the origin, each frame is relative to one of its own: all are shown relative to that of the first
-        moved = self.windows.origin(frame) - self.windows.origin(0)
+        moved = self.windows.origin(frame.index) - self.windows.origin(0)
         if moved.any():
             shifted = {id(vertices): vertices + moved for vertices, _ in panels.values()}
             panels = {name: (shifted[id(vertices)], values) for name, (vertices, values) in panels.items()}
-        return panels, f"{self.windows.name(frame)}     {errors}"
+        return panels, f"{self.windows.name(frame.index)}     {errors}"
 
     def see_one(self, frame: int) -> tuple[Panels, str]:
         """Predict one of the windows' frames; return what to show of it, and what to say of it."""
@@ -222,7 +222,7 @@ class Film:
             encoder(path, self.frame_rate, strip.size) as add,
             tqdm(total=len(frames), desc="filming", unit="frame") as bar,
         ):
-            for picture in see(lambda *frame: strip.draw(*self.see(*frame)), frames=frames):
+            for picture in see(lambda frame: strip.draw(*self.see(frame)), frames=frames):
                 add(picture)
                 bar.update()
 

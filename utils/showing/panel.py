@@ -13,7 +13,11 @@ from utils.showing.stage import Look
 BLEND_ENDS = ("skinned", "predicted", "target")
 SPEEDS = {"¼×": 0.25, "½×": 0.5, "1×": 1.0, "2×": 2.0}
 STEPS = {"−10": -10, "−1": -1, "+1": 1, "+10": 10}
-MEANINGS = {"error": "distance to the scan (mm)", "correction": "distance to the skinned mesh (mm)"}
+MEANINGS = {
+    "error": "distance to the scan (mm)",
+    "correction": "distance to the skinned mesh (mm)",
+    "expected error": "how far the prediction is expected to be off (mm)",
+}
 PANEL_WIDTH = 420  # pixels
 
 # where a curve is clicked, its frame is put into the timeline's field, as by someone who types it

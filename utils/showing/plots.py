@@ -25,7 +25,7 @@ RUN_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee") 
 
 CURVE_AXES = (0.13, 0.2, 0.84, 0.62)  # left, bottom, width, height: where in their picture curves over time are
 FEW = 30  # points, each of which gets a dot
-MESH_COLORS = {"skinned": "#777777", "predicted": "#4477aa", "target": "#228833"}
+MESH_COLORS = {"skinned": "#777777", "predicted": "#4477aa", "target": "#228833", "expected error": "#aa3377"}
 
 Curves = dict[str, list[list[float]]]
 History = list[dict[str, float]]

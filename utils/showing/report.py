@@ -15,8 +15,9 @@ from scipy.spatial import cKDTree
 from data.input_error import optional_packages
 from data.safe_write import write_beside
 from data.sequences.mesh_windows import MeshWindows
+from utils.predicting.export import Errors, Expectation, describe_expectation
 from utils.predicting.metrics import VERTEX_ERROR, summarise_errors, vertex_errors
-from utils.predicting.prediction import Errors, map_predictions
+from utils.predicting.prediction import PredictedFrame, map_predictions
 from utils.runs.processes import rank
 from utils.showing.film import Film, Panels, highest_value, label_of
 from utils.showing.plots import as_png, as_source, draw_color_bar, draw_curves, draw_histogram, error_colors
@@ -52,8 +53,8 @@ def measure(film: Film, errors: Errors) -> Values:
         return dict(zip(("skinned", "predicted"), errors[VERTEX_ERROR], strict=True))
     every = np.arange(len(film.windows))
 
-    def correction(_: int, skinned: Float[ndarray, "V 3"], predicted: Float[ndarray, "V 3"]) -> Float[ndarray, " V"]:
-        return (film.units_in_mm * vertex_errors(skinned, predicted)).astype(np.float32)
+    def correction(frame: PredictedFrame) -> Float[ndarray, " V"]:
+        return (film.units_in_mm * vertex_errors(frame.skinned, frame.predicted)).astype(np.float32)
 
     return {"predicted": np.stack(list(map_predictions(correction, film.model, film.windows, every, film.device)))}
 
@@ -191,8 +192,18 @@ def record_frames(film: Film, indices: list[int], frame_rate: float, highest: fl
     return page
 
 
-def write_report(path: Path, film: Film, errors: Errors, clips: dict[str, list[int]], record: dict[str, Any]) -> None:
-    """Write the report of the predictions of all frames, given as clips by name; the first process of several does it."""
+def write_report(
+    path: Path,
+    film: Film,
+    errors: Errors,
+    expected: Expectation | None,
+    clips: dict[str, list[int]],
+    record: dict[str, Any],
+) -> None:
+    """Write the report of the predictions of all frames, given as clips by name; the first process of several does it.
+
+    `errors` and what is `expected` are those of `export_predictions`.
+    """
     if rank() > 0:
         return
     from jinja2 import Environment
@@ -207,6 +218,7 @@ def write_report(path: Path, film: Film, errors: Errors, clips: dict[str, list[i
     for name, indices in clips.items():
         over_time = {(mesh, "mean"): each[indices].mean(axis=1) for mesh, each in values.items()}
         over_time |= {(mesh, "worst"): each[indices].max(axis=1) for mesh, each in values.items()}
+        over_time |= {} if expected is None else {("expected error", "mean"): expected.mean[indices]}
         numbers = np.array([windows.sequences[s].frame_numbers[frame] for s, frame in windows.entries[indices]])
         curves.append({"name": name, "picture": as_source("svg+xml", draw_curves(numbers, over_time, what))})
     of_worst = next(indices for indices in clips.values() if int(chosen["worst"]) in indices)
@@ -216,6 +228,7 @@ def write_report(path: Path, film: Film, errors: Errors, clips: dict[str, list[i
     content = page.render(
         title=f"{path.parent.parent.name}, {', '.join(clips)}",
         subtitle=f"{len(windows)} frames of {count:,} vertices, {'measured against' if errors else 'without'} scans",
+        trust=describe_expectation(film.model, windows, expected).splitlines(),
         summary=summary_rows(errors),
         curves=curves,
         histogram=as_source("svg+xml", draw_histogram(values, what)),

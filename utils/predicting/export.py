@@ -1,0 +1,95 @@
+"""Predictions of all frames, passed on to be written, and how far they are from the scans or are expected to be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from tqdm import tqdm
+
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from utils.predicting.metrics import ERRORS, VERTEX_ERROR, MeshErrors
+from utils.predicting.prediction import PredictedFrame, map_predictions
+from utils.runs.processes import combine, own_share, rank
+
+Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
+
+
+@dataclass
+class Expectation:
+    """How far to trust the predictions of T frames: the mean error to expect in each (T,), mm, its leverage at the anchors (T,
+    A) and, where there are scans, the share of its vertices whose errors are within their intervals of 68 % and 95 % (T, 2)."""
+
+    mean: Float[ndarray, " T"]
+    leverage: Float[ndarray, "T A"]
+    within: Float[ndarray, "T 2"] | None
+
+
+def export_predictions(
+    model: MeshAutoencoder,
+    windows: MeshWindows,
+    write: Callable[[PredictedFrame], None],
+    device: torch.device,
+    units_in_mm: float,
+    measured: bool,
+) -> tuple[Errors, Expectation | None]:
+    """Pass the prediction of every frame to `write`, while the next ones are computed.
+
+    Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
+    no errors where they are not `measured`. Return also what is expected, which is not known in world coordinates.
+    """
+    num_frames, known = len(windows), model.leverage is not None
+    errors_of = MeshErrors(model.surface, units_in_mm)
+    shape = (num_frames, len(model.surface.vertices))
+    errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
+    leverage = np.zeros((num_frames, len(model.surface.anchors) if known else 0), np.float32)
+    within = np.zeros((num_frames, 2), np.float32) if measured else None
+    expected = Expectation(np.zeros(num_frames, np.float32), leverage, within)
+
+    def finish(frame: PredictedFrame) -> None:
+        write(frame)
+        if measured:
+            scan = windows.scan(np.array([frame.index]))
+            before, after = errors_of(frame.skinned[None], scan), errors_of(frame.predicted[None], scan)
+            for name, (skinned_errors, predicted_errors) in errors.items():
+                skinned_errors[frame.index], predicted_errors[frame.index] = before[name][0], after[name][0]
+        if model.leverage is not None:
+            in_mm = units_in_mm * frame.expected_error
+            expected.mean[frame.index], expected.leverage[frame.index] = in_mm.mean(), frame.leverage
+            if expected.within is not None:
+                limits = model.leverage.within.cpu().numpy()[:, None] * in_mm
+                expected.within[frame.index] = (errors[VERTEX_ERROR][1][frame.index] <= limits).mean(axis=1)
+
+    own = own_share(np.arange(num_frames))
+    with tqdm(total=len(own), desc="predicting", unit="frame", disable=rank() > 0) as bar:
+        for _ in map_predictions(finish, model, windows, own, device):
+            bar.update()
+    for array in [*vars(expected).values(), *(array for arrays in errors.values() for array in arrays)]:
+        if array is not None:
+            combine(torch.from_numpy(array))
+    return errors, expected if known else None
+
+
+def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected: Expectation | None) -> str:
+    """Return for people which frames go beyond the motion of training, and the error to expect; where there are scans, also how
+    many of the vertices are within their intervals."""
+    if expected is None or model.leverage is None:
+        return "world coordinates: nothing is known about how far the frames are from those of training"
+    beyond = np.flatnonzero(expected.leverage.mean(axis=1) > float(model.leverage.farthest))
+    line = f"{len(beyond)} of {len(windows)} frames go beyond the motion of training"
+    if len(beyond):
+        vertex = int(model.surface.anchors[int(expected.leverage[beyond].mean(axis=0).argmax())])
+        where = ", ".join(f"{each:.3g}" for each in model.surface.vertices[vertex].tolist())
+        line += (
+            f", from {windows.name(int(beyond[0]))} on, most near vertex {vertex + 1} (at rest {where} from the middle)"
+        )
+    line += f"\nexpected mean error {expected.mean.mean():.3g} mm"
+    if len(beyond):
+        line += f", {expected.mean[beyond].mean():.3g} mm in these frames"
+    if expected.within is not None:
+        shares = " and ".join(f"{100 * share:.0f} %" for share in expected.within.mean(axis=0))
+        line += f"; {shares} of the vertices are within the intervals for 68 % and 95 % of them"
+    return line
