@@ -3,9 +3,9 @@
     python benchmarks/beyond.py
 
 Writes the takes of `benchmarks.characters` as NPZ files, trains variant 1 on each of them with the project's own script, and
-prints a row for every pair of takes: what is left of the skinned error, and how the error that the model expects compares with
-the true one, by its mean, by the share of vertices within the intervals of 68 % and 95 %, and by the Spearman correlation over
-the frames. Everything stays in --output_dir; takes and models that are there are not made again.
+prints a row, and draws a picture, for every pair of takes: what is left of the skinned error, and how the error that the model
+expects compares with the true one, by its mean, by the share of vertices within the intervals of 68 % and 95 %, and by the
+Spearman correlation over the frames. Everything stays in --output_dir; takes and models that are there are not made again.
 """
 
 import argparse
@@ -26,9 +26,10 @@ from data.formats.arrays import write_npz
 from data.formats.polygons import Polygons
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
-from utils.predicting.metrics import acceleration_errors, vertex_errors
+from utils.predicting.metrics import VERTEX_ERROR, acceleration_errors, vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
+from utils.showing.comparison import picture_prediction
 
 CPU = torch.device("cpu")
 COLUMNS = ["skinned (mm)", "left (%)", "worst frame (%)", "frames worse (%)", "acceleration left (%)"]
@@ -75,16 +76,18 @@ def train(args, name, take):
     return build_model(load_checkpoint(path), path)
 
 
-def measure(model, windows):
-    """Return the columns for a sequence that the model was not trained on."""
+def measure(model, windows, picture):
+    """Return the columns for a sequence that the model was not trained on; draw its errors, true and expected, in the frame
+    that skinning gets most wrong."""
     frames = np.arange(len(windows))
     seen = list(map_predictions(lambda frame: frame, model, windows, frames, CPU))
     skinned, predicted, expected = (
         np.stack([getattr(frame, name) for frame in seen]) for name in ("skinned", "predicted", "expected_error")
     )
     scan = windows.scan(frames)
-    error = vertex_errors(predicted, scan)
-    before, after = vertex_errors(skinned, scan).mean(axis=1), error.mean(axis=1)
+    skinned_error, error = vertex_errors(skinned, scan), vertex_errors(predicted, scan)
+    picture_prediction(model, windows, {VERTEX_ERROR: (1000 * skinned_error, 1000 * error)}, 1000.0, CPU, picture)
+    before, after = skinned_error.mean(axis=1), error.mean(axis=1)
     jitter = [acceleration_errors(each, scan).mean() for each in (skinned, predicted)]
     shares = [after.mean() / before.mean(), (after / before).max(), (after > before).mean(), jitter[1] / jitter[0]]
     shares += [expected.mean() / error.mean()]
@@ -103,7 +106,8 @@ def main(argv=None):
             for other in args.takes:
                 if other != take:
                     files = [[file_of(args, name, other, kind)] for kind in ("sbs", "target")]
-                    rows.append(measure(model, all_windows(load_sequences(*files)[0], 3)))
+                    windows = all_windows(load_sequences(*files)[0], 3)
+                    rows.append(measure(model, windows, args.output_dir / f"{name}, {take} to {other}.png"))
                     cells = " | ".join(f"{value:.3g}" for value in rows[-1])
                     print(f"| {name} | {take} | {other} | {cells} |", flush=True)
     print("| all pairs | | | " + " | ".join(f"{value:.3g}" for value in np.mean(rows, axis=0)) + " |")
