@@ -8,7 +8,8 @@ from tube import save_untrained, tube_frames, tube_surface_with_joints, tube_tri
 
 from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, write_sequence
 from data.formats.polygons import Polygons
-from data.formats.usd import Scene, open_survived
+from data.formats.usd import Scene
+from data.formats.usd_reading import open_survived
 from data.input_error import InputError
 from data.sequences.frame_files import write_frames
 from models.mesh_autoencoder import MeshAutoencoder

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
 from data.formats.guarded_reading import guarded
@@ -16,6 +16,14 @@ from data.input_error import InputError
 from data.safe_write import write_beside
 
 NUMBERS, ARRAYS = "array of numbers", "archive of arrays of numbers"
+NUMBERS_OF_FRAMES = (
+    "frame_numbers",
+    "frame_number",
+    "frame_ids",
+    "frame_id",
+    "frames",
+    "frame",
+)  # names, the usual first
 
 
 def load_array(path: Path) -> ndarray:
@@ -46,14 +54,14 @@ def open_npz(path: Path) -> OpenedFrames:
     """Return the frames of an .npz file.
 
     Its arrays are `vertices` (T, V, 3) and, where there are any, `faces` (P, K), vertex indices from 0, the rows of smaller
-    polygons filled up with -1; `frame_numbers` (T,), which otherwise count from 1; `texture_coordinates` (U, 2) with their
-    indices `texture_corners` (P, K). An array of another name is taken for `vertices` or `faces` where it is the only one of
-    such a shape. Raises `InputError`.
+    polygons filled up with -1; `frame_numbers` (T,), or one of the other `NUMBERS_OF_FRAMES`, which otherwise count from 1;
+    `texture_coordinates` (U, 2) with their indices `texture_corners` (P, K). An array of another name is taken for `vertices`
+    or `faces` where it is the only one of such a shape. Raises `InputError`.
     """
     with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}  # or bytes of another file
     found = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items()))
-    positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3]
+    positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3 and name != "joints"]
     integers = {name: each.astype(np.int64) for name, each in arrays.items() if each.dtype.kind in "iu"}
     arrays |= integers
     faces = [
@@ -73,22 +81,42 @@ def open_npz(path: Path) -> OpenedFrames:
     if {"texture_coordinates", "texture_corners"} <= set(arrays) and arrays["texture_coordinates"].shape[1] == 2:
         polygons.texture = arrays["texture_coordinates"].astype(np.float32)
         polygons.texture_corners = Polygons.from_rows(arrays["texture_corners"]).corners
-    return open_positions(path, arrays["vertices"], arrays.get("frame_numbers"), polygons)
+    return open_positions(path, arrays["vertices"], numbers_of_frames(arrays), polygons)
 
 
-def open_positions(
-    path: Path, vertices: Any, frame_numbers: Int[ndarray, " _"] | None, polygons: Polygons
-) -> OpenedFrames:
+def open_npz_joints(path: Path) -> OpenedFrames:
+    """Return the frames of the array `joints` (T, J, 3) of an .npz file, numbered as in `open_npz`; without one, do what that
+    does."""
+    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in ("joints", *NUMBERS_OF_FRAMES) if name in stored.files}
+    if "joints" not in arrays:
+        return open_npz(path)
+    return open_positions(path, arrays["joints"], numbers_of_frames(arrays), Polygons())
+
+
+def numbers_of_frames(arrays: dict[str, ndarray]) -> ndarray | None:
+    """Return the array of an archive that holds the frames' numbers; None where there is none."""
+    return next((arrays[name] for name in NUMBERS_OF_FRAMES if name in arrays and arrays[name].ndim == 1), None)
+
+
+def open_positions(path: Path, vertices: Any, frame_numbers: ndarray | None, polygons: Polygons) -> OpenedFrames:
     """Return the frames of an array (T, V, 3); raise `InputError`, naming `path`, for another shape, or numbers that do not
     rise."""
     if vertices.ndim != 3 or vertices.shape[2] != 3 or not vertices.size:
         raise InputError(f"{path}: found an array of shape {vertices.shape}, expected (T, V, 3)")
+    counted = frame_numbers is None
     numbers = np.arange(1, len(vertices) + 1) if frame_numbers is None else frame_numbers
+    if numbers.shape == (len(vertices),) and numbers.dtype.kind == "f" and (numbers == np.rint(numbers)).all():
+        numbers = numbers.astype(np.int64)
     if numbers.shape != (len(vertices),) or numbers.dtype.kind not in "iu" or (np.diff(numbers) <= 0).any():
         raise InputError(f"{path}: frame_numbers expected to be {len(vertices)} whole numbers, each above the last")
-    positions = (checked_positions(np.asarray(frame), path) for frame in vertices)
+    positions = (
+        checked_positions(np.asarray(each), f"{path}: frame {number}")
+        for number, each in zip(numbers, vertices, strict=True)
+    )
     num_vertices = vertices.shape[1]
-    return OpenedFrames(numbers.tolist(), num_vertices, checked_polygons(polygons, num_vertices, path), positions)
+    polygons = checked_polygons(polygons, num_vertices, path)
+    return OpenedFrames(numbers.tolist(), num_vertices, polygons, positions, counted)
 
 
 def write_npy(path: Path, vertices: Float[ndarray, "T V 3"]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.formats import arrays, draco, obj, obj_writing, ply, usd
+from data.formats import arrays, draco, obj, obj_writing, ply, usd, usd_reading
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import KnownTopology, Polygons
 from data.formats.usd import Scene
@@ -23,11 +23,16 @@ MESHES: dict[str, Callable[[Path], KnownTopology]] = {
 }
 WITH_VALUES = {".ply"}  # of these, the formats with a place for further values of the vertices
 POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt")}
+FRAMES = (*MESHES, ".npy")  # what a folder of meshes may hold
 # a file for all frames
 SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
     ".npz": arrays.open_npz,
     ".npy": arrays.open_npy,
-    **dict.fromkeys((".usd", ".usda", ".usdc"), usd.open_usd),
+    **dict.fromkeys((".usd", ".usda", ".usdc"), usd_reading.open_usd),
+}
+JOINT_SEQUENCES = SEQUENCES | {
+    ".npz": arrays.open_npz_joints,
+    **dict.fromkeys((".usd", ".usda", ".usdc"), usd_reading.open_usd_joints),
 }
 # the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
@@ -48,7 +53,7 @@ def sequence_ending(path: Path) -> str | None:
         return None
     if not path.exists():
         raise InputError(
-            f"{path}: no such folder or file, expected a folder of {', '.join(MESHES)} files, "
+            f"{path}: no such folder or file, expected a folder of {', '.join(FRAMES)} files, "
             f"or one {', '.join(SEQUENCES)} file"
         )
     if not path.is_file():
@@ -61,7 +66,7 @@ def sequence_ending(path: Path) -> str | None:
     kinds = [ending for magic, ending in BEGINNINGS.items() if beginning.startswith(magic)] or [path.suffix.lower()]
     if kinds[0] not in POINTS | SEQUENCES:
         raise InputError(
-            f"{path}: found a file of unknown kind, expected one of {', '.join(MESHES)} (one frame each) "
+            f"{path}: found a file of unknown kind, expected one of {', '.join(FRAMES)} (one frame each) "
             f"or {', '.join(SEQUENCES)} (all frames)"
         )
     return kinds[0] if kinds[0] in SEQUENCES else None

@@ -24,7 +24,7 @@ def in_needed_precision(positions: Float[ndarray, "*B V 3"]) -> Float[ndarray, "
     return positions.astype(np.float64 if far else np.float32, copy=False)
 
 
-def checked_positions(positions: ndarray, path: Path) -> Float[ndarray, "V 3"]:
+def checked_positions(positions: ndarray, path: Path | str) -> Float[ndarray, "V 3"]:
     """Return an array as positions (V, 3); raise `InputError`, naming `path`, for another shape, or numbers that are not
     finite."""
     if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions) or positions.dtype.kind not in "fiu":

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
-CACHE_FORMAT = "4"
-CHECKSUMS = "checksums.json"
+CACHE_FORMAT = "5"
+CHECKSUMS, STAMPS = "checksums.json", "draws_in.json"
 BYTES_AT_ONCE = 1 << 22
 
 
@@ -23,14 +23,38 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SKIN2SCAN_CACHE") or platformdirs.user_cache_dir("skin2scan"))
 
 
-def cache_key(folder: Path, files: list[Path]) -> str:
-    """Return a name that changes when a file is added, removed, renamed, resized or rewritten.
+def stamp(path: Path) -> list[int]:
+    """Return what changes when a file is resized or rewritten.
 
     It holds the time of the last change of any kind beside that of the last write, which programs can set back, as copying
     does.
     """
-    stamps = [(path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path in files for stat in [path.stat()]]
-    return hashlib.blake2b(repr((CACHE_FORMAT, str(folder.resolve()), stamps)).encode(), digest_size=16).hexdigest()
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def cache_key(folder: Path, files: list[Path], kind: str) -> str:
+    """Return a name that changes when a file is added, removed, renamed, resized or rewritten; another for each kind of what is
+    read out of the files."""
+    stamps = [(path.name, *stamp(path)) for path in files]
+    return hashlib.blake2b(
+        repr((CACHE_FORMAT, kind, str(folder.resolve()), stamps)).encode(), digest_size=16
+    ).hexdigest()
+
+
+def write_stamps(entry: Path, files: list[Path]) -> None:
+    """Note which other files the entry's file draws in, as they are now."""
+    stamps = {os.fsdecode(path): stamp(path) for path in files}
+    (entry / STAMPS).write_text(json.dumps(stamps), encoding="ascii")
+
+
+def draws_in_others(entry: Path) -> bool:
+    """Say whether a file that the entry's file draws in is no longer as it was."""
+    try:
+        stamps = json.loads((entry / STAMPS).read_text(encoding="ascii"))
+        return any(stamp(Path(path)) != noted for path, noted in stamps.items())
+    except (OSError, ValueError):
+        return True
 
 
 def checksums(entry: Path) -> dict[str, int]:
@@ -54,7 +78,7 @@ def write_checksums(entry: Path) -> None:
 def fingerprint(entry: Path) -> str:
     """Return what stands for the content of an entry: its files' checksums."""
     stored = json.loads((entry / CHECKSUMS).read_text(encoding="ascii"))
-    return "-".join(f"{stored[name]:08x}" for name in sorted(stored))
+    return "-".join(f"{stored[name]:08x}" for name in sorted(stored) if name != STAMPS)
 
 
 def is_whole(entry: Path) -> bool:

@@ -3,7 +3,6 @@
 What was parsed is kept (`data.sequences.mesh_cache`). Positions are memory-mapped: any number of frames costs no memory.
 """
 
-import re
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,22 @@ from jaxtyping import Float
 from numpy import ndarray
 from tqdm import tqdm
 
-from data.formats.mesh_formats import MESHES, SEQUENCES, sequence_ending
+from data.formats.mesh_formats import FRAMES, JOINT_SEQUENCES, SEQUENCES, sequence_ending
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons
 from data.input_error import InputError
 from data.safe_write import remove, remove_leftovers, write_beside
 from data.sequences.frame_files import open_frames
-from data.sequences.mesh_cache import cache_folder, cache_key, fingerprint, is_whole, write_checksums
+from data.sequences.frame_names import numbers_in_names
+from data.sequences.mesh_cache import (
+    cache_folder,
+    cache_key,
+    draws_in_others,
+    fingerprint,
+    is_whole,
+    write_checksums,
+    write_stamps,
+)
 
 
 @dataclass
@@ -32,7 +40,8 @@ class MeshFrames:
     """All frames of one folder or file: their numbers, positions (T, V, 3) in the files' units, and their polygons.
 
     `files` are the files that the frames were read from, the same one for all where one file holds them; `names` are their
-    names without ending. The `fingerprint` stands for positions, polygons and numbers, wherever they were read from.
+    names without ending. Where nothing said the frames' numbers, they are `counted` from 1. The `fingerprint` stands for
+    positions, polygons and numbers, wherever they were read from.
     """
 
     path: Path
@@ -42,68 +51,76 @@ class MeshFrames:
     vertices: Float[ndarray, "T V 3"]
     polygons: Polygons
     fingerprint: str
+    counted: bool
 
 
-def list_frames(folder: Path, endings: Collection[str] = tuple(MESHES)) -> dict[int, Path]:
-    """Return a folder's files of these `endings` by frame number, the last number in a file's name, in numeric order.
+def list_frames(folder: Path, endings: Collection[str] = FRAMES) -> dict[int, Path]:
+    """Return a folder's files of these `endings` by frame number, as `numbers_in_names` finds it, in numeric order.
 
     A file in place of a folder is the only one. Raises `InputError` where there are no such files or several formats, for a
     name without a number, and for a number that appears twice.
     """
-    frames: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
-        if path.suffix.lower() not in endings or path.name.startswith("."):
-            continue
+    paths = [
+        path
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else [folder])
+        if path.suffix.lower() in endings and not path.name.startswith(".")
+    ]
+    for path in paths:
         if not path.is_file():
             raise InputError(
                 f"{path}: found no file that can be read (a folder, a pipe or a broken link?), expected a mesh"
             )
-        numbers = re.findall(r"\d+", path.stem)
-        if not numbers:
-            raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001{path.suffix}")
-        number = int(numbers[-1])
-        if number >= 2**63:
-            raise InputError(f"{path}: found {number} as its frame number, expected less than {2**63}")
-        if number in frames:
-            raise InputError(f"{path}: frame {number} is there twice, also as {frames[number].name}")
-        frames[number] = path
-    if not frames:
+    if not paths:
         raise InputError(f"{folder}: no {', '.join(endings)} files found")
-    kinds = sorted({path.suffix.lower() for path in frames.values()})
+    kinds = sorted({path.suffix.lower() for path in paths})
     if len(kinds) > 1:
         raise InputError(f"{folder}: found {' and '.join(kinds)} files, expected one kind")
+    frames: dict[int, Path] = {}
+    for path, number in zip(paths, numbers_in_names(paths), strict=True):
+        if abs(number) >= 2**63:
+            raise InputError(f"{path}: found {number} as its frame number, expected less than {2**63}")
+        if number in frames:
+            raise InputError(
+                f"{path}: frame {number} is there twice, also as {frames[number].name}; expected one file a frame, and the "
+                "frame number to be the last that differs between the names"
+            )
+        frames[number] = path
     return dict(sorted(frames.items()))
 
 
-def load_frames(path: Path, endings: Collection[str] = tuple(MESHES)) -> MeshFrames:
+def load_frames(path: Path, endings: Collection[str] = FRAMES, joints: bool = False) -> MeshFrames:
     """Return all frames of a folder or file: from the cache where it is up to date and whole, else parsed, checked and cached.
 
-    Raises `InputError` for a path that is neither a folder of files of these `endings` nor one file of all frames, for all
-    that `list_frames` and the readers refuse, and for a frame of another topology.
+    They are those of the mesh or, out of a file that holds both, of the `joints`. Raises `InputError` for a path that is
+    neither a folder of files of these `endings` nor one file of all frames, for all that `list_frames` and the readers refuse,
+    and for a frame of another topology.
     """
     ending = sequence_ending(path)
     frames = {} if ending else list_frames(path, endings)
-    files = list(frames.values()) or [path]
-    entry = cache_folder() / cache_key(path, files)
-    if not is_whole(entry):
+    files, kind = list(frames.values()) or [path], "joints" if joints else "meshes"
+    entry = cache_folder() / cache_key(path, files, kind)
+    if not is_whole(entry) or draws_in_others(entry):
         with the_only_one_to_read(path, entry):
             if entry.exists() and not is_whole(entry):
                 tqdm.write(f"{entry}: damaged, so {path} is read again")
                 remove(entry)
+            elif entry.exists() and draws_in_others(entry):
+                remove(entry)
             if not entry.exists():
-                opened = SEQUENCES[ending](path) if ending else open_frames(files, list(frames), f"reading {path}")
+                sequences = JOINT_SEQUENCES if joints else SEQUENCES
+                opened = sequences[ending](path) if ending else open_frames(files, list(frames), f"reading {path}")
                 with write_beside(entry) as unfinished:
                     write_entry(unfinished, opened)
-                    if cache_key(path, files) != entry.name:
+                    if cache_key(path, files, kind) != entry.name or draws_in_others(unfinished):
                         raise InputError(f"{path}: changed while it was read, expected files that nobody writes to")
     with np.load(entry / "topology.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"], stored["texture"], stored["texture_corners"])
-        numbers = stored["frame_numbers"].tolist()
+        numbers, counted = stored["frame_numbers"].tolist(), bool(stored["counted"])
     vertices = np.load(entry / "vertices.npy", mmap_mode="r")
     names = [file.stem for file in files]
     if ending:
         files, names = [path] * len(numbers), [f"{path.stem}.{number:05d}" for number in numbers]
-    return MeshFrames(path, numbers, files, names, vertices, polygons, fingerprint(entry))
+    return MeshFrames(path, numbers, files, names, vertices, polygons, fingerprint(entry), counted)
 
 
 @contextmanager
@@ -156,11 +173,13 @@ def write_vertices(path: Path, opened: OpenedFrames) -> None:
 def write_entry(entry: Path, opened: OpenedFrames) -> None:
     """Read all frames and keep them in a new folder of the cache."""
     entry.mkdir()
+    write_stamps(entry, opened.draws_in)
     write_vertices(entry / "vertices.npy", opened)
     polygons = opened.polygons
     np.savez(
         entry / "topology.npz",
         frame_numbers=np.array(opened.frame_numbers),
+        counted=opened.counted,
         sizes=polygons.sizes,
         corners=polygons.corners,
         texture=polygons.texture,

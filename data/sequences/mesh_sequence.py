@@ -1,6 +1,6 @@
 """Sequences of paired meshes: skinned and scanned frames of one topology, with joints or without, checked when paired."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy import ndarray
 from data.formats.mesh_formats import POINTS
 from data.formats.polygons import Polygons
 from data.input_error import InputError
+from data.sequences.frame_names import frame_step, starts_of_sequences
 from data.sequences.mesh_frames import MeshFrames, load_frames
 
 
@@ -18,8 +19,9 @@ from data.sequences.mesh_frames import MeshFrames, load_frames
 class MeshSequence:
     """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scan and joints, file units.
 
-    `frame_names` are the files' names without ending; where one file holds all frames, its name and the frame's number.
-    `fingerprints` stand for all frames of "skinned", "scan" and "joints", as they were before gaps split them into sequences.
+    The numbers are `step` apart, or in times a little more: of an animation on twos, 2. `frame_names` are the files' names
+    without ending; where one file holds all frames, its name and the frame's number. `fingerprints` stand for all frames of
+    "skinned", "scan" and "joints", as they were before gaps split them into sequences.
     """
 
     name: str
@@ -30,6 +32,7 @@ class MeshSequence:
     skinned: Float[ndarray, "T V 3"]
     scan: Float[ndarray, "T V 3"] | None
     joints: Float[ndarray, "T J 3"] | None = None
+    step: int = 1
     fingerprints: dict[str, str] = field(default_factory=dict)
 
     def origin(self, frame: int | np.integer) -> Float64[ndarray, "3"]:
@@ -50,11 +53,32 @@ def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
     lines = []
     for index, sequence in enumerate(sequences):
         first, last = sequence.frame_numbers[0], sequence.frame_numbers[-1]
-        line = f"{sequence.name}: frames {first} to {last}, {sequence.skinned.shape[1]} vertices"
+        apart = f", {sequence.step} apart" if sequence.step > 1 else ""
+        line = f"{sequence.name}: frames {first} to {last}{apart}, {sequence.skinned.shape[1]} vertices"
         if index and sequences[index - 1].name == sequence.name:
-            line += f"; a sequence of its own, for frame {first - 1} is not there"
+            line += f"; a sequence of its own, for frame {first - sequence.step} is not there"
         lines.append(line)
+    if len(steps := {sequence.step for sequence in sequences}) > 1:
+        lines.append(
+            f"frames are {' and '.join(map(str, sorted(steps)))} apart: motion per frame is not the same in all of them"
+        )
     return lines
+
+
+def numbered_like(frames: MeshFrames, source: MeshFrames) -> MeshFrames:
+    """Return frames with the numbers of `source`, where their own were only counted and there are as many of them.
+
+    Raises `InputError` where there are not as many: which of them belong together, nobody says.
+    """
+    if not frames.counted or frames.frame_numbers == source.frame_numbers:
+        return frames
+    there, here = len(frames.frame_numbers), source.frame_numbers
+    if there != len(here):
+        raise InputError(
+            f"{frames.path}: {there} frames without numbers, {source.path} has {len(here)}, {here[0]} to {here[-1]}: which "
+            "belong together? Expected as many, or numbers, as in an .npz file with an array frame_numbers"
+        )
+    return replace(frames, frame_numbers=here)
 
 
 def check_frames(here: MeshFrames, there: MeshFrames, complaint: str) -> None:
@@ -64,8 +88,18 @@ def check_frames(here: MeshFrames, there: MeshFrames, complaint: str) -> None:
         first = here.names[here.frame_numbers.index(alone[0])]
         raise InputError(
             f"{there.path}: {len(alone)} of the {len(here.frame_numbers)} frames in {here.path} {complaint}, "
-            f"the first is frame {alone[0]} ({first})"
+            f"the first is frame {alone[0]} ({first}){hint_on_frames(here.frame_numbers, there.frame_numbers)}"
         )
+
+
+def hint_on_frames(here: list[int], there: list[int]) -> str:
+    """Return what to do about frame numbers that do not fit together, behind a semicolon; nothing where that is not known."""
+    apart = {one - other for one, other in zip(here, there, strict=False)}
+    if len(here) == len(there) and len(apart) == 1:
+        return f"; all numbers are {abs(apart.pop())} apart, expected the same ones: rename the files of one folder"
+    if set(there) < set(here):
+        return "; expected one for each frame, or the frames that have one alone, in a folder of their own"
+    return ""
 
 
 def check_pair(source: MeshFrames, target: MeshFrames) -> None:
@@ -97,13 +131,13 @@ def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
 
     Raises `InputError` for what `load_frames` refuses, and for a frame without joints.
     """
-    joints = load_frames(path, tuple(POINTS))
+    joints = numbered_like(load_frames(path, tuple(POINTS), joints=True), source)
     check_frames(source, joints, "have no joints")
     return joints
 
 
 def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFrames | None) -> list[MeshSequence]:
-    """Return one sequence per run of consecutive frame numbers: no window may cross a gap.
+    """Return one sequence per run of frame numbers as far apart as most are: no window may cross a gap.
 
     Raises `InputError` where neither the skinned meshes nor the scans have faces.
     """
@@ -118,7 +152,7 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFra
         joint_positions = joints.vertices[np.searchsorted(joints.frame_numbers, source.frame_numbers)]
     named = {"skinned": source, "scan": target, "joints": joints}
     fingerprints = {name: frames.fingerprint for name, frames in named.items() if frames is not None}
-    bounds = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    bounds, step = [*starts_of_sequences(numbers).tolist(), len(numbers)], frame_step(numbers)
     return [
         MeshSequence(
             name=str(source.path),
@@ -129,6 +163,7 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFra
             skinned=source.vertices[start:end],
             scan=None if target is None else target.vertices[start:end],
             joints=None if joint_positions is None else joint_positions[start:end],
+            step=step,
             fingerprints=fingerprints,
         )
         for start, end in pairwise(bounds)
@@ -191,6 +226,7 @@ def load_sequences(
         check_topology(sources[0], source)
         target = None if target_dirs is None else load_frames(target_dirs[index])
         if target is not None:
+            source, target = numbered_like(source, target), numbered_like(target, source)
             check_pair(source, target)
         joints = None if joint_dirs is None else load_joints(joint_dirs[index], source)
         sequences += split_at_gaps(source, target, joints)

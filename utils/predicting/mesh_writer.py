@@ -29,7 +29,8 @@ EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
 
 def clip_name(sequence: MeshSequence) -> str:
     """Return what the names of a sequence's frames have in common: all but the frame number."""
-    return re.sub(r"[._-]*\d+(?=\D*$)", "", sequence.frame_names[0]) or "meshes"
+    number = rf"[._ -]*0*{abs(sequence.frame_numbers[0])}(?!\d)"
+    return re.sub(rf"{number}(?!.*{number})", "", sequence.frame_names[0]) or "meshes"
 
 
 class MeshWriter:

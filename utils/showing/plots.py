@@ -18,6 +18,7 @@ from numpy import ndarray
 from PIL import Image
 
 from data.safe_write import write_beside
+from data.sequences.frame_names import starts_of_sequences
 
 ERROR_COLORS = colormaps["YlOrRd"]  # light to dark: reads the same without colour vision
 INK, MIDDLE, FAINT = "#333333", "#777777", "#bbbbbb"  # the middle one is legible on white and on black
@@ -86,7 +87,7 @@ def draw_curves(
     figure = Figure(figsize=(5.2, 2.0), dpi=72)
     axes = figure.add_axes(CURVE_AXES)
     order = frame_numbers.argsort()
-    gaps = np.flatnonzero(np.diff(frame_numbers[order]) > 1) + 1
+    gaps = starts_of_sequences(frame_numbers[order])[1:]
     numbers = np.insert(frame_numbers[order].astype(float), gaps, np.nan)  # where no line is drawn
     marker = "." if len(numbers) < FEW else None
     for (mesh, what), values in curves.items():

@@ -74,7 +74,7 @@ class Viewer:
     async def jump(self, event: Any) -> None:
         """Go to the frame that someone chose on the timeline; at once, before another one is written there."""
         if event.client is not None:  # not what this program wrote there
-            self.go_on(self.playing, int(self.panel.timeline.value - self.clip.sequence.frame_numbers[0]))
+            self.go_on(self.playing, int(np.abs(self.clip.sequence.frame_numbers - self.panel.timeline.value).argmin()))
 
     def choose_clip(self, clip: Clip) -> None:
         """Look at another sequence, from its first frame."""

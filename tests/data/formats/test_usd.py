@@ -119,10 +119,6 @@ def lose_vertices(_, mesh):
     mesh.GetPointsAttr().Set(mesh.GetPointsAttr().Get(2)[:-1], 2)
 
 
-def between_frames(_, mesh):
-    mesh.GetPointsAttr().Set(mesh.GetPointsAttr().Get(2), 2.5)
-
-
 def not_a_number(_, mesh):
     points = np.array(mesh.GetPointsAttr().Get(2))
     points[7] = np.nan
@@ -139,7 +135,6 @@ def no_points(_, mesh):
         (add_second_mesh, r"found 2 meshes \(/scene/body, /scene/other\), expected one"),
         (change_faces, "the faces of /scene/body change"),
         (lose_vertices, "frame 2: 71 vertices, expected 72"),
-        (between_frames, r"time sample at 2\.5, expected whole numbers"),
         (not_a_number, "vertex 7 is .*nan"),
         (no_points, "has no points"),
     ],

@@ -162,7 +162,7 @@ def test_a_frame_number_that_is_too_long(tmp_path):
 def test_one_run_at_a_time_reads_into_an_entry(tmp_path, capsys):
     source, _ = write_tube(tmp_path, num_frames=3)
     lock = FileLock(
-        f"{mesh_cache.cache_folder() / mesh_cache.cache_key(source, list(list_frames(source).values()))}.lock"
+        f"{mesh_cache.cache_folder() / mesh_cache.cache_key(source, list(list_frames(source).values()), 'meshes')}.lock"
     )
     with ThreadPoolExecutor(1) as other:
         with lock:
@@ -194,14 +194,14 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         load_sequences([tmp_path / "none"], None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"no \.obj, \.drc, \.ply files"):
+    with pytest.raises(InputError, match=r"no \.obj, \.drc, \.ply, \.npy files"):
         load_sequences([tmp_path / "empty"], None)
     with pytest.raises(InputError, match="found 1 folders, expected one per source folder, 2"):
         load_sequences([source, source], [target])
     (source / "other.obj").write_text("v 0 0 0\n")
     with pytest.raises(InputError, match="no number in the name"):
         load_sequences([source], [target])
-    (source / "other.obj").rename(source / "other_3.obj")
+    (source / "other.obj").rename(source / "tube_sbs.3.obj")
     with pytest.raises(InputError, match="frame 3 is there twice"):
         load_sequences([source], [target])
 

@@ -1,0 +1,292 @@
+"""Reading USD: the frames of one mesh, skinned or not, of one set of points, or of a skeleton's joints, as USD composes them.
+
+Needs usd-core, an optional package, which is imported where it is used.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from data.formats.guarded_reading import refusing
+from data.formats.opened_frames import OpenedFrames
+from data.formats.polygons import Polygons, checked_polygons
+from data.formats.positions import checked_positions
+from data.input_error import InputError, optional_packages
+
+USD_FILE = "USD file"
+USD_ENDINGS = (".usd", ".usda", ".usdc", ".usdz")
+ROUNDING = 1e-6  # of times, where layers have other frame rates
+MOST_FRAMES = 1_000_000
+
+PositionsAt = Callable[[float], Any]
+
+
+def open_usd(path: Path) -> OpenedFrames:
+    """Return the frames of the one mesh in a USD file, or of its one set of points where there is no mesh, in world space.
+
+    What the file refers to is composed; a mesh that is bound to a skeleton is skinned by it. Of several meshes, those that are
+    not rendered do not count. Frames are numbered by their time codes: those of the samples where all are whole numbers, else
+    every whole number from the start to the end of the file, or of the samples, held or interpolated as USD does. Raises
+    `InputError` for a file that cannot be opened or refers to one that is not there, another number of meshes, and faces that
+    change.
+    """
+    return survived(path, open_survived)
+
+
+def open_usd_joints(path: Path) -> OpenedFrames:
+    """Return the frames of the one skeleton's joints in a USD file, in world space; without one, do what `open_usd` does."""
+    return survived(path, open_survived_joints)
+
+
+def survived(path: Path, reader: Callable[[Path], OpenedFrames]) -> OpenedFrames:
+    """Return what a reader returns, where another process survives it."""
+    with optional_packages(f"{path}, a USD file"):
+        import pxr  # noqa: F401
+    check_survival(path)
+    return reader(path)
+
+
+def check_survival(path: Path) -> None:
+    """Raise `InputError` where USD crashes on a file, as it does on some broken ones: another process tries it first."""
+    project = str(Path(__file__).parents[2])
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[2]); from data.formats import usd_reading; "
+        "usd_reading.read_through(sys.argv[1])"
+    )
+    tried = subprocess.run([sys.executable, "-c", program, str(path), project], capture_output=True)
+    if tried.returncode not in (0, 1):  # 1: a Python exception, which will be raised here again
+        raise InputError(
+            f"{path}: USD crashes on it, or runs out of memory ({tried.returncode}), expected a whole {USD_FILE}"
+        )
+
+
+def read_through(path: str) -> None:
+    """Read a whole file and end the process. What is wrong with the file is not said here, but when it is read again."""
+    with suppress(InputError):
+        for _ in open_survived(Path(path)).positions:
+            pass
+    os._exit(0)  # an orderly exit of the interpreter may crash in USD, even after good files
+
+
+def open_survived(path: Path) -> OpenedFrames:
+    """Do what `open_usd` does, in this process."""
+    with refusing(path, USD_FILE):
+        stage, files = composed_stage(path)
+        prim = the_one_shape(stage, path)
+        positions_at, times, moved_by = skinned_points(prim, path) or plain_points(prim)
+        frames = whole_frames(stage, times, transform_times(moved_by))
+        first = positions_at(float(frames[0]))
+        if not first:
+            raise InputError(f"{path}: {prim.GetPath()} has no points at time {frames[0]}")
+        polygons = checked_polygons(read_polygons(prim, path), len(first), path)
+    positions = in_world(path, stage, moved_by, positions_at, frames, len(first))
+    return OpenedFrames(frames, len(first), polygons, positions, draws_in=files)
+
+
+def open_survived_joints(path: Path) -> OpenedFrames:
+    """Do what `open_usd_joints` does, in this process."""
+    from pxr import UsdSkel
+
+    with refusing(path, USD_FILE):
+        stage, files = composed_stage(path)
+        skeletons = [prim for prim in all_prims(stage) if prim.IsA(UsdSkel.Skeleton)]
+        if not skeletons:
+            return open_survived(path)
+        if len(skeletons) > 1:
+            found = ", ".join(str(prim.GetPath()) for prim in skeletons[:5])
+            raise InputError(f"{path}: found {len(skeletons)} skeletons ({found}), expected one")
+        (prim,) = skeletons
+        cache = UsdSkel.Cache()
+        query = cache.GetSkelQuery(UsdSkel.Skeleton(prim))
+        root = UsdSkel.Root.Find(prim)
+        if root:
+            cache.Populate(root, predicate())
+            query = cache.GetSkelQuery(UsdSkel.Skeleton(prim))
+
+        def positions_at(time: float) -> Any:
+            return [matrix.ExtractTranslation() for matrix in query.ComputeJointSkelTransforms(time)]
+
+        frames = whole_frames(stage, animation_times(query), transform_times(prim))
+        num_joints = len(positions_at(float(frames[0])))
+    positions = in_world(path, stage, prim, positions_at, frames, num_joints)
+    return OpenedFrames(frames, num_joints, Polygons(), positions, draws_in=files)
+
+
+def predicate() -> Any:
+    """Return which prims are looked at: those of a scene, in instances, too."""
+    from pxr import Usd
+
+    return Usd.TraverseInstanceProxies(Usd.PrimIsActive & Usd.PrimIsDefined & Usd.PrimIsLoaded & ~Usd.PrimIsAbstract)
+
+
+def all_prims(stage: Any) -> list[Any]:
+    """Return all prims of a scene."""
+    return list(stage.Traverse(predicate()))
+
+
+def composed_stage(path: Path) -> tuple[Any, list[Path]]:
+    """Return a file as a stage, and the other files that are drawn in; raise `InputError` where one of these is not there."""
+    from pxr import Usd, UsdUtils
+
+    stage = Usd.Stage.Open(str(path))
+    layers, _, missing = UsdUtils.ComputeAllDependencies(str(path))
+    lost = sorted(name for name in missing if name.lower().endswith(USD_ENDINGS))  # a texture may be missing
+    if lost:
+        raise InputError(
+            f"{path}: refers to {lost[0]}, which is not there; expected it beside the file, or one file of all"
+        )
+    files = {Path(layer.realPath) for layer in layers if layer.realPath}
+    return stage, sorted(files - {path.resolve(), path.absolute(), path})
+
+
+def the_one_shape(stage: Any, path: Path) -> Any:
+    """Return the one mesh of a stage, or its one set of points; raise `InputError` for another number."""
+    from pxr import UsdGeom
+
+    for kind in (UsdGeom.Mesh, UsdGeom.Points):
+        if prims := [prim for prim in all_prims(stage) if prim.IsA(kind)]:
+            break
+    else:  # layers that lie over others' prims have no types
+        prims = [prim for prim in stage.TraverseAll() if prim.GetAttribute("points").HasValue()]
+    if len(prims) > 1:
+        prims = [prim for prim in prims if is_rendered(UsdGeom.Imageable(prim))] or prims
+    if len(prims) != 1:
+        found = ", ".join(str(prim.GetPath()) for prim in prims[:5]) or "none"
+        raise InputError(f"{path}: found {len(prims)} meshes ({found}), expected one mesh or one set of points")
+    return prims[0]
+
+
+def is_rendered(shape: Any) -> bool:
+    """Say whether a shape is visible in a picture."""
+    from pxr import UsdGeom
+
+    purposes = (UsdGeom.Tokens.default_, UsdGeom.Tokens.render)
+    return shape.ComputePurpose() in purposes and shape.ComputeVisibility() != UsdGeom.Tokens.invisible
+
+
+def plain_points(prim: Any) -> tuple[PositionsAt, list[float], Any]:
+    """Return the points of a prim by time, the times of their samples, and the prim that moves them."""
+    points = prim.GetAttribute("points")
+    return points.Get, points.GetTimeSamples(), prim
+
+
+def skinned_points(prim: Any, path: Path) -> tuple[PositionsAt, list[float], Any] | None:
+    """Return what `plain_points` does for a mesh that is bound to a skeleton, skinned by it; None for any other."""
+    from pxr import UsdSkel
+
+    root = UsdSkel.Root.Find(prim)
+    if not root:
+        return None
+    cache = UsdSkel.Cache()
+    cache.Populate(root, predicate())
+    skinning = cache.GetSkinningQuery(prim)
+    skeleton = UsdSkel.BindingAPI(prim).GetInheritedSkeleton()
+    if not skinning or not skeleton or not skinning.HasJointInfluences():
+        return None
+    if skinning.HasBlendShapes():
+        raise InputError(f"{path}: {prim.GetPath()} has blend shapes, expected points that a skeleton alone moves")
+    query, rest = cache.GetSkelQuery(skeleton), prim.GetAttribute("points")
+
+    def positions_at(time: float) -> Any:
+        points = rest.Get(time)
+        if not skinning.ComputeSkinnedPoints(query.ComputeSkinningTransforms(time), points, time):
+            raise InputError(
+                f"{path}: {prim.GetPath()} cannot be skinned at time {time:g}, expected whole skin weights"
+            )
+        return points
+
+    times = sorted({*animation_times(query), *rest.GetTimeSamples()})
+    return positions_at, times, skeleton.GetPrim()
+
+
+def animation_times(query: Any) -> list[float]:
+    """Return the time samples of a skeleton's animation; none where it has no animation."""
+    animation = query.GetAnimQuery()
+    return animation.GetJointTransformTimeSamples() if animation else []
+
+
+def whole_frames(stage: Any, times: list[float], times_of_transforms: list[float]) -> list[int]:
+    """Return which frames there are, given the times of samples of the points, and of the transforms that move them."""
+    every = sorted({*times, *times_of_transforms})
+    if not every:
+        return [math.ceil(stage.GetStartTimeCode())]
+    if len(times) > 1 and all(abs(time - round(time)) < ROUNDING for time in every):
+        return sorted({round(time) for time in every})
+    if stage.HasAuthoredTimeCodeRange():
+        every = [stage.GetStartTimeCode(), stage.GetEndTimeCode()]
+    first, last = math.ceil(every[0] - ROUNDING), math.floor(every[-1] + ROUNDING)
+    if not 0 <= last - first < MOST_FRAMES:
+        raise InputError(f"found times from {every[0]:g} to {every[-1]:g}, expected whole frames between them")
+    return list(range(first, last + 1))
+
+
+def in_world(
+    path: Path, stage: Any, moved_by: Any, positions_at: PositionsAt, frames: list[int], count: int
+) -> Generator[Float[ndarray, "V 3"], None, None]:
+    """Yield the positions (V, 3) of all frames in world space, where a prim moves them; `count` are expected."""
+    from pxr import UsdGeom
+
+    prim = stage.GetPrimAtPath(moved_by.GetPath())  # prims live as long as their stage
+    for frame in frames:
+        with refusing(path, USD_FILE):
+            here = np.array(positions_at(float(frame)) or np.empty((0, 3)), dtype=np.float32).reshape(-1, 3)
+            # row vectors, as everywhere in USD
+            to_world = np.array(UsdGeom.XformCache(frame).GetLocalToWorldTransform(prim))
+            if not np.array_equal(to_world, np.eye(4)):
+                here = here @ to_world[:3, :3] + to_world[3, :3]
+        if len(here) != count:
+            raise InputError(f"{path}: frame {frame}: {len(here)} vertices, expected {count} as in {frames[0]}")
+        yield checked_positions(here, f"{path}: frame {frame}")
+
+
+def transform_times(prim: Any) -> list[float]:
+    """Return the time samples of the transforms of a prim and all above it."""
+    from pxr import UsdGeom
+
+    times: set[float] = set()
+    while prim.IsValid() and not prim.IsPseudoRoot():
+        if prim.IsA(UsdGeom.Xformable):
+            times |= set(UsdGeom.Xformable(prim).GetTimeSamples())
+        prim = prim.GetParent()
+    return sorted(times)
+
+
+def read_polygons(prim: Any, path: Path) -> Polygons:
+    """Return the faces of a mesh, counter-clockwise, with the texture coordinates `st`; none of a set of points."""
+    from pxr import Usd, UsdGeom
+
+    if not prim.IsA(UsdGeom.Mesh):
+        return Polygons()
+    mesh = UsdGeom.Mesh(prim)
+    faces = []
+    for attribute in (mesh.GetFaceVertexCountsAttr(), mesh.GetFaceVertexIndicesAttr()):
+        values = [attribute.Get(time) for time in attribute.GetTimeSamples() or [Usd.TimeCode.Default()]]
+        if any(value != values[0] for value in values):
+            raise InputError(f"{path}: the faces of {prim.GetPath()} change, expected the same topology in every frame")
+        faces.append(np.array(values[0] if values[0] else [], dtype=np.int64))
+    polygons = Polygons(*faces)
+    st = UsdGeom.PrimvarsAPI(prim).GetPrimvar("st")
+    if st and st.HasValue():
+        polygons.texture = np.array(st.Get(Usd.TimeCode.EarliestTime()), dtype=np.float32).reshape(-1, 2)
+        indices = np.array(st.GetIndices() or np.arange(len(polygons.texture)), dtype=np.int64)
+        each_vertex = st.GetInterpolation() in (UsdGeom.Tokens.vertex, UsdGeom.Tokens.varying)
+        if each_vertex and len(indices) > polygons.corners.max(initial=0):
+            indices = indices[polygons.corners]
+        polygons.texture_corners = indices
+    if mesh.GetOrientationAttr().Get() == UsdGeom.Tokens.leftHanded and polygons.sizes.sum() == len(polygons.corners):
+        ends = np.cumsum(polygons.sizes)
+        place = np.arange(len(polygons.corners))
+        reverse = np.repeat(ends - polygons.sizes + ends - 1, polygons.sizes) - place
+        polygons.corners = polygons.corners[reverse]
+        if len(polygons.texture_corners) == len(reverse):
+            polygons.texture_corners = polygons.texture_corners[reverse]
+    return polygons

@@ -1,0 +1,81 @@
+"""Which number in a file's name is the frame's, and whether a minus sign belongs to it: all names of a folder say so."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+from data.input_error import InputError
+
+STEPS_MAY_VARY_FROM = 10  # times in milliseconds, say, are rounded
+
+
+def check_alike(paths: list[Path], texts: list[list[str]]) -> bool:
+    """Say whether names differ in their numbers alone; raise `InputError` where most do and some do not, as a copy may."""
+    kinds = Counter(tuple(text.removesuffix("-") for text in each) for each in texts)
+    usual, count = kinds.most_common(1)[0]
+    if 2 < count < len(texts) < 2 * count:
+        odd = next(index for index, each in enumerate(texts) if tuple(text.removesuffix("-") for text in each) != usual)
+        like = next(
+            index for index, each in enumerate(texts) if tuple(text.removesuffix("-") for text in each) == usual
+        )
+        raise InputError(
+            f"{paths[odd]}: not named as {count} others are ({paths[like].name}), expected no other meshes beside the frames"
+        )
+    return len(kinds) == 1
+
+
+def frame_column(texts: list[list[str]], numbers: list[list[str]]) -> int:
+    """Return which of the numbers is the frame's in names that are alike: the last that differs, counted from the end."""
+    signed = [
+        [(text.endswith("-"), int(number)) for text, number in zip(before, own, strict=False)]
+        for before, own in zip(texts, numbers, strict=True)
+    ]
+    differing = [column for column in range(len(numbers[0])) if len({each[column] for each in signed}) > 1]
+    return differing[-1] - len(numbers[0]) if differing else -1
+
+
+def numbers_in_names(paths: list[Path]) -> list[int]:
+    """Return the frame numbers in the names of a folder's files.
+
+    The frame's number is the last in a name or, where names differ in their numbers alone, the last that differs: a version
+    may stand behind it. A minus sign before it counts where some names have one and others not, and where what is before it is
+    no letter or digit, as in `body.-0012`; in `take-0012` it separates. Raises `InputError` for a name without a number, and
+    for a few that are not like the others.
+    """
+    texts = [re.split(r"\d+", path.stem) for path in paths]
+    numbers = [re.findall(r"\d+", path.stem) for path in paths]
+    for path, found in zip(paths, numbers, strict=True):
+        if not found:
+            raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001{path.suffix}")
+    column = frame_column(texts, numbers) if check_alike(paths, texts) else -1
+    before = [own[column - 1] for own in texts]  # there is one text more than numbers
+    minus = [text.endswith("-") for text in before]
+    same_text = len({text.removesuffix("-") for text in before}) == 1
+    if not (same_text and any(minus) and not all(minus)):
+        minus = [sign and not text[-2:-1].isalnum() for sign, text in zip(minus, before, strict=True)]
+    return [-int(own[column]) if sign else int(own[column]) for own, sign in zip(numbers, minus, strict=True)]
+
+
+def frame_step(numbers: Int64[ndarray, " T"]) -> int:
+    """Return how far the numbers of consecutive frames are apart: 1, or more where more than half of the steps are as long as
+    the shortest. In numbers that are times, say, steps differ by one where they are rounded."""
+    steps = numbers[1:] - numbers[:-1]
+    if len(steps) < 2:
+        return 1
+    shortest = int(steps.min())
+    return shortest if 2 * (steps <= longest_step(shortest)).sum() > len(steps) else 1
+
+
+def longest_step(step: int) -> int:
+    """Return how far frames may be apart that follow one another."""
+    return step + (step >= STEPS_MAY_VARY_FROM)
+
+
+def starts_of_sequences(numbers: Int64[ndarray, " T"]) -> Int64[ndarray, " S"]:
+    """Return where, among frame numbers in their order, a sequence starts: at the first, and behind every gap."""
+    steps = numbers[1:] - numbers[:-1]
+    return np.concatenate([[0], np.flatnonzero(steps > longest_step(frame_step(numbers))) + 1])

@@ -1,0 +1,155 @@
+"""What people hand over, and what becomes of it: the right frames, or a line that says what to do."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tube import tube_frames, tube_joints, tube_quads, tube_scans, tube_triangles
+
+from data.formats.obj_writing import write_obj
+from data.input_error import InputError
+from data.sequences.mesh_sequence import describe_sequences, load_sequences
+
+SKINNED = tube_frames(16)
+SCANS = tube_scans(SKINNED)
+JOINTS = tube_joints(16)
+NUMBERS = range(1, 17)
+
+
+def folder(name, frames, pattern="{:04d}", numbers=NUMBERS, polygons=None):
+    """Write OBJ files, a frame each."""
+    for number, points in zip(numbers, frames, strict=True):
+        write_obj(
+            Path(name) / f"body.{pattern.format(number)}.obj", points, tube_quads() if polygons is None else polygons
+        )
+
+
+def both(**options):
+    folder("skin", SKINNED, **options)
+    folder("scan", SCANS, **options)
+
+
+def archive(name, **arrays):
+    np.savez(name, **{"vertices": SKINNED, "faces": tube_triangles()} | arrays)
+
+
+def scans_without(*frames):
+    both()
+    for frame in frames:
+        Path(f"scan/body.{frame:04d}.obj").unlink()
+
+
+def scans_on_twos():
+    folder("skin", SKINNED)
+    folder("scan", SCANS[::2], numbers=range(1, 17, 2))
+
+
+def numbers_a_thousand_apart():
+    folder("skin", SKINNED, numbers=range(1001, 1017))
+    folder("scan", SCANS)
+
+
+def a_copy_beside():
+    both()
+    Path("skin/body.0012 (1).obj").write_bytes(Path("skin/body.0012.obj").read_bytes())
+
+
+def a_template_beside():
+    both()
+    Path("scan/template.obj").write_bytes(Path("scan/body.0001.obj").read_bytes())
+
+
+def joints_of_a_whole_take():
+    folder("skin", SKINNED[3:13], numbers=range(3, 13))
+    np.save("joints.npy", JOINTS)
+
+
+def joints_from_zero():
+    folder("skin", SKINNED, numbers=range(16))
+    np.save("joints.npy", JOINTS)
+
+
+def arrays_without_numbers():
+    folder("skin", SKINNED, numbers=range(101, 117))
+    np.save("scan.npy", SCANS)
+
+
+def arrays_of_one_frame_each():
+    folder("scan", SCANS)
+    Path("skin").mkdir()
+    for number, points in zip(NUMBERS, SKINNED, strict=True):
+        np.save(f"skin/{number:04d}.npy", points)
+
+
+def everything_in_one_archive():
+    np.savez("skin.npz", verts=SKINNED, joints=JOINTS, faces=tube_triangles(), fps=30)
+    Path("joints.npz").write_bytes(Path("skin.npz").read_bytes())
+
+
+def times_in_milliseconds():
+    numbers = [1699000000000 + round(index * 1000 / 30) for index in range(16)]
+    both(pattern="{}", numbers=numbers)
+
+
+INPUTS = {
+    "negative numbers behind a blank": (partial(both, pattern="{:04d}", numbers=range(-16, 0)), range(-16, 0)),
+    "negative and positive numbers": (partial(both, pattern="{:05d}", numbers=range(-5, 11)), range(-5, 11)),
+    "on twos": (partial(both, numbers=range(2, 34, 2)), range(2, 34, 2)),
+    "scans on twos": (scans_on_twos, r"scan: 8 of the 16 frames in skin .*\(body\.0002\); expected one for each frame, or"),
+    "scans that failed": (partial(scans_without, 7, 8), r"2 of the 16 frames .* the first is frame 7 .*of their own"),
+    "other numbers": (numbers_a_thousand_apart, "all numbers are 1000 apart, expected the same ones"),
+    "version behind the number": (partial(both, pattern="{:04d}_v002"), NUMBERS),
+    "two digits behind the number": (partial(both, pattern="{:04d}.00"), NUMBERS),
+    "times": (times_in_milliseconds, [1699000000000 + round(index * 1000 / 30) for index in range(16)]),
+    "a copy beside the frames": (a_copy_beside, r"body\.0012 \(1\)\.obj: not named as 16 others are"),
+    "a template beside the frames": (a_template_beside, r"template\.obj: no number in the name"),
+    "joints of a whole take": (
+        joints_of_a_whole_take,
+        r"joints\.npy: 16 frames without numbers, skin has 10, 3 to 12: which belong together\? .*frame_numbers",
+    ),
+    "joints counted from zero": (joints_from_zero, range(16)),
+    "arrays without numbers": (arrays_without_numbers, range(101, 117)),
+    "an array for each frame": (arrays_of_one_frame_each, NUMBERS),
+    "meshes and joints in one archive": (everything_in_one_archive, NUMBERS),
+    "numbers of another name": (partial(archive, "skin.npz", frames=np.arange(10, 26)), range(10, 26)),
+    "numbers as floats": (partial(archive, "skin.npz", frame_numbers=np.arange(1.0, 17)), NUMBERS),
+    "half numbers": (partial(archive, "skin.npz", frame_numbers=np.arange(16) / 2), "expected to be 16 whole numbers"),
+    "numbers twice": (partial(archive, "skin.npz", frame_numbers=[*range(8), *range(8)]), "each above the last"),
+    "a hole in a frame": (
+        partial(archive, "skin.npz", vertices=np.where(np.arange(16)[:, None, None] == 8, np.nan, SKINNED)),
+        r"skin\.npz: frame 9: vertex 0 is \[nan, nan, nan\]",
+    ),
+}  # fmt: skip
+
+
+def found(*names):
+    return [[next(Path().glob(f"{name}*"))] if list(Path().glob(f"{name}*")) else None for name in names]
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_what_people_hand_over(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make, expected = INPUTS[name]
+    make()
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            load_sequences(*found("skin", "scan", "joints"))
+        return
+    (sequence,), _ = load_sequences(*found("skin", "scan", "joints"))
+    assert sequence.frame_numbers.tolist() == list(expected)
+    np.testing.assert_allclose(sequence.skinned, SKINNED, atol=1e-6)
+    if sequence.scan is not None:
+        np.testing.assert_allclose(sequence.scan, SCANS, atol=1e-6)
+    if sequence.joints is not None:
+        np.testing.assert_allclose(sequence.joints, JOINTS, atol=1e-6)
+
+
+def test_steps_are_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder("skin", SKINNED, numbers=range(2, 34, 2))
+    folder("other", SKINNED)
+    sequences, _ = load_sequences([Path("skin"), Path("other")], None)
+    lines = describe_sequences(sequences)
+    assert lines[0] == "skin: frames 2 to 32, 2 apart, 72 vertices"
+    assert lines[-1] == "frames are 1 and 2 apart: motion per frame is not the same in all of them"
