@@ -9,6 +9,7 @@ every bit of a float32 and faces their order. OBJ, NPZ and USD keep texture coor
 no faces.
 """
 
+import re
 from pathlib import Path
 
 from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, write_sequence
@@ -16,9 +17,11 @@ from data.formats.usd import Scene
 from data.input_error import InputError
 from data.sequences.frame_files import write_frames
 from data.sequences.mesh_frames import load_frames
+from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
-from utils.predicting.metrics import UNITS_IN_MM
+
+FILE_ENDING = re.compile(r"\.(?!v\d+$)[a-z][a-z0-9]{1,4}")  # but folders may have a version: skinned.v2
 
 
 def parse_arguments(argv):
@@ -29,7 +32,7 @@ def parse_arguments(argv):
         "--export", choices=[ending[1:] for ending in MESHES], help="what to write into a folder (default: obj)"
     )
     group = parser.add_argument_group("said in USD files")
-    arguments.add_units_argument(group)
+    group.add_argument("--units", choices=UNITS_IN_MM, default="m", help="what the files' numbers are (default: m)")
     group.add_argument("--up_axis", choices=("y", "z"), default="y", help="axis that points up (default: y)")
     arguments.add_frame_rate_argument(group)
     return parser.parse_args(argv)
@@ -42,6 +45,11 @@ def main(argv=None):
     if args.target.is_file() or (args.target.is_dir() and any(args.target.iterdir())):
         raise InputError(f"{args.target}: is there already, expected a new file or folder")
     ending = args.target.suffix.lower()
+    if FILE_ENDING.fullmatch(ending) and ending not in SEQUENCES and ending != f".{args.export}":
+        raise InputError(
+            f"{args.target}: found the ending {ending}, expected one of {', '.join(SEQUENCES)} for a file of all frames, "
+            f"or a folder's name, with --export {', '.join(each[1:] for each in MESHES)} for what is written into it"
+        )
     if ending in SEQUENCES and args.export:
         raise InputError(f"--export: found {args.export}, expected none where {args.target} is a file of all frames")
 

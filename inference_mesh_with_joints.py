@@ -10,11 +10,12 @@ formats with --export. With --is_target_available it prints how far the skinned 
 from data.formats.usd import Scene
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
+from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
 from utils.predicting.export import describe_expectation, export_predictions
 from utils.predicting.mesh_writer import MeshWriter
-from utils.predicting.metrics import UNITS_IN_MM, error_table
+from utils.predicting.metrics import error_table
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.runs.processes import first_alone
 from utils.runs.run_folders import inference_folder
@@ -54,13 +55,11 @@ def main(argv=None):
 
     # predict
     folder = inference_folder(args.model_type or stored["model_type"], stored["timestamp"])
-    units_in_mm = UNITS_IN_MM[args.units]
+    units_in_mm = UNITS_IN_MM[settings.units]
     scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
     record = describe_run(args, sequences) | {"checkpoint": str(path), "training": stored["record"]}
     with MeshWriter(windows, folder, args.export, scene, record) as writer:
-        errors, expected = export_predictions(
-            model, windows, writer.write, device, units_in_mm, measured=args.is_target_available
-        )
+        errors, expected = export_predictions(model, windows, writer.write, device, units_in_mm, targets is not None)
     print(f"{len(windows)} meshes in {folder}; {describe_expectation(model, windows, expected)}")
 
     # compare

@@ -12,7 +12,7 @@ from data.input_error import InputError
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
 from utils.runs.checkpoint import find_checkpoint, load_checkpoint
-from utils.showing.plots import plot_loss_curves
+from utils.showing.plots import PICTURES, plot_loss_curves
 
 
 def parse_arguments(argv):
@@ -21,9 +21,16 @@ def parse_arguments(argv):
         "checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="checkpoints, or folders of them"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("loss_curves/runs.png"), help="(default: loss_curves/runs.png)"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("loss_curves/runs.png"),
+        help="(default: loss_curves/runs.png)",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.output.suffix.lower() not in PICTURES or args.output.is_dir():
+        raise InputError(f"{args.output}: expected the name of a file that ends in {', '.join(PICTURES)}")
+    return args
 
 
 def main(argv=None):

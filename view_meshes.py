@@ -8,12 +8,11 @@ Predictions come from a folder, or from a checkpoint while one looks. The page i
 
 from pathlib import Path
 
-from data.input_error import InputError
 from data.sequences.mesh_sequence import load_predictions, load_sequences
+from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
-from utils.command_line.flag_values import positive
+from utils.command_line.flag_values import Sources, positive
 from utils.command_line.run_main import run_main
-from utils.predicting.metrics import UNITS_IN_MM
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.showing.clip import Clip, LivePredictions
 from utils.showing.server import check_viewer, free_port, open_server
@@ -26,7 +25,7 @@ def parse_arguments(argv):
     group = parser.add_argument_group("viewer")
     predictions = group.add_mutually_exclusive_group()
     predictions.add_argument(
-        "-pred", "--predicted_files_dir", type=Path, nargs="+", metavar="DIR",
+        "-pred", "--predicted_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
         help="folders or files of predicted meshes, one per source, or one for all",
     )  # fmt: skip
     predictions.add_argument(
@@ -34,7 +33,7 @@ def parse_arguments(argv):
         help="the checkpoint (.pt) to predict with, or a folder: the newest in it",
     )  # fmt: skip
     group.add_argument(
-        "-src_joint", "--joint_files_dir", type=Path, nargs="+", metavar="DIR",
+        "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
         help="folders or files of joints, one per source",
     )  # fmt: skip
     up_axis = "axis that points up (default: y, or as in the checkpoint)"
@@ -54,7 +53,7 @@ def main(argv=None):
 
     # meshes
     sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
-    predicted, up_axis = [None for _ in sequences], args.up_axis or "y"
+    predicted, up_axis, units = [None for _ in sequences], args.up_axis or "y", args.units or "m"
     if args.predicted_files_dir:
         predicted = load_predictions(args.predicted_files_dir, sequences)
     elif args.model_saved_path:
@@ -62,11 +61,10 @@ def main(argv=None):
         path = find_checkpoint(args.model_saved_path)
         model = build_model(load_checkpoint(path), path).to(device)
         check_topology(model, sequences[0], faces, path)
-        up_axis = model.settings.up_axis
-        if args.up_axis not in (None, up_axis):
-            raise InputError(f"--up_axis: found {args.up_axis}, expected {up_axis} as in the checkpoint")
+        arguments.check_agreement(args, model.settings, ("up_axis", "units"))
+        up_axis, units = model.settings.up_axis, model.settings.units
         predicted = [LivePredictions(model, each, device) for each in sequences]
-    clips = [Clip(*each, UNITS_IN_MM[args.units]) for each in zip(sequences, predicted, strict=True)]
+    clips = [Clip(*each, UNITS_IN_MM[units]) for each in zip(sequences, predicted, strict=True)]
 
     # view
     server = open_server(args.host, args.port)

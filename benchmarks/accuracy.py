@@ -27,9 +27,9 @@ from benchmarks.runs import run_measured
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder
-from models.model_settings import ModelSettings
+from models.model_settings import UNITS_IN_MM, ModelSettings
 from models.rest_surface import RestSurface
-from utils.predicting.metrics import UNITS_IN_MM, MeshErrors, acceleration_errors, dihedral_errors, vertex_errors
+from utils.predicting.metrics import MeshErrors, acceleration_errors, dihedral_errors, vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 from utils.showing.comparison import draw_comparison

@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass
 
 UP_AXES = {"x": 0, "y": 1, "z": 2}
+UNITS_IN_MM = {"m": 1000.0, "cm": 10.0, "mm": 1.0}
 
 
 @dataclass
 class ModelSettings:
-    """All that decides the shape of a model; a checkpoint holds it, so that no flag has to be repeated."""
+    """All that decides the shape of a model, and what its numbers mean; a checkpoint holds it, so that no flag has to be
+    repeated."""
 
     latent_size: int = 32
     num_embeddings: int = 12
@@ -15,6 +17,7 @@ class ModelSettings:
     num_condition_frames: int = 1
     coordinates: str = "local"  # or "world": the keys of `models.coordinates.COORDINATES`
     up_axis: str = "y"
+    units: str = "m"  # of the meshes: the keys of `UNITS_IN_MM`
     num_joints: int = 0
     left_out: tuple[str, ...] = ()  # optional feature groups that the data had no use for
 

@@ -95,9 +95,10 @@ def write_sequence(
 ) -> None:
     """Write all frames (T, V, 3) into one file, in the format of its ending, one of `SEQUENCES`; and further `values` (T, V),
     by name, where the format has a place for them."""
-    if path.suffix == ".npy":
+    ending = path.suffix.lower()
+    if ending == ".npy":
         arrays.write_npy(path, vertices)
-    elif path.suffix == ".npz":
+    elif ending == ".npz":
         arrays.write_npz(path, frame_numbers, vertices, polygons, values)
     else:
         usd.write_usd(path, frame_numbers, vertices, polygons, scene, values)

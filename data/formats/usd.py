@@ -6,6 +6,7 @@ Needs usd-core, an optional package, which is imported where it is used.
 import errno
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -54,7 +55,9 @@ def write_usd(
     from pxr import Gf, Sdf, Tf, Usd, UsdGeom, Vt
 
     with write_beside(path) as partial:
-        layer = Sdf.Layer.New(Sdf.FileFormat.FindById("usda" if path.suffix == ".usda" else "usdc"), str(partial))
+        layer = Sdf.Layer.New(
+            Sdf.FileFormat.FindById("usda" if path.suffix.lower() == ".usda" else "usdc"), str(partial)
+        )
         stage = Usd.Stage.Open(layer)
         UsdGeom.SetStageUpAxis(stage, scene.up_axis.upper())
         UsdGeom.SetStageMetersPerUnit(stage, scene.metres_per_unit)
@@ -80,12 +83,7 @@ def write_usd(
         origin = vertices[0].mean(axis=0) if in_needed_precision(vertices[0]).dtype == np.float64 else np.zeros(3)
         if origin.any():
             UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
-        for name, of_frames in (values or {}).items():
-            primvar = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(
-                name, Sdf.ValueTypeNames.FloatArray, UsdGeom.Tokens.vertex
-            )
-            for number, each in zip(frame_numbers, of_frames, strict=True):
-                primvar.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(each, dtype=np.float32)), number)
+        add_values(shape, frame_numbers, values or {})
         for number, frame in zip(frame_numbers, vertices, strict=True):
             positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
             points.Set(Vt.Vec3fArray.FromNumpy(positions), number)
@@ -95,3 +93,13 @@ def write_usd(
             layer.Save()
         except Tf.ErrorException as error:
             raise OSError(errno.EIO, reason_of(error), str(path)) from None
+
+
+def add_values(shape: Any, frame_numbers: list[int], values: dict[str, Float[ndarray, "T V"]]) -> None:
+    """Add values of the vertices to a mesh, as primvars with time samples."""
+    from pxr import Sdf, UsdGeom, Vt
+
+    for name, of_frames in values.items():
+        primvar = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(name, Sdf.ValueTypeNames.FloatArray, UsdGeom.Tokens.vertex)
+        for number, each in zip(frame_numbers, of_frames, strict=True):
+            primvar.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(each, dtype=np.float32)), number)

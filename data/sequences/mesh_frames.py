@@ -126,7 +126,13 @@ def load_frames(path: Path, endings: Collection[str] = FRAMES, joints: bool = Fa
 @contextmanager
 def the_only_one_to_read(path: Path, entry: Path) -> Iterator[None]:
     """Wait until no other run reads the same files into the same cache entry, and keep other runs waiting inside the block."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{entry.parent}: the cache of parsed meshes cannot be made there ({error.strerror}), "
+            "expected a folder that can be written to: set SKIN2SCAN_CACHE"
+        ) from None
     lock = FileLock(f"{entry}.lock")
     try:
         held = lock.acquire(timeout=0)

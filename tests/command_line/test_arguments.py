@@ -32,7 +32,7 @@ def test_defaults():
     assert choose_settings(args, None) == ModelSettings(32, 12, 6, 1, "local", "y")
     assert (args.num_frames, args.mini_batch_size, args.model_type) == (60, 32729, "without_joints")
     assert (args.num_epochs, args.epoch_save_interval, args.num_inference_meshes) == (2, 1, 2)
-    assert (args.load_saved_model, args.units) == (False, "m")
+    assert (args.load_saved_model, args.units) == (False, None)
 
 
 @pytest.mark.parametrize(

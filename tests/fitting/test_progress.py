@@ -6,6 +6,7 @@ import torch
 from data.input_error import InputError
 from utils.fitting.progress import POINTS_PER_EPOCH, Progress, TrainingOptions, stored_progress
 
+RECORD = {"data": []}
 OPTIONS = TrainingOptions(
     num_epochs=3,
     learning_rate=0.01,
@@ -14,7 +15,6 @@ OPTIONS = TrainingOptions(
     num_inference_meshes=2,
     epoch_save_interval=1,
     seed=0,
-    units="m",
 )
 
 
@@ -45,10 +45,10 @@ def test_an_epoch_ends_with_its_metrics():
 
 def test_inside_an_epoch_the_batches_have_to_be_the_same():
     for step, changed in ((0, {"seed": 4}), (5, {})):
-        stored = {"progress": vars(Progress(epoch=1, step=step)), "options": vars(OPTIONS) | changed}
-        assert stored_progress(stored, OPTIONS).step == step
+        stored = {"progress": vars(Progress(epoch=1, step=step)), "options": vars(OPTIONS) | changed, "record": RECORD}
+        assert stored_progress(stored, OPTIONS, RECORD).step == step
     stored = {"progress": vars(Progress(epoch=1, step=5)), "options": vars(OPTIONS) | {"seed": 4}}
     with pytest.raises(InputError, match="--seed: found 0, expected 4 as when the run was stopped inside an epoch"):
-        stored_progress(stored, OPTIONS)
+        stored_progress(stored, OPTIONS, RECORD)
     with pytest.raises(InputError, match="--num_epochs: found 3, expected more than the 3 trained"):
-        stored_progress({"progress": vars(Progress(epoch=3))}, OPTIONS)
+        stored_progress({"progress": vars(Progress(epoch=3))}, OPTIONS, RECORD)

@@ -5,6 +5,7 @@ checkpoint decides, and a flag that contradicts it is an error.
 """
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,11 +14,10 @@ import torch
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from models.coordinates import COORDINATES
-from models.model_settings import ModelSettings
-from utils.command_line.flag_values import folder_name, not_negative, positive, positive_number
+from models.model_settings import UNITS_IN_MM, ModelSettings
+from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
-from utils.predicting.metrics import UNITS_IN_MM
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
 from utils.runs.processes import join_processes, local_rank, num_processes
 from utils.runs.run_folders import checkpoint_folder
@@ -38,22 +38,17 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     """Add the folders of meshes, and what the numbers in them mean."""
     group = parser.add_argument_group("data")
     group.add_argument(
-        "-src", "--source_files_dir", type=Path, nargs="+", required=True, metavar="DIR",
+        "-src", "--source_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
         help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the last number in a file's name, "
         "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc)",
     )  # fmt: skip
     group.add_argument(
-        "-tar", "--target_files_dir", type=Path, nargs="+", required=target_required, metavar="DIR",
+        "-tar", "--target_files_dir", type=Path, nargs="+", action=Sources, required=target_required, metavar="DIR",
         help="folders or files of ground-truth scans, one per source",
     )  # fmt: skip
-    add_units_argument(group)
-
-
-def add_units_argument(group: argparse._ArgumentGroup) -> None:
-    """Add what the numbers in the files mean."""
     group.add_argument(
-        "--units", choices=UNITS_IN_MM, default="m",
-        help="what the files' numbers are; errors are printed in mm (default: m)",
+        "--units", choices=UNITS_IN_MM,
+        help="what the files' numbers are; errors are printed in mm (default: m, or as in the checkpoint)",
     )  # fmt: skip
 
 
@@ -107,6 +102,8 @@ def parse_inference_arguments(parser: argparse.ArgumentParser, argv: list[str] |
     args = parser.parse_args(argv)
     if args.is_target_available and args.target_files_dir is None:
         parser.error("--is_target_available: found without --target_files_dir, expected the folders of scans")
+    if args.target_files_dir is not None and not args.is_target_available:
+        print("--target_files_dir without --is_target_available: nothing is measured against the scans")
     if args.video or args.turntable:
         check_encoder()
     if args.report:
@@ -118,7 +115,7 @@ def add_joint_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the joints of variant 2."""
     group = parser.add_argument_group("joints")
     group.add_argument(
-        "-src_joint", "--joint_files_dir", type=Path, nargs="+", required=True, metavar="DIR",
+        "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
         help="folders of joints (points as .obj, .drc or .ply, .npy or .txt of (J, 3)) or files of all frames, one per source",
     )  # fmt: skip
     group.add_argument(
@@ -243,10 +240,17 @@ def choose_settings(args: argparse.Namespace, stored: ModelSettings | None) -> M
         return ModelSettings(**given)
     if stored.num_joints and given["num_joints"] == 0:
         raise InputError(f"the checkpoint expects {stored.num_joints} joints, found none: use the script with joints")
-    for name, value in given.items():
-        if value != getattr(stored, name):
-            raise InputError(f"--{name}: found {value}, expected {getattr(stored, name)} as in the checkpoint")
+    check_agreement(args, stored, given)
     return stored
+
+
+def check_agreement(args: argparse.Namespace, stored: ModelSettings, names: Iterable[str]) -> None:
+    """Raise `InputError` where one of these flags is given and contradicts the checkpoint."""
+    for name in names:
+        if getattr(args, name) not in (None, getattr(stored, name)):
+            raise InputError(
+                f"--{name}: found {getattr(args, name)}, expected {getattr(stored, name)} as in the checkpoint"
+            )
 
 
 def choose_device(name: str | None) -> torch.device:

@@ -2,8 +2,49 @@
 
 import argparse
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from data.formats.mesh_formats import POINTS
+from data.input_error import InputError
 from utils.runs.run_folders import FOLDER_NAME
+
+
+class Sources(argparse.Action):
+    """Folders or files of frames. A flag that is there twice adds to what it had; files that the shell made of a wildcard are
+    the folder that they are in."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        earlier = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*earlier, *folder_of_wildcard(self.option_strings[-1], values)])
+
+
+def folder_of_wildcard(flag: str, paths: Sequence[Path]) -> Sequence[Path]:
+    """Return the folder whose files, of a frame each, the paths are; any other paths as they are.
+
+    Raises `InputError`, naming the flag, where there are more of these files in the folder.
+    """
+    ending = paths[0].suffix.lower()
+    if (
+        len(paths) < 2
+        or ending not in POINTS
+        or ending == ".npy"
+        or len({(p.parent, p.suffix.lower()) for p in paths}) > 1
+    ):
+        return paths
+    there = sum(each.suffix.lower() == ending for each in paths[0].parent.iterdir()) if paths[0].parent.is_dir() else 0
+    if there != len({*paths}):
+        raise InputError(
+            f"{flag}: found {len(paths)} of the {there} {ending} files in {paths[0].parent}, expected the folder"
+        )
+    return [paths[0].parent]
 
 
 def positive(text: str) -> int:

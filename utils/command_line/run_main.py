@@ -10,7 +10,7 @@ import torch
 
 from data.input_error import InputError
 from utils.runs.processes import leave_processes, num_processes
-from utils.runs.stopping import Interrupted
+from utils.runs.stopping import Interrupted, signals_to_stop
 
 
 def interrupt(number: int, _: Any) -> NoReturn:
@@ -31,11 +31,12 @@ def out_of_memory(error: Exception) -> bool:
 
 def run_main(main: Callable[[], None]) -> None:
     """Call a script's `main` and exit: 0 when it went well, 2 on wrong input, a full disk or too little memory, 130 on Ctrl-C,
-    143 on SIGTERM."""
+    143 on SIGTERM, 129 on SIGHUP."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in signals_to_stop():
+        signal.signal(number, interrupt)
     code = 0
     try:
         main()

@@ -11,6 +11,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.runs.checkpoint import save_checkpoint
 from utils.runs.processes import combine, num_processes, rank
 from utils.runs.run_folders import TrainingRun
+from utils.runs.run_record import other_data
 
 POINTS_PER_EPOCH = 25  # of the training curves
 
@@ -26,7 +27,6 @@ class TrainingOptions:
     num_inference_meshes: int
     epoch_save_interval: int
     seed: int
-    units: str
 
 
 @dataclass
@@ -74,9 +74,10 @@ class Progress:
         self.epoch, self.step = self.epoch + 1, 0
 
 
-def stored_progress(stored: dict[str, Any], options: TrainingOptions) -> Progress:
-    """Return the progress in a checkpoint; raise `InputError` where these options leave nothing to do, or where a run stopped
-    inside an epoch would go on with other batches."""
+def stored_progress(stored: dict[str, Any], options: TrainingOptions, record: dict[str, Any]) -> Progress:
+    """Return the progress in a checkpoint; raise `InputError` where these options leave nothing to do, where frames that were
+    trained on would be held out from now on, and where a run stopped inside an epoch would go on with other batches. `record`
+    is that of the present run."""
     progress = Progress(**stored["progress"])
     if progress.epoch >= options.num_epochs:
         raise InputError(f"--num_epochs: found {options.num_epochs}, expected more than the {progress.epoch} trained")
@@ -86,7 +87,18 @@ def stored_progress(stored: dict[str, Any], options: TrainingOptions) -> Progres
             raise InputError(
                 f"--{name}: found {found}, expected {expected} as when the run was stopped inside an epoch"
             )
+    if not other_data(stored["record"], record):
+        check_held_out(stored, options)
     return progress
+
+
+def check_held_out(stored: dict[str, Any], options: TrainingOptions) -> None:
+    """Raise `InputError` where frames that a checkpoint was trained on would be held out from now on."""
+    found, expected = options.num_inference_meshes, int(stored["options"].get("num_inference_meshes", 0))
+    if found > expected:
+        raise InputError(
+            f"--num_inference_meshes: found {found}, expected at most {expected} as in the checkpoint: others were trained on"
+        )
 
 
 def save_progress(

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from data.sequences.mesh_sequence import describe_sequences
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import UNITS_IN_MM
 from utils.fitting.divergence import Divergence
 from utils.fitting.epoch_end import describe_epoch, draw_epoch, measure_epoch
 from utils.fitting.linear_fit import fit_linear_part
 from utils.fitting.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
 from utils.fitting.progress import Progress, TrainingOptions, save_progress, stored_progress
 from utils.fitting.sampling import Sampling, blocks_of_epoch, samples_of_steps
-from utils.predicting.metrics import UNITS_IN_MM
 from utils.predicting.model_inputs import Samples
 from utils.runs.processes import check_alike, combine, in_parallel, noticed_if_another_ends, rank
 from utils.runs.run_folders import TrainingRun
@@ -66,14 +66,14 @@ class Trainer:
         self.training, self.held_out, self.sampling = training, held_out, sampling
         self.losses: nn.Module = WeightedLosses(model, losses)
         self.run, self.device, self.options = run, device, options
-        self.units_in_mm = UNITS_IN_MM[options.units]
+        self.units_in_mm = UNITS_IN_MM[model.settings.units]
         self.optimizer = make_optimizer(model, options.learning_rate)
         self.progress = Progress()
         self.divergence = Divergence(device)
         self.other_data: list[str] = []
         if stored is not None:
             restore_optimizer(self.optimizer, stored["optimizer"])
-            self.progress = stored_progress(stored, options)
+            self.progress = stored_progress(stored, options, run.record)
             self.other_data = other_data(stored["record"], run.record)
 
     def fit(self) -> None:

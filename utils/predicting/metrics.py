@@ -12,7 +12,6 @@ from models.rest_surface import RestSurface
 from models.surface_frames import vertex_normals
 from models.uniform_laplacian import laplacian_coordinates, uniform_laplacian
 
-UNITS_IN_MM = {"m": 1000.0, "cm": 10.0, "mm": 1.0}
 VERTEX_ERROR, LAPLACIAN_ERROR, NORMAL_ERROR = ERRORS = (
     "vertex error (mm)",
     "Laplacian error (mm)",

@@ -18,7 +18,7 @@ from torch import Tensor
 from data.input_error import InputError
 from models.coordinates import COORDINATES, OPTIONAL_GROUPS
 from models.mesh_autoencoder import MeshAutoencoder
-from models.model_settings import UP_AXES, ModelSettings
+from models.model_settings import UNITS_IN_MM, UP_AXES, ModelSettings
 from models.rest_surface import BUFFERS, RestSurface
 from utils.runs.run_folders import FOLDER_NAME, TIMESTAMP
 
@@ -126,9 +126,11 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
         if isinstance(value, tuple) and not all(each in OPTIONAL_GROUPS for each in value):
             raise ValueError(f"{name} is {value!r}")
     found = ModelSettings(**settings)
-    if found.coordinates not in COORDINATES or found.up_axis not in UP_AXES or found.num_experts > num_parts:
+    known = found.coordinates in COORDINATES and found.up_axis in UP_AXES and found.units in UNITS_IN_MM
+    if not known or found.num_experts > num_parts:
         raise ValueError(
-            f"{found.coordinates} coordinates, {found.up_axis} up, {found.num_experts} experts in {num_parts} weights"
+            f"{found.coordinates} coordinates in {found.units}, {found.up_axis} up, "
+            f"{found.num_experts} experts in {num_parts} weights"
         )
     return found
 

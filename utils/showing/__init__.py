@@ -2,3 +2,7 @@
 
 For `fitting`, `command_line` and the scripts; may use `predicting` and `runs`.
 """
+
+import os
+
+os.environ["MPLBACKEND"] = "agg"  # pictures are drawn without windows, whatever a notebook asks for

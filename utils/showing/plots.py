@@ -25,6 +25,7 @@ INK, MIDDLE, FAINT = "#333333", "#777777", "#bbbbbb"  # the middle one is legibl
 RUN_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee")  # Tol's bright: told apart by everybody
 
 CURVE_AXES = (0.13, 0.2, 0.84, 0.62)  # left, bottom, width, height: where in their picture curves over time are
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
 FEW = 30  # points, each of which gets a dot
 MESH_COLORS = {"skinned": "#777777", "predicted": "#4477aa", "target": "#228833", "expected error": "#aa3377"}
 
@@ -55,10 +56,10 @@ def as_png(picture: UInt8[ndarray, "height width channels"]) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure in the format of the path's ending, one of `PICTURES`, whole or not at all."""
     FigureCanvasAgg(figure)
     with write_beside(path) as partial:
-        figure.savefig(partial, format="png")
+        figure.savefig(partial, format=path.suffix[1:].lower())
 
 
 def as_svg(figure: Figure) -> bytes:
