@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 FIT = $(BIN)/python fit_mesh.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3 -min_batch 8192 -m_type demo
-INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/demo
+INFER = $(BIN)/python inference_mesh.py -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/demo --overwrite
 # pip would compile on one core, file by file; some files of other packages are for other Pythons and do not compile
 define install
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -38,7 +38,7 @@ def main(argv=None):
     metadata = {
         "model_type": stored["model_type"],
         "trained": stored["timestamp"],
-        "units": str(stored["options"].get("units")),
+        "units": model.settings.units,
         "up_axis": model.settings.up_axis,
         "window": str(model.settings.num_condition_frames),  # frames, the current one last
         "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input

@@ -3,13 +3,14 @@
     python inference_mesh_with_joints.py -src geo_test/dyna_sbs/obj -src_joint geo_test/dyna_joints/obj \\
         -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/with_joints
 
-Writes inference_meshes/<model_type>/<timestamp of the model>/<source file's name>.obj and comparison.png beside them; other
+Writes inference_meshes/<model_type>/<timestamp of the model>/<epoch>_<shot>/<source file's name>.obj, and comparison.png; other
 formats with --export. With --is_target_available it prints how far the skinned meshes and the predictions are from the scans.
 """
 
 from data.formats.usd import Scene
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
+from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
@@ -54,11 +55,11 @@ def main(argv=None):
     windows = all_windows(sequences, settings.num_condition_frames)
 
     # predict
-    folder = inference_folder(args.model_type or stored["model_type"], stored["timestamp"])
+    folder = args.output_dir or inference_folder(args.model_type, stored, path, shot_names(sequences))
     units_in_mm = UNITS_IN_MM[settings.units]
     scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
     record = describe_run(args, sequences) | {"checkpoint": str(path), "training": stored["record"]}
-    with MeshWriter(windows, folder, args.export, scene, record) as writer:
+    with MeshWriter(windows, folder, args.export, scene, record, args.overwrite) as writer:
         errors, expected = export_predictions(model, windows, writer.write, device, units_in_mm, targets is not None)
     print(f"{len(windows)} meshes in {folder}; {describe_expectation(model, windows, expected)}")
 

@@ -15,6 +15,7 @@ same flags give the same files.
 """
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,12 @@ from tqdm import tqdm
 
 from data.formats.obj_writing import write_obj
 from data.sample_body.motions import RANGE_OF_MOTION, TEST, TRAINING, pose_sequence
+from data.sample_body.sample_folder import prepare_folder
 from data.sample_body.simulated_body import OVERSAMPLING, RESOLUTIONS, SimulatedBody
+from utils.command_line.run_main import run_main
 
 FRAME_RATE = 30
+KINDS = ("sbs", "target", "joints")
 
 
 def parse_arguments(argv):
@@ -54,6 +58,8 @@ def main(argv=None):
         ("geo/dyna", TRAINING, args.num_frames),
         ("geo_test/dyna", TEST, args.num_frames // 4),
     ]
+    for name, kind in product((name for name, _, _ in sequences), KINDS):
+        prepare_folder(args.output_dir / f"{name}_{kind}" / "obj")
     for offset, (name, segments, frames) in enumerate(sequences):
         seconds = frames / FRAME_RATE
         poses = pose_sequence(
@@ -61,14 +67,12 @@ def main(argv=None):
         )
         progress = tqdm(simulated.frames(*poses, FRAME_RATE), desc=name, total=frames, unit="frame")
         for number, (skinned, joints, scan) in enumerate(progress, 1):
-            for kind, points, faces in (
-                ("sbs", skinned, body.polygons),
-                ("target", scan, body.polygons),
-                ("joints", joints, None),
+            for kind, points, faces in zip(
+                KINDS, (skinned, scan, joints), (body.polygons, body.polygons, None), strict=True
             ):
                 path = args.output_dir / f"{name}_{kind}" / "obj" / f"{Path(name).name}_{kind}.{number:05d}.obj"
                 write_obj(path, np.round(points, 6), faces)
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -8,7 +8,8 @@ Predictions come from a folder, or from a checkpoint while one looks. The page i
 
 from pathlib import Path
 
-from data.sequences.mesh_sequence import load_predictions, load_sequences
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.predicted_meshes import load_predictions
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.flag_values import Sources, positive

@@ -184,42 +184,21 @@ def check_one_per_source(flag: str, folders: list[Path], source_dirs: list[Path]
         raise InputError(f"{flag}: found {len(folders)} folders, expected one per source folder, {len(source_dirs)}")
 
 
-def load_predictions(paths: list[Path], sequences: list[MeshSequence]) -> list[Float[ndarray, "T V 3"]]:
-    """Return the positions of predicted meshes for the frames of each sequence; other frames may be there too.
-
-    One folder or file per source, or one for all. Raises `InputError` for another number of them, a frame without prediction,
-    and meshes of another topology.
-    """
-    sources = list(dict.fromkeys(sequence.name for sequence in sequences))
-    if len(paths) != 1:
-        check_one_per_source("--predicted_files_dir", paths, [Path(source) for source in sources])
-    loaded = [load_frames(path) for path in paths]
-    predicted = []
-    for sequence in sequences:
-        frames = loaded[sources.index(sequence.name) % len(loaded)]
-        missing = sorted({*sequence.frame_numbers.tolist()} - {*frames.frame_numbers})
-        if missing:
-            raise InputError(
-                f"{frames.path}: {len(missing)} frames of {sequence.name} are missing, the first is {missing[0]}"
-            )
-        check_like(sequence.files[0], sequence.skinned.shape[1], sequence.polygons, frames)
-        first = frames.frame_numbers.index(sequence.frame_numbers[0])
-        predicted.append(frames.vertices[first : first + len(sequence.frame_numbers)])
-    return predicted
-
-
 def load_sequences(
     source_dirs: list[Path], target_dirs: list[Path] | None, joint_dirs: list[Path] | None = None
 ) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
     """Return the sequences of all source folders or files, with their scans and joints where given, and their triangles (F, 3).
 
-    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for another number of target or joint than
-    source folders, a frame without its partner, and meshes or joints that are not alike in all frames.
+    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for a source given twice, for another number
+    of target or joint than source folders, a frame without its partner, and meshes or joints that are not alike in all frames.
     """
     if target_dirs is not None:
         check_one_per_source("--target_files_dir", target_dirs, source_dirs)
     if joint_dirs is not None:
         check_one_per_source("--joint_files_dir", joint_dirs, source_dirs)
+    for index, folder in enumerate(source_dirs):
+        if folder in source_dirs[:index]:
+            raise InputError(f"--source_files_dir: found {folder} twice, expected each source once")
     sequences: list[MeshSequence] = []
     sources = [load_frames(folder) for folder in source_dirs]
     for index, source in enumerate(sources):

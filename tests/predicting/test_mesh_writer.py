@@ -11,6 +11,7 @@ from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
+from data.sequences.predicted_meshes import load_predictions
 from utils.predicting.mesh_writer import EXPORTS, MeshWriter
 from utils.predicting.prediction import PredictedFrame
 
@@ -38,17 +39,20 @@ def test_every_format_at_once_of_several_sources_with_a_gap(tmp_path):
     vertices = np.random.default_rng(1).normal(size=(9, 72, 3)).astype(np.float32)
     folder = tmp_path / "out"
     write_all(windows, folder, list(EXPORTS), vertices)
-    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".obj") == [
-        "drc", "jump_sbs.json", "jump_sbs.npz", "jump_sbs.usdc", "ply", "tube_sbs.json", "tube_sbs.npz", "tube_sbs.usdc",
-    ]  # fmt: skip
-    for name, number, own in (("tube_sbs", [1, 2, 4, 5, 6], vertices[:5]), ("jump_sbs", [1, 2, 3, 4], vertices[5:])):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"{shot}{ending}" for shot in ("jump_sbs", "walk_sbs_tube_sbs") for ending in ("", ".json", ".npz", ".usdc")
+    ]
+    for name, shot, number, own in (
+        ("tube_sbs", "walk_sbs_tube_sbs", [1, 2, 4, 5, 6], vertices[:5]),
+        ("jump_sbs", "jump_sbs", [1, 2, 3, 4], vertices[5:]),
+    ):
         for ending in (".npz", ".usdc"):
-            frames = load_frames(folder / (name + ending))
+            frames = load_frames(folder / (shot + ending))
             assert frames.frame_numbers == number
             np.testing.assert_array_equal(frames.vertices, own)
         for kind in ("", "drc", "ply"):
             for frame, expected in zip(number, own, strict=True):
-                (path,) = (folder / kind).glob(f"{name}.{frame:05d}.*")
+                (path,) = (folder / shot / kind).glob(f"{name}.{frame:05d}.*")
                 (tmp_path / "one").mkdir(exist_ok=True)
                 one = path.rename(tmp_path / "one" / path.name)
                 np.testing.assert_array_equal(load_frames(one).vertices[0], expected)
@@ -112,17 +116,46 @@ def test_an_error_leaves_no_file_of_all_frames(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_names_that_meet(tmp_path):
-    (one, _), (other, _) = (write_tube(tmp_path, name, num_frames=2) for name in ("one", "other"))
-    windows = all_windows(load_sequences([one, other], None)[0], 1)
-    with pytest.raises(InputError, match=r"other.*00001\.obj: same frame name as .*one.*00001\.obj, tube_sbs\.00001"):
-        MeshWriter(windows, tmp_path / "out", ["obj"], Scene(), {})
-    for path in sorted(other.iterdir()):
-        path.rename(other / path.name.replace(".0000", ".0001"))
-    windows = all_windows(load_sequences([one, other], None)[0], 1)
-    MeshWriter(windows, tmp_path / "out", ["obj", "drc"], Scene(), {})
-    with pytest.raises(InputError, match=r"named tube_sbs as .*one"):
-        MeshWriter(windows, tmp_path / "out", ["usd"], Scene(), {})
+def test_sources_whose_frames_have_the_same_names_get_folders_of_their_own(tmp_path):
+    sources = [write_tube(tmp_path, name, num_frames=2, seed=seed)[0] for seed, name in enumerate(("one", "other"))]
+    sequences, _ = load_sequences(sources, None)
+    vertices = np.random.default_rng(1).normal(size=(4, 72, 3)).astype(np.float32)
+    write_all(all_windows(sequences, 1), tmp_path / "out", ["obj", "ply", "npz"], vertices)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "one_sbs_tube_sbs", "one_sbs_tube_sbs.json", "one_sbs_tube_sbs.npz",
+        "other_sbs_tube_sbs", "other_sbs_tube_sbs.json", "other_sbs_tube_sbs.npz",
+    ]  # fmt: skip
+    both = np.split(vertices, 2)
+    np.testing.assert_array_equal(load_predictions([tmp_path / "out"], sequences), both)  # as the viewer reads them
+    files = [tmp_path / "out" / f"{name}_sbs_tube_sbs.npz" for name in ("one", "other")]
+    np.testing.assert_array_equal(load_predictions(files, sequences), both)
+    assert len(list((tmp_path / "out/other_sbs_tube_sbs/ply").iterdir())) == 2
+
+
+def test_nothing_is_replaced_unasked(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    windows = all_windows(load_sequences([source], None)[0], 1)
+    folder, vertices = tmp_path / "out", np.zeros((3, 72, 3), np.float32)
+    record = {"checkpoint": "2.pt"}
+    with MeshWriter(windows, folder, ["obj"], Scene(), record) as writer:
+        writer.write(predicted_frame(0, vertices[0]))
+    with pytest.raises(
+        InputError, match="out: holds predictions already, expected another --output_dir, or --overwrite"
+    ):
+        MeshWriter(windows, folder, ["obj"], Scene(), record)
+    (folder / "tube_sbs.00099.obj").write_text("of a longer shot")
+    with MeshWriter(windows, folder, ["npz"], Scene(), record, overwrite=True) as writer:
+        for index in range(3):
+            writer.write(predicted_frame(index, vertices[index]))
+    assert sorted(path.name for path in folder.iterdir()) == ["tube_sbs.json", "tube_sbs.npz"]
+    for name in ("holiday.jpg", "notes.json"):
+        mine = tmp_path / "mine" / name
+        mine.parent.mkdir()
+        mine.write_text("{}")
+        with pytest.raises(InputError, match="mine: holds something else than predictions"):
+            MeshWriter(windows, mine.parent, ["obj"], Scene(), record, overwrite=True)
+        mine.unlink()
+        mine.parent.rmdir()
 
 
 def test_an_up_axis_that_usd_does_not_know_is_found_before_the_work(tmp_path):

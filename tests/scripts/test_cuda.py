@@ -25,7 +25,7 @@ def test_cuda_and_cpu_predict_the_same_to_a_percent(tmp_path, script):
     for device in ("cuda:0", "cpu"):
         flags = ["-src", source, "-saved_path", "saved_model/m", "-dev", device, "-m_type", device.replace(":", "")]
         assert run_script(tmp_path, "inference_mesh.py", *flags).returncode == 0
-        paths = sorted((tmp_path / "inference_meshes" / device.replace(":", "")).glob("*/*.obj"))
+        paths = sorted((tmp_path / "inference_meshes" / device.replace(":", "")).glob("*/*/*.obj"))
         meshes[device] = np.stack([read_obj(path)[0] for path in paths])
     skinned = np.stack([read_obj(path)[0] for path in sorted(source.iterdir())])
     correction = np.linalg.norm(meshes["cpu"] - skinned, axis=2).mean()
@@ -41,7 +41,7 @@ def test_two_runs_of_a_seed_agree_to_a_percent(tmp_path):
         assert run_script(tmp_path, "fit_mesh.py", *flags).returncode == 0
         flags = ["-src", source, "-saved_path", f"saved_model/{name}", "-dev", "cuda:0"]
         assert run_script(tmp_path, "inference_mesh.py", *flags).returncode == 0
-        paths = sorted((tmp_path / "inference_meshes" / name).glob("*/*.obj"))
+        paths = sorted((tmp_path / "inference_meshes" / name).glob("*/*/*.obj"))
         meshes.append(np.stack([read_obj(path)[0] for path in paths]))
     skinned = np.stack([read_obj(path)[0] for path in sorted(source.iterdir())])
     correction = np.linalg.norm(meshes[0] - skinned, axis=2).mean()

@@ -38,7 +38,7 @@ def share_left(folder, change, flip, flags):
     data = ["-src", "geo/sbs", "-tar", "geo/target"]
     fit_mesh.main([*data, "-n_cond", "3", "-n_ep", "1", "-min_batch", "500", *flags])
     inference_mesh.main(["-src", "geo_test/sbs", "-saved_path", "saved_model/without_joints"])
-    (predictions,) = (folder / "inference_meshes/without_joints").iterdir()
+    (predictions,) = (folder / "inference_meshes/without_joints").glob("*/*")
     scan = obj_positions(folder / "geo_test/target")
     before, after = (
         np.linalg.norm(obj_positions(each) - scan, axis=2).mean() for each in (folder / "geo_test/sbs", predictions)

@@ -88,7 +88,9 @@ def test_inference_on_motion_never_trained_on(trained, tmp_path):
         "--model_type", "inference_without_joints", "--video", "mp4",
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
-    folder = tmp_path / "inference_meshes/inference_without_joints" / checkpoint.parent.name
+    folder = (
+        tmp_path / "inference_meshes/inference_without_joints" / checkpoint.parent.name / f"{checkpoint.stem}_tube_sbs"
+    )
     assert sorted(path.name for path in folder.glob("*.obj")) == sorted(path.name for path in source.iterdir())
     errors = []
     for path in sorted(source.iterdir()):
@@ -111,7 +113,7 @@ def test_inference_without_scans(trained, tmp_path, monkeypatch, capsys):
     source, _, checkpoint, _ = trained
     monkeypatch.chdir(tmp_path)
     inference_mesh.main(["-src", str(source), "-saved_path", str(checkpoint)])
-    folder = tmp_path / "inference_meshes/without_joints" / checkpoint.parent.name
+    folder = tmp_path / "inference_meshes/without_joints" / checkpoint.parent.name / f"{checkpoint.stem}_tube_sbs"
     assert len(list(folder.glob("*.obj"))) == 30
     assert (folder / "comparison.png").exists()
     assert "→" not in capsys.readouterr().out
@@ -124,18 +126,20 @@ def test_data_and_exports_in_other_formats(short, tmp_path, monkeypatch):
     convert_meshes.main([str(target), "scans", "--export", "drc"])
     fit_mesh.main(["-src", "skinned.usdc", "-tar", "scans", "-n_cond", "3", "-n_ep", "1"])
     data = ["-tar", "scans", "-tar_avail", "-saved_path", "saved_model/without_joints"]
-    inference_mesh.main(
-        ["-src", "skinned.usdc", *data, "--export", "npz", "usd", "--frame_rate", "60", "--units", "cm"]
-    )
-    (folder,) = Path("inference_meshes/without_joints").iterdir()
+    inference_mesh.main(["-src", "skinned.usdc", *data, "--export", "npz", "usd", "--frame_rate", "60"])
+    (folder,) = Path("inference_meshes/without_joints").glob("*/*")
     names = ["comparison.png", "skinned.json", "skinned.npz", "skinned.usdc"]
     assert sorted(path.name for path in folder.iterdir()) == names
-    inference_mesh.main(["-src", str(source), *data])
-    (folder / "comparison.png").unlink()
+    inference_mesh.main(["-src", str(source), *data, "--output_dir", "objs"])
+    with pytest.raises(
+        InputError, match="objs: holds predictions already, expected another --output_dir, or --overwrite"
+    ):
+        inference_mesh.main(["-src", str(source), *data, "--output_dir", "objs"])
+    inference_mesh.main(["-src", str(source), *data, "--output_dir", "objs", "--overwrite"])
     for path in ("skinned.npz", "skinned.usdc"):
         frames = load_frames(folder / path)
         for number, vertices in zip(frames.frame_numbers, frames.vertices, strict=True):
-            np.testing.assert_allclose(vertices, read_obj(folder / f"tube_sbs.{number:05d}.obj")[0], atol=1e-6)
+            np.testing.assert_allclose(vertices, read_obj(Path("objs") / f"tube_sbs.{number:05d}.obj")[0], atol=1e-6)
 
 
 def test_going_on_from_the_newest_checkpoint(short, trained, tmp_path, monkeypatch, capsys):
@@ -172,7 +176,9 @@ def test_input_that_does_not_fit_the_checkpoint(trained, refused, tmp_path):
     stored = torch.load(checkpoint, weights_only=True)
     torch.save(stored | {"timestamp": "../../outside"}, tmp_path / "outside.pt")
     refused(*infer, tmp_path / "outside.pt", words=["timestamp", "../../outside"])
-    refused(inference_mesh, "-src", source, source, "-saved_path", checkpoint, words=["same frame name"])
+    refused(
+        inference_mesh, "-src", source, source, "-saved_path", checkpoint, words=["twice, expected each source once"]
+    )
     other, _ = write_tube(tmp_path, "other/tube", num_frames=2)
     for path in other.iterdir():
         path.write_text(path.read_text() + "v 0 0 0\n")
@@ -202,7 +208,7 @@ def test_a_terminal_sees_one_line_and_exit_code_2(tmp_path):
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert line.startswith(
-        f"error: {tmp_path / 'none'}: no such folder or file, expected a folder of .obj, .drc, .ply files"
+        f"error: {tmp_path / 'none'}: no such folder or file, expected a folder of .obj, .drc, .ply, .npy files"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -222,7 +228,7 @@ def test_variant_with_joints(short, refused, tmp_path, capsys):
     capsys.readouterr()
     inference_mesh_with_joints.main([*data, "-tar_avail", "-saved_path", str(checkpoint)])
     assert "vertex error (mm)" in capsys.readouterr().out
-    folder = tmp_path / "inference_meshes/with_joints" / checkpoint.parent.name
+    folder = tmp_path / "inference_meshes/with_joints" / checkpoint.parent.name / "1_tube_sbs"
     assert len(list(folder.glob("*.obj"))) == 20
     fit_mesh_with_joints.main([*data, "-n_ep", "2", "-load_model"])
     assert checkpoint.with_name("2.pt").exists()
@@ -245,18 +251,19 @@ def test_smoothened_variant(short, tmp_path, monkeypatch, mini_batch_size):
     assert "losses/training_smoothing_mm" in head
     assert (tmp_path / "loss_curves/without_joints_smoothened" / f"{stamp}.png").exists()
     inference_mesh.main(["-src", str(source), "-saved_path", str(checkpoint)])
-    assert len(list((tmp_path / "inference_meshes/without_joints_smoothened" / stamp).glob("*.obj"))) == 20
+    assert len(list((tmp_path / "inference_meshes/without_joints_smoothened" / stamp).glob("1_tube_sbs/*.obj"))) == 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a process in another way there")
-def test_ctrl_c_in_a_terminal(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_ctrl_c_and_the_end_of_a_terminal(tmp_path, number, code):
     source, target = write_tube(tmp_path, num_frames=20)
     script = script_with(tmp_path, "fit_mesh.py", "sampling.STEPS_PER_EPOCH = 40")
     process = start_script(tmp_path, script, "-src", source, "-tar", target, "-n_ep", 1000)
     wait_for(lambda: list(tmp_path.glob("saved_model/without_joints/*/1.pt")), process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     printed, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert "the same command with --load_saved_model goes on from here" in errors
     (saved,) = re.findall(r"saved (.*\.pt)\n.*stopped", printed)

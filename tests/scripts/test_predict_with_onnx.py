@@ -44,7 +44,7 @@ def test_the_example_predicts_what_inference_does(tmp_path, monkeypatch, capsys,
     )
     infer = inference_mesh_with_joints if has_joints else inference_mesh
     infer.main(arguments("-src", source, *joint_flags, "-saved_path", "saved_model/m", "--export", "npz"))
-    (expected,) = Path("inference_meshes/m").glob("*/tube_sbs.npz")
+    (expected,) = Path("inference_meshes/m").glob("*/*/tube_sbs.npz")
     capsys.readouterr()
 
     export_onnx.main(["saved_model/m", "out/tube.onnx"])

@@ -179,7 +179,7 @@ def test_report(tubes, page):
     flags = ["-src", "geo/tube_sbs/obj", "-tar", "geo/tube_target/obj", "-tar_avail", "-saved_path", "1.pt", "--report"]
     process = run_script(tubes, script_with(tubes, "inference_mesh.py", COARSE), *flags)
     assert process.returncode == 0, process.stderr
-    (path,) = tubes.glob("inference_meshes/tube/*/report.html")
+    (path,) = tubes.glob("inference_meshes/tube/*/*/report.html")
     assert path.stat().st_size < 15e6
     page.emulate_media(color_scheme="light")
     page.goto(path.as_uri())

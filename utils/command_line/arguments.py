@@ -187,6 +187,11 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure against the scans in --target_files_dir",
     )  # fmt: skip
     group.add_argument(
+        "--output_dir", type=Path, metavar="DIR",
+        help="where to write (default: inference_meshes/<model_type>/<timestamp>/<epoch>_<shot>)",
+    )  # fmt: skip
+    group.add_argument("--overwrite", action="store_true", help="replace the predictions that are there")
+    group.add_argument(
         "--export", nargs="+", choices=EXPORTS, default=["obj"],
         help="formats to write: a file per frame (obj, drc, ply), or one of all frames (npz, usd) (default: obj)",
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import threading
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,10 @@ from data.formats.mesh_formats import MESHES, WITH_VALUES, WriteFrame, frame_wri
 from data.formats.obj_writing import position_template, write_positions
 from data.formats.usd import Scene, check_usable
 from data.input_error import InputError
-from data.safe_write import naming, remove_leftovers, write_beside
+from data.safe_write import naming, remove, write_beside
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows
+from data.sequences.shot_names import names_of_sources
 from utils.predicting.prediction import PredictedFrame
 from utils.runs.processes import combine, rank
 
@@ -27,46 +27,38 @@ EXPORTS = {"obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".
 EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
 
 
-def clip_name(sequence: MeshSequence) -> str:
-    """Return what the names of a sequence's frames have in common: all but the frame number."""
-    number = rf"[._ -]*0*{abs(sequence.frame_numbers[0])}(?!\d)"
-    return re.sub(rf"{number}(?!.*{number})", "", sequence.frame_names[0]) or "meshes"
-
-
 class MeshWriter:
-    """Writes the prediction of every frame into a folder: OBJ files there, .drc and .ply files in folders of their own.
+    """Writes the prediction of every frame into a folder: OBJ files there, .drc and .ply files in folders of their own; frames
+    of several sources into a folder for each.
 
     An OBJ file keeps the text of the skinned mesh's OBJ file, all but the positions. Formats that hold all frames in one file
-    get a file per source folder, named as its frames are; until all frames are there, these wait in a temporary file. The
-    `record` of what the meshes were made with and from is written to a .json file of the same name. The mean error to expect,
-    file units, is an attribute of the vertices in .ply, .npz and .usdc files, where it is known. Use as a context: the files
-    of all frames are written at its end, but not where it ends in an error.
+    get a file per source, named as its frames are; until all frames are there, these wait in a temporary file. The `record` of
+    what the meshes were made with and from is written to a .json file of the same name. The mean error to expect, file units,
+    is an attribute of the vertices in .ply, .npz and .usdc files, where it is known. Use as a context: the files of all frames
+    are written at its end, but not where it ends in an error.
     """
 
-    def __init__(self, windows: MeshWindows, folder: Path, exports: list[str], scene: Scene, record: dict[str, Any]):
-        """Raise `InputError` where two files would be one, and where a format cannot be written."""
+    def __init__(
+        self,
+        windows: MeshWindows,
+        folder: Path,
+        exports: list[str],
+        scene: Scene,
+        record: dict[str, Any],
+        overwrite: bool = False,
+    ):
+        """Raise `InputError` where there is something in the folder that is not to be overwritten, and where a format cannot be
+        written. What is overwritten is an earlier export as a whole."""
         self.windows, self.folder, self.scene, self.record = windows, folder, scene, record
         self.endings = [EXPORTS[name] for name in exports]
         if ".usdc" in self.endings:
             check_usable(scene)
         self.has_clips = not {*self.endings} <= {*MESHES}
-        self.clips: dict[str, list[int]] = {}  # the frames of each source, by the name of its file
-        taken: dict[str, Path] = {}
-        for index, (number, frame) in enumerate(windows.entries):
-            sequence = windows.sequences[number]
-            name, source = sequence.frame_names[frame], sequence.files[frame]
-            if name in taken:
-                raise InputError(
-                    f"{source}: same frame name as {taken[name]}, {name}, expected names that differ in one export"
-                )
-            taken[name] = source
-            clip = self.clips.setdefault(clip_name(sequence), [])
-            clip.append(index)
-            first = windows.sequences[windows.entries[clip[0], 0]]
-            if self.has_clips and first.name != sequence.name:
-                raise InputError(
-                    f"{sequence.name}: named {clip_name(sequence)} as {first.name}, expected names that differ in one export"
-                )
+        self.names = names_of_sources(windows.sequences)
+        self.clips: dict[str, list[int]] = {name: [] for name in self.names.values()}  # the frames of each source
+        for index, (number, _) in enumerate(windows.entries):
+            self.clips[self.names[windows.sequences[number].name]].append(index)
+        check_free(folder, overwrite)
         self.writers: dict[tuple[int, str], WriteFrame] = {}
         self.waiting = folder / f".predictions.{os.environ.get('MASTER_PORT', os.getpid())}.partial"
         self.kind = "<f8" if any(each.skinned.dtype == np.float64 for each in windows.sequences) else "<f4"
@@ -74,8 +66,12 @@ class MeshWriter:
         self.lock = threading.Lock()
 
     def __enter__(self) -> "MeshWriter":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.folder)
+        combine(torch.zeros(()))  # every process has seen that the folder is free
+        if rank() == 0:
+            remove_export(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.write_records()
+        combine(torch.zeros(()))
         if self.has_clips:
             self.waiting_file = open(os.open(self.waiting, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         return self
@@ -91,9 +87,10 @@ class MeshWriter:
         vertices = frame.predicted + origin if origin.any() else frame.predicted
         self.num_expected = len(frame.expected_error)
         values = {EXPECTED_ERROR: frame.expected_error} if self.num_expected else {}
+        shot = self.folder if len(self.clips) == 1 else self.folder / self.names[sequence.name]
         for ending in self.endings:
             if ending in MESHES:
-                folder = self.folder if ending == ".obj" else self.folder / ending[1:]
+                folder = shot if ending == ".obj" else shot / ending[1:]
                 path = folder / (sequence.frame_names[place] + ending)
                 write = self.writer(sequence, sequence.files[place], ending)
                 write(path, vertices, **({"values": values} if ending in WITH_VALUES else {}))
@@ -124,12 +121,17 @@ class MeshWriter:
         finally:
             if rank() == 0:
                 self.waiting.unlink(missing_ok=True)
+                if error is not None and all(path.suffix == ".json" for path in self.folder.iterdir()):
+                    remove_export(self.folder)
+
+    def write_records(self) -> None:
+        """Write what the meshes are made by and from: first of all, so that an export that was cut short is known as one."""
+        for name in self.clips:
+            with write_beside(self.folder / f"{name}.json") as unfinished:
+                unfinished.write_text(json.dumps(self.record, indent=1), encoding="utf-8")
 
     def write_clips(self) -> None:
-        """Write the files of all frames, and beside them what they were made by and from."""
-        for name in self.clips:
-            with write_beside(self.folder / f"{name}.json") as partial:
-                partial.write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+        """Write the files of all frames."""
         if not self.has_clips:
             return
         shape = self.windows.sequences[0].skinned.shape[1:]
@@ -145,3 +147,24 @@ class MeshWriter:
                 if ending not in MESHES:
                     path = self.folder / (name + ending)
                     write_sequence(path, numbers, own["vertices"], sequences[0].polygons, self.scene, values)
+
+
+def is_export(folder: Path) -> bool:
+    """Say whether a folder holds what an export wrote: its record is there."""
+    return any('"checkpoint"' in path.read_text(encoding="utf-8", errors="replace") for path in folder.glob("*.json"))
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise `InputError` where a folder holds something, unless that is an earlier export, and is to be overwritten."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir() or not is_export(folder):
+        raise InputError(f"{folder}: holds something else than predictions, expected another --output_dir")
+    if not overwrite:
+        raise InputError(f"{folder}: holds predictions already, expected another --output_dir, or --overwrite")
+
+
+def remove_export(folder: Path) -> None:
+    """Remove all that is in a folder, if there is one."""
+    for path in folder.iterdir() if folder.exists() else []:
+        remove(path)

@@ -24,9 +24,12 @@ def checkpoint_folder(model_type: str) -> Path:
     return Path("saved_model") / model_type
 
 
-def inference_folder(model_type: str, timestamp: str) -> Path:
-    """Return the folder for meshes predicted by the model of one run."""
-    return Path("inference_meshes") / model_type / timestamp
+def inference_folder(model_type: str | None, stored: dict[str, Any], checkpoint: Path, shots: list[str]) -> Path:
+    """Return the folder for meshes that a `stored` checkpoint predicts for some shots: it says which of both, by its name. The
+    model type is the checkpoint's where none is given."""
+    name = shots[0] if len(shots) == 1 else f"{shots[0]}_and_{len(shots) - 1}_more"
+    run = Path("inference_meshes") / (model_type or stored["model_type"]) / stored["timestamp"]
+    return run / f"{checkpoint.stem}_{name}"
 
 
 def runs_by_age(model_folder: Path) -> list[Path]:

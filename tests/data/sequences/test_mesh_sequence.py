@@ -15,8 +15,9 @@ from data.input_error import InputError
 from data.sequences import frame_files, mesh_cache, mesh_frames, parallel
 from data.sequences.mesh_cache import cache_folder
 from data.sequences.mesh_frames import list_frames, load_frames
-from data.sequences.mesh_sequence import describe_sequences, load_predictions, load_sequences
+from data.sequences.mesh_sequence import describe_sequences, load_sequences
 from data.sequences.mesh_windows import all_windows
+from data.sequences.predicted_meshes import load_predictions
 
 
 def test_frames_pair_by_number_in_numeric_order(tmp_path):
