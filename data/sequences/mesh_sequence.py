@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 from numpy import ndarray
 
 from data.formats.mesh_formats import POINTS
@@ -14,6 +14,9 @@ from data.input_error import InputError
 from data.sequences.frame_names import frame_step, starts_of_sequences
 from data.sequences.mesh_frames import MeshFrames, load_frames
 
+# by frame: which vertices of its scan do not belong, and where they are taken to be
+Repairs = dict[int, tuple[Int64[ndarray, " _"], Float[ndarray, "_ 3"]]]
+
 
 @dataclass
 class MeshSequence:
@@ -21,7 +24,8 @@ class MeshSequence:
 
     The numbers are `step` apart, or in times a little more: of an animation on twos, 2. `frame_names` are the files' names
     without ending; where one file holds all frames, its name and the frame's number. `fingerprints` stand for all frames of
-    "skinned", "scan" and "joints", as they were before gaps split them into sequences.
+    "skinned", "scan" and "joints", as they were before gaps split them into sequences. Where outliers were looked for
+    (`data.sequences.outliers`), the scans of frames that are `left_out` are not trained on, and there are `repairs` of others.
     """
 
     name: str
@@ -34,6 +38,23 @@ class MeshSequence:
     joints: Float[ndarray, "T J 3"] | None = None
     step: int = 1
     fingerprints: dict[str, str] = field(default_factory=dict)
+    left_out: Bool[ndarray, " T"] | None = None
+    repairs: Repairs = field(default_factory=dict)
+
+    def piece(self, start: int, end: int) -> "MeshSequence":
+        """Return some of the frames, one after the other, as a sequence of their own."""
+        some = slice(start, end)
+        return replace(
+            self,
+            frame_numbers=self.frame_numbers[some],
+            files=self.files[some],
+            frame_names=self.frame_names[some],
+            skinned=self.skinned[some],
+            scan=None if self.scan is None else self.scan[some],
+            joints=None if self.joints is None else self.joints[some],
+            left_out=None if self.left_out is None else self.left_out[some],
+            repairs={frame - start: each for frame, each in self.repairs.items() if start <= frame < end},
+        )
 
     def origin(self, frame: int | np.integer) -> Float64[ndarray, "3"]:
         """Return the origin (3,) that the model uses at a frame, file units: the middle of the mesh where that is far from the
@@ -49,20 +70,35 @@ class MeshSequence:
 
 
 def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
-    """Return a line for each sequence, saying where a gap in a folder's numbering began it."""
+    """Return a line for each sequence, saying where a gap in a folder's numbering began it, and one for its outliers."""
     lines = []
     for index, sequence in enumerate(sequences):
         first, last = sequence.frame_numbers[0], sequence.frame_numbers[-1]
         apart = f", {sequence.step} apart" if sequence.step > 1 else ""
         line = f"{sequence.name}: frames {first} to {last}{apart}, {sequence.skinned.shape[1]} vertices"
         if index and sequences[index - 1].name == sequence.name:
-            line += f"; a sequence of its own, for frame {first - sequence.step} is not there"
-        lines.append(line)
+            missing = "does not belong" if sequence.left_out is not None else "is not there"
+            line += f"; a sequence of its own, for frame {first - sequence.step} {missing}"
+        lines += [line, *describe_outliers(sequence)]
     if len(steps := {sequence.step for sequence in sequences}) > 1:
         lines.append(
             f"frames are {' and '.join(map(str, sorted(steps)))} apart: motion per frame is not the same in all of them"
         )
     return lines
+
+
+def describe_outliers(sequence: MeshSequence) -> list[str]:
+    """Return a line about the frames and vertices of a sequence that do not belong; none where all do."""
+    said = []
+    if sequence.left_out is not None and (count := int(sequence.left_out.sum())):
+        numbers = ", ".join(map(str, sequence.frame_numbers[sequence.left_out][:5]))
+        said.append(f"{count} scans do not belong and are not trained on ({numbers}{', ...' if count > 5 else ''})")
+    if sequence.repairs:
+        count = sum(len(vertices) for vertices, _ in sequence.repairs.values())
+        frame, (vertices, _) = next(iter(sequence.repairs.items()))
+        where = f"first vertex {vertices[0] + 1} of frame {sequence.frame_numbers[frame]}"
+        said.append(f"{count} vertices in {len(sequence.repairs)} scans do not belong and are guessed ({where})")
+    return [f"{sequence.name}: {'; '.join(said)}"] if said else []
 
 
 def numbered_like(frames: MeshFrames, source: MeshFrames) -> MeshFrames:

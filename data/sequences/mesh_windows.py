@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
+from data.sequences.outliers import find_outliers
 
 
 def window_frames(frame: Int[ndarray, " B"], num_condition_frames: int) -> Int[ndarray, "B N"]:
@@ -87,10 +88,15 @@ class MeshWindows:
         """Return the scans (B, V, 3) of the current frames, file units; raise `ValueError` where there are none."""
         scans = []
         for s, frame in self.entries[indices]:
-            scan = self.sequences[s].scan
-            if scan is None:
-                raise ValueError(f"{self.sequences[s].name} has no scans")
-            scans.append(self.sequences[s].seen(scan[frame], frame))
+            sequence = self.sequences[s]
+            if sequence.scan is None:
+                raise ValueError(f"{sequence.name} has no scans")
+            scan = sequence.scan[frame]
+            if frame in sequence.repairs:
+                vertices, positions = sequence.repairs[frame]
+                scan = scan.copy()
+                scan[vertices] = positions
+            scans.append(sequence.seen(scan, frame))
         return np.stack(scans)
 
 
@@ -103,21 +109,26 @@ def all_windows(sequences: list[MeshSequence], num_condition_frames: int) -> Mes
 def split_windows(
     sequences: list[MeshSequence], num_condition_frames: int, num_inference_meshes: int
 ) -> tuple[MeshWindows, MeshWindows]:
-    """Return the frames to train on, and the last `num_inference_meshes` of each sequence, kept out of training.
+    """Return the frames to train on, and the last `num_inference_meshes` of each sequence, kept out of training; both without
+    frames that do not belong (`data.sequences.outliers`).
 
     Raises `InputError` where that leaves a sequence no frame to train on.
     """
-    windows = all_windows(sequences, num_condition_frames)
-    lengths = np.array([len(sequence.frame_numbers) for sequence in sequences])
-    for sequence, length in zip(sequences, lengths, strict=True):
-        if length <= num_inference_meshes:
-            first = sequence.files[0].name
+    pieces: list[MeshSequence] = []
+    training: list[tuple[int, int]] = []
+    held_out: list[tuple[int, int]] = []
+    for sequence, own in zip(sequences, find_outliers(sequences), strict=True):
+        entries = []
+        for number, piece in enumerate(own, len(pieces)):
+            belongs = range(len(piece.frame_numbers)) if piece.left_out is None else np.flatnonzero(~piece.left_out)
+            entries += [(number, int(frame)) for frame in belongs]
+        if len(entries) <= num_inference_meshes:
             raise InputError(
-                f"{sequence.name}: a sequence of {length} frames (from {first}), "
+                f"{sequence.name}: a sequence of {len(entries)} frames (from {sequence.files[0].name}), "
                 f"expected more than the {num_inference_meshes} of --num_inference_meshes kept out of training"
             )
-    held_out = windows.entries[:, 1] >= lengths[windows.entries[:, 0]] - num_inference_meshes
-    return (
-        MeshWindows(sequences, num_condition_frames, windows.entries[~held_out]),
-        MeshWindows(sequences, num_condition_frames, windows.entries[held_out]),
-    )
+        pieces += own
+        last = len(entries) - num_inference_meshes
+        training, held_out = training + entries[:last], held_out + entries[last:]
+    first, second = (np.array(entries, dtype=np.int64).reshape(-1, 2) for entries in (training, held_out))
+    return MeshWindows(pieces, num_condition_frames, first), MeshWindows(pieces, num_condition_frames, second)
