@@ -77,7 +77,7 @@ def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
         apart = f", {sequence.step} apart" if sequence.step > 1 else ""
         line = f"{sequence.name}: frames {first} to {last}{apart}, {sequence.skinned.shape[1]} vertices"
         if index and sequences[index - 1].name == sequence.name:
-            missing = "does not belong" if sequence.left_out is not None else "is not there"
+            missing = "is not there" if sequence.left_out is None else "is not there or does not belong"
             line += f"; a sequence of its own, for frame {first - sequence.step} {missing}"
         lines += [line, *describe_outliers(sequence)]
     if len(steps := {sequence.step for sequence in sequences}) > 1:
