@@ -2,8 +2,7 @@
 
     python fit_mesh_smoothened.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3
 
-A step holds whole meshes here, as many as fit into --mini_batch_size, at least one. Writes checkpoints to
-saved_model/without_joints_smoothened/<timestamp>/, logs to logs/ and the curves of both losses to loss_curves/.
+A step holds whole meshes here, as many as fit into --mini_batch_size. Writes to saved_model/, logs/ and loss_curves/ as that does.
 """
 
 from functools import partial
@@ -58,6 +57,7 @@ def main(argv=None):
     # data
     with first_alone():
         sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir)
+    arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 
     # model

@@ -47,6 +47,7 @@ def main(argv=None):
         sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
     args.num_joints = arguments.count_joints(args, sequences[0])
     settings = arguments.choose_settings(args, model.settings if path else None)
+    arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 
     # model

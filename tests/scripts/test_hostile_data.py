@@ -124,6 +124,7 @@ def test_one_triangle_is_trained_on(tmp_path, monkeypatch):
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 2)
     for kind in ("sbs", "target"):
         for number in range(1, 6):
-            write_obj(tmp_path / kind / f"{kind}.{number}.obj", np.eye(3) + 0.1 * number, np.array([[0, 1, 2]]))
+            vertices = np.eye(3) + (0.1 if kind == "sbs" else 0.11) * number
+            write_obj(tmp_path / kind / f"{kind}.{number}.obj", vertices, np.array([[0, 1, 2]]))
     fit_mesh.main(["-src", "sbs", "-tar", "target", "-n_ep", "1"])
     assert len(list((tmp_path / "saved_model").rglob("1.pt"))) == 1

@@ -13,13 +13,14 @@ import torch
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
+from data.sequences.plausibility import check_plausible
 from models.coordinates import COORDINATES
 from models.model_settings import UNITS_IN_MM, ModelSettings
 from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
-from utils.runs.processes import join_processes, local_rank, num_processes
+from utils.runs.processes import join_processes, local_rank, num_processes, rank
 from utils.runs.run_folders import checkpoint_folder
 from utils.showing.film import check_encoder
 from utils.showing.report import check_report
@@ -207,6 +208,13 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write report.html: numbers, curves, pictures and a playback in one file",
     )
     add_frame_rate_argument(group)
+
+
+def say_what_was_given(sequences: list[MeshSequence], settings: ModelSettings) -> None:
+    """Print what was given to train on, in the first process; raise `InputError` for what cannot be meant."""
+    lines = check_plausible(sequences, UNITS_IN_MM[settings.units] / 1000)
+    if rank() == 0:
+        print("\n".join(lines))
 
 
 def checkpoint_to_go_on_from(args: argparse.Namespace) -> Path | None:

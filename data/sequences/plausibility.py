@@ -1,0 +1,159 @@
+"""What was given, in a few lines, and whether the skinned mesh and the scan can belong together: before anything is trained."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from data.input_error import InputError
+from data.sequences.mesh_sequence import MeshSequence
+
+FRAMES_TO_LOOK_AT, VERTICES_TO_LOOK_AT = 24, 2000
+UNITS = (1000.0, 304.8, 100.0, 39.37, 30.48, 25.4, 12.0, 10.0, 3.281, 2.54)  # of lengths, in one another
+TARGETS = "--target_files_dir"
+ALIKE = (0.7, 1.4)  # times as large as the skinned mesh: a scan of it may be
+FARTHEST = 0.5  # of the body's size: a scan may be away
+SMALLEST_TURN = 60.0  # degrees
+SMALLEST_BODY, LARGEST_BODY = 0.1, 10.0  # metres
+LAGS = range(-3, 4)  # frames
+RUN = 16  # consecutive frames, to see a lag in
+
+Points = Float[ndarray, "_ _ 3"]
+Pairs = list[tuple[Float[ndarray, "_ 3"], Float[ndarray, "_ 3"]]]
+
+
+@dataclass
+class Given:
+    """Some frames of skinned meshes and scans, (T, V, 3), file units."""
+
+    skinned: Points
+    scan: Points
+
+    @property
+    def size(self) -> float:
+        """The extent of the skinned mesh, file units."""
+        return float(np.median(np.ptp(self.skinned, axis=1).max(axis=1)))
+
+    @property
+    def distances(self) -> Float[ndarray, "T V"]:
+        """How far scans are from skinned meshes, file units."""
+        return np.linalg.norm(self.scan - self.skinned, axis=2)
+
+
+def some_of(positions: Float[ndarray, "T V 3"], frames: slice | list[int], step: int) -> Points:
+    """Return every `step`-th vertex of some frames."""
+    return np.asarray(positions[frames, ::step], dtype=np.float64)
+
+
+def some_frames(sequences: list[MeshSequence]) -> Given:
+    """Return some frames from all over the sequences, and some of their vertices."""
+    step = max(1, sequences[0].skinned.shape[1] // VERTICES_TO_LOOK_AT)
+    each = max(2, FRAMES_TO_LOOK_AT // len(sequences))
+    parts: list[tuple[Points, Points]] = []
+    for sequence in sequences[:FRAMES_TO_LOOK_AT]:
+        frames = np.unique(np.linspace(0, len(sequence.frame_numbers) - 1, each).astype(int)).tolist()
+        assert sequence.scan is not None
+        parts.append((some_of(sequence.skinned, frames, step), some_of(sequence.scan, frames, step)))
+    skinned, scan = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Given(skinned, scan)
+
+
+def typical(given: Given) -> Pairs:
+    """Return vertices (K, 3) of each frame, skinned and scanned, without the few that are much farther apart than others."""
+    limits = 5 * np.median(given.distances, axis=1, keepdims=True)
+    return [
+        (skinned[near], scan[near])
+        for skinned, scan, near in zip(given.skinned, given.scan, given.distances <= limits, strict=True)
+    ]
+
+
+def check_units(given: Given) -> None:
+    """Raise `InputError` where the scan is another number of times as large as the skinned mesh, and where it equals it."""
+    sizes = np.array([[np.std(each, axis=0).max() for each in pair] for pair in typical(given)])
+    times = float(np.median(sizes[:, 1] / np.maximum(sizes[:, 0], 1e-30)))
+    if not ALIKE[0] < times < ALIKE[1]:
+        near = [unit for unit in (*UNITS, *(1 / unit for unit in UNITS)) if abs(times / unit - 1) < 0.05]
+        named = f", about {near[0]:g}" if near and near[0] >= 1 else f", about 1 / {1 / near[0]:g}" if near else ""
+        raise InputError(
+            f"{TARGETS}: scans {times:.3g} times as large as the skinned meshes{named}, expected the same units: scale one"
+        )
+    if given.distances.max() <= 1e-7 * given.size:
+        raise InputError(f"{TARGETS}: scans that equal the skinned meshes, expected others: there is nothing to learn")
+
+
+def check_axes(given: Given) -> None:
+    """Raise `InputError` where most scans are turned against their skinned meshes, by a quarter or a half about some axis."""
+    turns = []
+    for skinned, scan in typical(given):
+        one, other = skinned - skinned.mean(axis=0), scan - scan.mean(axis=0)
+        turn, left = Rotation.align_vectors(other, one)
+        before = np.linalg.norm(other - one)
+        turns.append(turn.as_rotvec(degrees=True) if left < 0.5 * before else np.zeros(3))
+    vector = sorted(turns, key=lambda turn: float(np.linalg.norm(turn)))[len(turns) // 2]
+    angle = float(np.linalg.norm(vector))
+    if angle > SMALLEST_TURN:
+        axis = int(np.abs(vector).argmax())
+        raise InputError(
+            f"{TARGETS}: scans turned by {angle * np.sign(vector[axis]):.0f}° about {'xyz'[axis]} against the skinned meshes, "
+            "expected the same axes: export one of them again, with the same axis up"
+        )
+
+
+def check_place(given: Given, metres_per_unit: float) -> None:
+    """Raise `InputError` where the scan is in another place than the skinned mesh."""
+    away = np.median([(scan - skinned).mean(axis=0) for skinned, scan in typical(given)], axis=0)
+    if np.linalg.norm(away) > FARTHEST * given.size:
+        where = ", ".join(f"{metres_per_unit * each:.3g}" for each in away)
+        raise InputError(
+            f"{TARGETS}: scans {metres_per_unit * np.linalg.norm(away):.3g} m away from the skinned meshes ({where}), "
+            "expected the same place: shift one of them"
+        )
+
+
+def late_by(sequences: list[MeshSequence]) -> int:
+    """Return how many frames scans come later than the skinned meshes that they fit best; 0 where those of the same number do,
+    or where nothing moves enough to tell."""
+    step = max(1, sequences[0].skinned.shape[1] // VERTICES_TO_LOOK_AT)
+    sums = np.zeros(len(LAGS))
+    for sequence in sequences[:8]:
+        length, most = len(sequence.frame_numbers), max(LAGS)
+        for start in np.unique(np.linspace(most, max(most, length - RUN - most), 4).astype(int)):
+            end = min(int(start) + RUN, length - most)
+            if end - start < 4:
+                continue
+            assert sequence.scan is not None
+            skinned = some_of(sequence.skinned, slice(int(start), end), step)
+            for place, lag in enumerate(LAGS):
+                scan = some_of(sequence.scan, slice(int(start) + lag, end + lag), step)
+                sums[place] += np.linalg.norm(scan - skinned, axis=2).mean() * len(skinned)
+    lag = LAGS[int(sums.argmin())]
+    return lag if sums.min() < 0.6 * sums[LAGS.index(0)] else 0
+
+
+def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> list[str]:
+    """Return what was given in a few lines, and a warning for what is strange; raise `InputError` for what cannot be meant.
+
+    Looks at a few frames and vertices alone.
+    """
+    num_frames = sum(len(sequence.frame_numbers) for sequence in sequences)
+    given = some_frames(sequences)
+    check_units(given)
+    check_axes(given)
+    check_place(given, metres_per_unit)
+    size, in_mm = metres_per_unit * given.size, 1000 * metres_per_unit * given.distances
+    lines = [
+        f"given: {len(sequences)} sequence{'s' * (len(sequences) > 1)}, {num_frames} frames of "
+        f"{sequences[0].skinned.shape[1]} vertices, a body of {size:.3g} m; "
+        f"scans are {in_mm.mean():.3g} mm away on average, {in_mm.max():.3g} at most (of some frames)"
+    ]
+    if not SMALLEST_BODY < size < LARGEST_BODY:
+        lines.append(f"warning: a body of {size:.3g} m? Say with --units what the files' numbers are")
+    if lag := late_by(sequences):
+        when = f"{abs(lag)} frame{'s' * (abs(lag) > 1)} {'late' if lag > 0 else 'early'}"
+        lines.append(f"warning: the scans seem to be {when}: they fit the skinned meshes of other frames better")
+    for name, points in (("skinned meshes", given.skinned), ("scans", given.scan)):
+        if len(points) > 1 and np.abs(points - points[0]).max() <= 1e-6 * given.size:
+            lines.append(f"warning: all {name} are the same: there is no motion to learn from")
+    return lines

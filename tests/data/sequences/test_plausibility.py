@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from data.input_error import InputError
+from data.sequences.plausibility import check_plausible
+
+
+@pytest.fixture
+def clip(make_tube_sequence):
+    return make_tube_sequence(40)
+
+
+def test_what_was_given_is_said(clip):
+    (line,) = check_plausible([clip, clip], 1.0)
+    size = np.median(np.ptp(clip.skinned, axis=1).max(axis=1))
+    assert line.startswith(f"given: 2 sequences, 80 frames of 72 vertices, a body of {size:.2g}")
+
+
+def larger(clip):
+    clip.scan *= 1000
+
+
+def smaller(clip):
+    clip.scan /= 25.4
+
+
+def z_up(clip):
+    clip.scan = (
+        Rotation.from_euler("x", 90, degrees=True).apply(clip.scan.reshape(-1, 3)).reshape(clip.scan.shape).astype("f4")
+    )
+
+
+def mirrored_about(clip):
+    clip.scan[..., [0, 2]] *= -1
+
+
+def elsewhere(clip):
+    clip.scan += np.float32([3, 0, 0])
+
+
+def same(clip):
+    clip.scan = clip.skinned.copy()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (larger, r"scans 1e\+03 times as large as the skinned meshes, about 1000, expected the same units"),
+        (smaller, r"scans 0\.039\d times as large as the skinned meshes, about 1 / 25\.4, expected"),
+        (z_up, "scans turned by 90° about x against the skinned meshes, expected the same axes"),
+        (mirrored_about, "scans turned by -?180° about y"),
+        (elsewhere, r"scans 3 m away from the skinned meshes \(3, .*\), expected the same place"),
+        (same, "scans that equal the skinned meshes, expected others"),
+    ],
+)
+@pytest.mark.parametrize("exploded", [False, True])
+def test_what_cannot_be_meant(clip, change, message, exploded):
+    change(clip)
+    if exploded and change is not same:
+        clip.scan[7, 20] += 1e4  # one failure of a registration must not hide it
+    with pytest.raises(InputError, match="--target_files_dir: " + message):
+        check_plausible([clip], 1.0)
+
+
+@pytest.mark.parametrize(("lag", "said"), [(1, "1 frame late"), (2, "2 frames late"), (-1, "1 frame early")])
+def test_scans_of_other_frames(clip, lag, said):
+    clip.scan = np.roll(clip.scan, lag, axis=0)
+    assert check_plausible([clip], 1.0)[1:] == [
+        f"warning: the scans seem to be {said}: they fit the skinned meshes of other frames better"
+    ]
+
+
+def test_what_may_be_meant(clip):
+    assert (
+        check_plausible([clip], 1e-3)[1] == "warning: a body of 0.00096 m? Say with --units what the files' numbers are"
+    )
+    clip.skinned[:] = clip.skinned[0]
+    assert "warning: all skinned meshes are the same: there is no motion to learn from" in check_plausible([clip], 1.0)
