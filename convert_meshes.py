@@ -12,7 +12,7 @@ no faces.
 import re
 from pathlib import Path
 
-from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, write_sequence
+from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, WRITTEN, write_sequence
 from data.formats.usd import Scene
 from data.input_error import InputError
 from data.sequences.frame_files import write_frames
@@ -45,9 +45,9 @@ def main(argv=None):
     if args.target.is_file() or (args.target.is_dir() and any(args.target.iterdir())):
         raise InputError(f"{args.target}: is there already, expected a new file or folder")
     ending = args.target.suffix.lower()
-    if FILE_ENDING.fullmatch(ending) and ending not in SEQUENCES and ending != f".{args.export}":
+    if FILE_ENDING.fullmatch(ending) and ending not in WRITTEN and ending != f".{args.export}":
         raise InputError(
-            f"{args.target}: found the ending {ending}, expected one of {', '.join(SEQUENCES)} for a file of all frames, "
+            f"{args.target}: found the ending {ending}, expected one of {', '.join(WRITTEN)} for a file of all frames, "
             f"or a folder's name, with --export {', '.join(each[1:] for each in MESHES)} for what is written into it"
         )
     if ending in SEQUENCES and args.export:

@@ -2,7 +2,7 @@
 
     python fit_mesh_smoothened.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj -n_cond 3
 
-A step holds whole meshes here, as many as fit into --mini_batch_size. Writes to saved_model/, logs/ and loss_curves/ as that does.
+A step holds whole meshes here, as many as fit into --mini_batch_size. Writes what fit_mesh.py does.
 """
 
 from functools import partial

@@ -39,10 +39,30 @@ def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
     """
     if path.suffix.lower() == ".npy":
         return checked_positions(load_array(path), path), Polygons()
-    with guarded(path, NUMBERS), warnings.catch_warnings():
+    with guarded(path, f"{NUMBERS}, three in a line"), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about a file without numbers
-        points = np.loadtxt(path, ndmin=2)
+        text = path.read_text(encoding="utf-8-sig").replace(",", " ")
+        points = np.loadtxt(text.splitlines(), ndmin=2)
     return checked_positions(points, path), Polygons()
+
+
+def read_npz(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
+    """Return the positions (V, 3) of one frame in an .npz file, and its faces where there are any: its array `vertices`, or
+    the only one of such a shape. Raises `InputError`."""
+    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}
+    found = {
+        name: each for name, each in arrays.items() if each.ndim == 2 and each.shape[1] == 3 and each.dtype.kind == "f"
+    }
+    named = ["vertices"] if "vertices" in arrays else list(found)
+    if len(named) != 1:
+        listed = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items())) or "nothing"
+        raise InputError(f"{path}: found {listed}, expected one array of positions, or one named vertices (V, 3)")
+    vertices = checked_positions(arrays[named[0]], path)
+    faces = arrays.get("faces")
+    if faces is None or faces.ndim != 2 or faces.dtype.kind not in "iu":
+        return vertices, Polygons()
+    return vertices, checked_polygons(Polygons.from_rows(faces.astype(np.int64)), len(vertices), path)
 
 
 def open_npy(path: Path) -> OpenedFrames:

@@ -23,16 +23,18 @@ MESHES: dict[str, Callable[[Path], KnownTopology]] = {
 }
 WITH_VALUES = {".ply"}  # of these, the formats with a place for further values of the vertices
 POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt")}
-FRAMES = (*MESHES, ".npy")  # what a folder of meshes may hold
+POINTS |= {".npz": partial(KnownTopology.of, arrays.read_npz)}
+FRAMES = (*MESHES, ".npy", ".npz")  # what a folder of meshes may hold
 # a file for all frames
 SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
     ".npz": arrays.open_npz,
     ".npy": arrays.open_npy,
-    **dict.fromkeys((".usd", ".usda", ".usdc"), usd_reading.open_usd),
+    **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd),
 }
+WRITTEN = tuple(ending for ending in SEQUENCES if ending != ".usdz")  # a package of files, made by Apple's tools
 JOINT_SEQUENCES = SEQUENCES | {
     ".npz": arrays.open_npz_joints,
-    **dict.fromkeys((".usd", ".usda", ".usdc"), usd_reading.open_usd_joints),
+    **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd_joints),
 }
 # the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
@@ -64,6 +66,8 @@ def sequence_ending(path: Path) -> str | None:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     kinds = [ending for magic, ending in BEGINNINGS.items() if beginning.startswith(magic)] or [path.suffix.lower()]
+    if path.suffix.lower() == ".usdz":  # a ZIP archive, as .npz is
+        kinds = [".usdz"]
     if kinds[0] not in POINTS | SEQUENCES:
         raise InputError(
             f"{path}: found a file of unknown kind, expected one of {', '.join(FRAMES)} (one frame each) "
@@ -93,7 +97,7 @@ def write_sequence(
     scene: Scene,
     values: dict[str, Float[ndarray, "T V"]] | None = None,
 ) -> None:
-    """Write all frames (T, V, 3) into one file, in the format of its ending, one of `SEQUENCES`; and further `values` (T, V),
+    """Write all frames (T, V, 3) into one file, in the format of its ending, one of `WRITTEN`; and further `values` (T, V),
     by name, where the format has a place for them."""
     ending = path.suffix.lower()
     if ending == ".npy":

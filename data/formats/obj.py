@@ -24,7 +24,6 @@ CONTINUATION = b"\x0b"
 VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 TEXTURE_LINE = re.compile(rb"^[ \t]*vt[ \t\x0b]+([^#\n]*)", re.MULTILINE)
-TEXTURE_INDEX = re.compile(rb"\d/(\d+)")
 
 LONGEST_NUMBER = 40  # characters
 
@@ -160,21 +159,33 @@ def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
 
 
 def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
-    """Return polygons with the texture coordinates of the `vt` lines, where every corner has a finite one, else as they are."""
+    """Return polygons with the texture coordinates of the `vt` lines; as they are where these cannot be used.
+
+    Corners without a coordinate, where others have one, get one of their own, (0, 0).
+    """
     lines = TEXTURE_LINE.findall(text)
-    indices = TEXTURE_INDEX.findall(b"\n".join(FACE_LINE.findall(text)))
-    if not lines or len(indices) != len(polygons.corners):
+    words = [word.split(b"/") for word in b" ".join(FACE_LINE.findall(text)).split()]
+    indices = [word[1] if len(word) > 1 else b"" for word in words]
+    if not lines or not any(indices) or len(indices) != len(polygons.corners):
         return polygons
     try:
         texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float64).reshape(-1, 2)
-        corners = to_numbers(indices, np.int64) - 1
+        corners = to_numbers([index or b"0" for index in indices], np.int64)
     except (ValueError, OverflowError):
         return polygons
+    if (corners < 0).any():  # counted back from the coordinates written so far
+        texture_offsets = [match.start() for match in TEXTURE_LINE.finditer(text)]
+        face_offsets = [match.start() for match in FACE_LINE.finditer(text)]
+        so_far = np.repeat(np.searchsorted(texture_offsets, face_offsets), polygons.sizes)
+        corners = np.where(corners < 0, np.maximum(so_far + corners + 1, -1), corners)
     if texture.shape != (len(lines), 2) or not (np.abs(texture) <= LARGEST_COORDINATE).all():
         return polygons
-    if not ((corners >= 0) & (corners < len(lines))).all():
+    missing = np.array([not index for index in indices])
+    if not (missing | ((corners >= 1) & (corners <= len(lines)))).all():
         return polygons
-    return Polygons(polygons.sizes, polygons.corners, texture.astype(np.float32), corners)
+    if missing.any():
+        texture, corners = np.concatenate([texture, np.zeros((1, 2))]), np.where(missing, len(lines) + 1, corners)
+    return Polygons(polygons.sizes, polygons.corners, texture.astype(np.float32), corners - 1)
 
 
 def read_obj(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:

@@ -9,6 +9,7 @@ from numpy import ndarray
 from trimesh.exchange.ply import load_ply
 
 from data.formats.guarded_reading import guarded
+from data.formats.mixed_ply import read_mixed_ply
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions, in_needed_precision
 from data.input_error import InputError
@@ -16,14 +17,19 @@ from data.safe_write import write_beside
 
 
 def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
-    """Return positions (V, 3), file units, and faces of a PLY file.
+    """Return positions (V, 3), file units, and faces of a PLY file; those of several sizes are cut into triangles in text
+    files.
 
-    Faces of several sizes are cut into triangles; in binary files they cannot be read. Raises `InputError`.
+    Raises `InputError`.
     """
     # no textures: they would split vertices; no files that this one names
-    with guarded(path, "PLY file of faces of one size"), open(path, "rb") as file, warnings.catch_warnings():
+    with guarded(path, "PLY file"), open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        content = load_ply(file, fix_texture=False)
+        try:
+            content = load_ply(file, fix_texture=False, skip_materials=True)
+        except ValueError:  # a binary file of faces of several sizes, or none that is whole
+            points, polygons = read_mixed_ply(path.read_bytes())
+            return checked_positions(points, path), checked_polygons(polygons, len(points), path)
         points = np.asarray(content.get("vertices", np.empty((0, 3))))
         faces = content.get("faces")
         claimed = content["metadata"]["_ply_raw"].get("vertex", {"length": 0})["length"]

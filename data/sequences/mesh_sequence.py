@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from numpy import ndarray
+from tqdm import tqdm
 
 from data.formats.mesh_formats import POINTS
 from data.formats.polygons import Polygons
@@ -139,10 +140,32 @@ def hint_on_frames(here: list[int], there: list[int]) -> str:
 
 
 def check_pair(source: MeshFrames, target: MeshFrames) -> None:
-    """Raise `InputError` where two folders do not hold the same frames of the same topology."""
+    """Raise `InputError` where two folders do not hold the same frames of the same topology.
+
+    Scans may have other faces, where their vertices are in the skinned mesh's order: faces turned, cut or sorted otherwise.
+    """
     check_frames(source, target, "have no partner")
     check_frames(target, source, "have no partner")
-    check_topology(source, target)
+    try:
+        check_topology(source, target)
+    except InputError:
+        triangles = source.polygons.triangles()
+        if not in_the_same_order(source.vertices[0], target.vertices[0], triangles):
+            raise
+        tqdm.write(f"{target.path}: other faces than {source.path}, but vertices in the same order: taken")
+
+
+def in_the_same_order(
+    skinned: Float[ndarray, "V 3"], scan: Float[ndarray, "W 3"], triangles: Int64[ndarray, "F 3"]
+) -> bool:
+    """Say whether the vertices of a scan are in the order of a skinned mesh: its edges are then about as long, but for a
+    unit."""
+    if len(skinned) != len(scan):
+        return False
+    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
+    ours, theirs = (np.linalg.norm(each[edges[:, 0]] - each[edges[:, 1]], axis=1) for each in (skinned, scan))
+    unit = np.median(theirs) / max(float(np.median(ours)), 1e-30)
+    return bool((np.abs(theirs - unit * ours) <= 0.5 * unit * ours).mean() > 0.9 and unit > 0)
 
 
 def check_topology(first: MeshFrames, other: MeshFrames) -> None:
@@ -154,7 +177,10 @@ def check_like(first: Path, num_vertices: int, polygons: Polygons, other: MeshFr
     """Raise `InputError` where meshes are not of the topology of the one in the file `first`."""
     found = other.vertices.shape[1]
     if found != num_vertices:
-        raise InputError(f"{other.files[0]}: {found} vertices, expected {num_vertices} as in {first}")
+        raise InputError(
+            f"{other.files[0]}: {found} vertices, expected {num_vertices} as in {first}, in the same order: remove what was "
+            "added, or register a raw scan to the mesh"
+        )
     if len(polygons.sizes) and len(other.polygons.sizes) and not other.polygons.are_like(polygons):
         hint = ""
         if ".drc" in (first.suffix.lower(), other.files[0].suffix.lower()):

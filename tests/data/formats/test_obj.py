@@ -189,3 +189,22 @@ def test_only_the_same_faces_are_the_known_topology(tmp_path, text, message):
     else:
         with pytest.raises(InputError, match=message):
             known.positions_of(tmp_path / "other.obj")
+
+
+def test_a_corner_without_texture_coordinates_costs_no_other_corner_its_own(tmp_path):
+    path = tmp_path / "a.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nf 1/1 2/2 3/3\nf 1//1 3 4/2\n")
+    polygons = read_obj(path)[1]
+    found = polygons.texture[polygons.texture_corners]
+    np.testing.assert_array_equal(found, [[0, 0], [1, 0], [1, 1], [0, 0], [0, 0], [1, 0]])
+
+
+def test_texture_coordinates_counted_from_the_end(tmp_path):
+    path = tmp_path / "a.obj"
+    text = "v 0 0 0\nv 1 0 0\nv 1 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nf -3/-3 -2/-2 -1/-1\nvt 0.5 0.5\nf -3/-1 -2/-2 -1/-4\n"
+    path.write_text(text)
+    polygons = read_obj(path)[1]
+    found = polygons.texture[polygons.texture_corners]
+    np.testing.assert_array_equal(found, [[0, 0], [1, 0], [1, 1], [0.5, 0.5], [1, 1], [0, 0]])
+    path.write_text(text.replace("-1/-4", "-1/-9"))  # before the first: none can be used
+    assert not len(read_obj(path)[1].texture)

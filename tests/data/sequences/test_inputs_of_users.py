@@ -87,6 +87,58 @@ def everything_in_one_archive():
     Path("joints.npz").write_bytes(Path("skin.npz").read_bytes())
 
 
+def other_faces(polygons):
+    folder("skin", SKINNED)
+    folder("scan", SCANS, polygons=polygons)
+
+
+def another_order():
+    folder("skin", SKINNED)
+    order = np.random.default_rng(0).permutation(72)
+    place = np.argsort(order)
+    folder("scan", SCANS[:, order], polygons=place[tube_quads()])
+
+
+def more_vertices():
+    folder("skin", SKINNED)
+    folder("scan", np.concatenate([SCANS, SCANS[:, :4]], axis=1))
+
+
+def joints_as_text(form, head="", encoding="utf-8"):
+    folder("skin", SKINNED)
+    Path("joints").mkdir()
+    for number, points in zip(NUMBERS, JOINTS, strict=True):
+        lines = [form.format(*point) for point in points]
+        Path(f"joints/j.{number:04d}.txt").write_text("\n".join([head, *lines]) + "\n", encoding=encoding)
+
+
+def an_archive_for_each_frame(**more):
+    folder("scan", SCANS)
+    Path("skin").mkdir()
+    for number, points in zip(NUMBERS, SKINNED, strict=True):
+        np.savez(f"skin/take.{number:06d}.npz", posed=points, shape=np.zeros(10), **more)
+
+
+def mixed_binary_ply(order):
+    """Quads and two triangles, as Blender writes them, with normals and a flag for each face."""
+    folder("scan", SCANS)
+    Path("skin").mkdir()
+    kind, rows = "<" if order == "little" else ">", [*tube_quads()[1:].tolist(), [0, 1, 9], [0, 9, 8]]
+    header = ["ply", f"format binary_{order}_endian 1.0", "element vertex 72"]
+    header += [f"property float {name}" for name in ("x", "y", "z", "nx", "ny", "nz")]
+    header += [
+        f"element face {len(rows)}",
+        "property uchar flags",
+        "property list uchar uint vertex_indices",
+        "end_header",
+        "",
+    ]
+    faces = b"".join(b"\1" + bytes([len(row)]) + np.array(row, kind + "u4").tobytes() for row in rows)
+    for number, points in zip(NUMBERS, SKINNED, strict=True):
+        vertices = np.concatenate([points, points], axis=1).astype(kind + "f4").tobytes()
+        Path(f"skin/body.{number:04d}.ply").write_bytes("\n".join(header).encode() + vertices + faces)
+
+
 def times_in_milliseconds():
     numbers = [1699000000000 + round(index * 1000 / 30) for index in range(16)]
     both(pattern="{}", numbers=numbers)
@@ -114,6 +166,27 @@ INPUTS = {
     "meshes and joints in one archive": (everything_in_one_archive, NUMBERS),
     "numbers of another name": (partial(archive, "skin.npz", frames=np.arange(10, 26)), range(10, 26)),
     "numbers as floats": (partial(archive, "skin.npz", frame_numbers=np.arange(1.0, 17)), NUMBERS),
+    "faces that start at another corner": (partial(other_faces, np.roll(tube_quads(), 1, axis=1)), NUMBERS),
+    "faces in another order": (partial(other_faces, tube_quads()[::-1]), NUMBERS),
+    "faces turned inside out": (partial(other_faces, tube_quads()[:, ::-1]), NUMBERS),
+    "quads cut along the other diagonal": (
+        partial(other_faces, np.concatenate([tube_quads()[:, [0, 1, 3]], tube_quads()[:, [1, 2, 3]]])), NUMBERS,
+    ),
+    "vertices in another order": (another_order, "other faces than .*, expected the same topology"),
+    "more vertices": (more_vertices, r"76 vertices, expected 72 as in .*: remove what was added, or register a raw scan"),
+    "joints with commas": (partial(joints_as_text, "{}, {},{}"), NUMBERS),
+    "joints with a byte order mark, a comment and tabs": (
+        partial(joints_as_text, "{}\t{}  {}", "# joints\n", "utf-8-sig"), NUMBERS,
+    ),
+    "joints with a heading": (partial(joints_as_text, "{} {} {}", "x y z"), r"j\.0001\.txt: not a whole array"),
+    "joints with a confidence": (partial(joints_as_text, "{} {} {} 0.9"), r"found an array of shape \(5, 4\)"),
+    "an archive for each frame": (an_archive_for_each_frame, NUMBERS),
+    "an archive of two meshes for each frame": (
+        partial(an_archive_for_each_frame, canonical=SKINNED[0]),
+        r"found canonical \(72, 3\), posed \(72, 3\), shape \(10,\), expected one array of positions, or one named vertices",
+    ),
+    "quads and triangles in binary PLY": (partial(mixed_binary_ply, "little"), NUMBERS),
+    "quads and triangles in binary PLY, big-endian": (partial(mixed_binary_ply, "big"), NUMBERS),
     "half numbers": (partial(archive, "skin.npz", frame_numbers=np.arange(16) / 2), "expected to be 16 whole numbers"),
     "numbers twice": (partial(archive, "skin.npz", frame_numbers=[*range(8), *range(8)]), "each above the last"),
     "a hole in a frame": (
