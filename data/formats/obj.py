@@ -20,6 +20,7 @@ from data.input_error import InputError
 
 # A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;
 # it still counts as a line's end where an error names the line, and turns back into a continuation in written files.
+TEXTURE_INDEX = re.compile(rb"[^\s/]+(?:/([^\s/]*))?\S*")  # of a corner; empty where it has none
 CONTINUATION = b"\x0b"
 VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
@@ -164,9 +165,10 @@ def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
     Corners without a coordinate, where others have one, get one of their own, (0, 0).
     """
     lines = TEXTURE_LINE.findall(text)
-    words = [word.split(b"/") for word in b" ".join(FACE_LINE.findall(text)).split()]
-    indices = [word[1] if len(word) > 1 else b"" for word in words]
-    if not lines or not any(indices) or len(indices) != len(polygons.corners):
+    if not lines:
+        return polygons
+    indices = TEXTURE_INDEX.findall(b" ".join(FACE_LINE.findall(text)))
+    if not any(indices) or len(indices) != len(polygons.corners):
         return polygons
     try:
         texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float64).reshape(-1, 2)
