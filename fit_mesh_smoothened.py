@@ -68,7 +68,7 @@ def main(argv=None):
 
     # fit
     timestamp = stored["timestamp"] if stored else new_timestamp(args.model_type)
-    training_run = TrainingRun(args.model_type, timestamp, describe_run(args, sequences))
+    training_run = TrainingRun(args.model_type, timestamp, describe_run(args, training.sequences))
     options = arguments.training_options(args)
     laplacian = uniform_laplacian(model.surface.faces, len(model.surface.vertices)).to(device)
     smoothing = {"smoothing_of": args.smoothing_of, "smoothing_weight": args.smoothing_weight}

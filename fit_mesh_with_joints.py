@@ -58,7 +58,7 @@ def main(argv=None):
 
     # fit
     timestamp = stored["timestamp"] if stored else new_timestamp(args.model_type)
-    training_run = TrainingRun(args.model_type, timestamp, describe_run(args, sequences))
+    training_run = TrainingRun(args.model_type, timestamp, describe_run(args, training.sequences))
     options = arguments.training_options(args)
     Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, training_run, device, options, stored).fit()
 

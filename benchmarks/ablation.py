@@ -161,7 +161,7 @@ def train(args, sequences, faces, settings):
     settings = ModelSettings(**{"num_condition_frames": 3, **settings})
     training, held_out = split_windows(sequences, settings.num_condition_frames, 2)
     model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
-    options = TrainingOptions(args.num_epochs, 0.01, 8192, 60, 2, args.num_epochs, args.seed, "m")
+    options = TrainingOptions(args.num_epochs, 0.01, 8192, 60, 2, args.num_epochs, args.seed)
     run = TrainingRun("ablation", new_timestamp("ablation"), {})
     Trainer(model, training, held_out, SHUFFLED_VERTICES, reconstruction, run, CPU, options).fit()
     return model

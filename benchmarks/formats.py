@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.ball import sphere
 from benchmarks.runs import fastest
-from data.formats.mesh_formats import MESHES, SEQUENCES, frame_writer, write_sequence
+from data.formats.mesh_formats import MESHES, SEQUENCES, WRITTEN, frame_writer, write_sequence
 from data.formats.polygons import Polygons
 from data.formats.usd import Scene
 from data.sequences.frame_files import open_frames
@@ -101,7 +101,7 @@ def main(argv=None):
     print("| format | KB per frame | write, ms per frame | read, ms per frame | to the bit |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
-        for ending in [*MESHES, *(ending for ending in SEQUENCES if ending != ".usd")]:
+        for ending in [*MESHES, *(ending for ending in WRITTEN if ending != ".usd")]:
             size, writing, reading, exact = measure_format(Path(temporary), ending, vertices, polygons, args.repeats)
             row = f"{size / 1000:,.0f} | {1000 * writing:.1f} | {1000 * reading:.1f} | {'yes' if exact else 'no'}"
             print(f"| `{ending}` | {row} |", flush=True)

@@ -228,7 +228,7 @@ def main(argv=None):
             seconds, memory = run_measured(folder, "fit_mesh.py", *meshes, *flags)
             show(f"fit_mesh.py, 1 epoch, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         for name, source in (("a quarter of the frames", short[0]), ("all frames", long[0])):
-            flags = ["-src", source, "-saved_path", "saved_model/without_joints"]
+            flags = ["-src", source, "-saved_path", "saved_model/without_joints", "--overwrite"]
             seconds, memory = run_measured(folder, "inference_mesh.py", *flags)
             show(f"inference_mesh.py, {name}", f"{seconds:.0f} s", f"{memory / 1e6:.0f} MB at most")
         if args.sample.is_dir():

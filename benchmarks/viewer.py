@@ -26,7 +26,8 @@ from benchmarks.ball import sphere
 from data.formats.mesh_formats import write_sequence
 from data.formats.polygons import Polygons
 from data.formats.usd import Scene
-from data.sequences.mesh_sequence import load_predictions, load_sequences
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.predicted_meshes import load_predictions
 from utils.showing.clip import Clip
 from utils.showing.server import free_port, open_server
 from utils.showing.viewer import Viewer

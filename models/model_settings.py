@@ -19,6 +19,7 @@ class ModelSettings:
     up_axis: str = "y"
     units: str = "m"  # of the meshes: the keys of `UNITS_IN_MM`
     num_joints: int = 0
+    frame_step: int = 1  # how far the numbers of consecutive frames are apart
     left_out: tuple[str, ...] = ()  # optional feature groups that the data had no use for
 
     def to_dict(self) -> dict[str, int | str | tuple[str, ...]]:

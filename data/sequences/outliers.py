@@ -14,9 +14,10 @@ from numpy import ndarray
 from data.sequences.mesh_sequence import MeshSequence
 
 FRAMES_TO_LOOK_AT = 120  # for what is usual
-FEWEST_FRAMES = 8  # that say what is usual
+FEWEST_FRAMES = 12  # that say what is usual
 # in units of the spread of the corrections: how far a frame may be from those beside it, and from what is usual; a vertex
 FRAME_JUMPS, FRAME_IS_OFF = 4.0, 15.0
+FIRST_FRAMES, FIRST_JUMPS = 3, 15.0  # a simulation may start with a jolt
 VERTEX_JUMPS, VERTEX_IS_OFF = 20.0, 150.0
 SPREAD_OF_OTHERS = 0.3  # of the mean spread of all vertices, beside a vertex' own: some hardly move
 
@@ -42,11 +43,11 @@ class Usual:
             np.median(np.minimum(np.linalg.norm(some - self.correction, axis=2), 30 * self.spread).mean(axis=1))
         )
 
-    def frame_is_off(self, jump: Float[ndarray, " V"], away: Float[ndarray, " V"]) -> bool:
-        """Say whether a frame does not belong, by how far its vertices jump and are away from what is usual (V,), file units; a
-        few vertices do not decide."""
+    def frame_is_off(self, frame: int, jump: Float[ndarray, " V"], away: Float[ndarray, " V"]) -> bool:
+        """Say whether a frame of a sequence does not belong, by how far its vertices jump and are away from what is usual (V,),
+        file units; a few vertices do not decide."""
         jumped, gone = (np.minimum(each, 30 * self.spread).mean() / self.of_frames for each in (jump, away))
-        return bool(jumped > FRAME_JUMPS or gone > FRAME_IS_OFF)
+        return bool(jumped > (FIRST_JUMPS if frame < FIRST_FRAMES else FRAME_JUMPS) or gone > FRAME_IS_OFF)
 
     def vertices_are_off(self, jump: Float[ndarray, " V"], away: Float[ndarray, " V"]) -> Bool[ndarray, " V"]:
         """Say which vertices of a frame do not belong (V,)."""
@@ -88,7 +89,7 @@ def pieces_that_belong(sequence: MeshSequence, usual: Usual) -> list[MeshSequenc
         known |= {each: correction(sequence, each) for each in (frame, *beside) if each not in known}
         middle = middle_of(known[frame], known[beside[0]], known[beside[1]])
         jump, away = lengths(known[frame] - middle), lengths(known[frame] - usual.correction)
-        if usual.frame_is_off(jump, away):
+        if usual.frame_is_off(frame, jump, away):
             left_out[frame], broken[frame] = True, skinned_is_off(sequence, frame, beside)
         elif len(vertices := np.flatnonzero(usual.vertices_are_off(jump, away))):
             off[frame] = vertices

@@ -57,6 +57,14 @@ def test_errors_are_as_large_as_expected(make_model, make_tube_sequence):
     assert line.endswith(f"; {shares} of the vertices are within the intervals for 68 % and 95 % of them")
 
 
+def test_another_step_between_frames_is_said(make_model, make_tube_sequence):
+    model, sequence = make_model(num_condition_frames=3), make_tube_sequence(12)
+    sequence.step = 2
+    windows, _, expected = export(model, sequence)
+    line = describe_expectation(model, windows, expected).splitlines()[0]
+    assert line == "warning: frames are 2 apart, in training 1: motion per frame is another"
+
+
 def test_nothing_is_known_in_world_coordinates(make_model, make_tube_sequence):
     model = make_model(num_condition_frames=3, coordinates="world")
     windows, errors, expected = export(model, make_tube_sequence(4), measured=True)

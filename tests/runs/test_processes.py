@@ -49,9 +49,9 @@ def trained(folder, name, processes, script="fit_mesh.py"):
     assert run.returncode == 0, run.stderr
     (checkpoint,) = (folder / "saved_model" / name).glob("*/1.pt")
     (logs,) = (folder / "logs" / name).iterdir()
-    assert len((logs / "log.txt").read_text().splitlines()) == len(run.stdout.splitlines()) - run.stdout.count(
-        "no CUDA"
-    )  # printed and written once
+    written, printed = (logs / "log.txt").read_text().splitlines(), run.stdout
+    # the rest is printed and written once
+    assert len(written) == len(printed.splitlines()) - printed.count("no CUDA") - printed.count("given: ")
     return load_checkpoint(checkpoint)["model"]
 
 

@@ -208,7 +208,7 @@ def test_a_terminal_sees_one_line_and_exit_code_2(tmp_path):
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert line.startswith(
-        f"error: {tmp_path / 'none'}: no such folder or file, expected a folder of .obj, .drc, .ply, .npy files"
+        f"error: {tmp_path / 'none'}: no such folder or file, expected a folder of .obj, .drc, .ply, .npy, .npz files"
     )
     assert list(tmp_path.iterdir()) == []
 

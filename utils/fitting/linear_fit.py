@@ -89,6 +89,7 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     Feature groups that were not chosen are left out of the model, whose network is made anew: optimizers have to be, too.
     Return what was chosen, None where there is no linear part.
     """
+    model.settings.frame_step = windows.sequences[0].step
     a_few = spread(len(windows), FRAMES_FOR_SCALES)
     shift, scale = set_scales(model, windows, a_few, device)
     if model.linear is None:

@@ -76,10 +76,14 @@ def export_predictions(
 def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected: Expectation | None) -> str:
     """Return for people which frames go beyond the motion of training, and the error to expect; where there are scans, also how
     many of the vertices are within their intervals."""
+    here, there = windows.sequences[0].step, model.settings.frame_step
+    apart = (
+        f"warning: frames are {here} apart, in training {there}: motion per frame is another\n" if here != there else ""
+    )
     if expected is None or model.leverage is None:
-        return "world coordinates: nothing is known about how far the frames are from those of training"
+        return f"{apart}world coordinates: nothing is known about how far the frames are from those of training"
     beyond = np.flatnonzero(expected.leverage.mean(axis=1) > float(model.leverage.farthest))
-    line = f"{len(beyond)} of {len(windows)} frames go beyond the motion of training"
+    line = f"{apart}{len(beyond)} of {len(windows)} frames go beyond the motion of training"
     if len(beyond):
         vertex = int(model.surface.anchors[int(expected.leverage[beyond].mean(axis=0).argmax())])
         where = ", ".join(f"{each:.3g}" for each in model.surface.vertices[vertex].tolist())

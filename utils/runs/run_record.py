@@ -46,6 +46,9 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
             {
                 "name": each.name,
                 "frames": [int(each.frame_numbers[0]), int(each.frame_numbers[-1])],
+                "frames are apart": each.step,
+                "scans left out": 0 if each.left_out is None else int(each.left_out.sum()),
+                "vertices of scans guessed": sum(len(vertices) for vertices, _ in each.repairs.values()),
                 "fingerprints": each.fingerprints,
             }
             for each in sequences

@@ -91,8 +91,8 @@ def test_joints_that_do_not_fit(tmp_path):
 
 def test_two_folders_with_different_joints(tmp_path):
     source, target, joints = write_tube(tmp_path, num_frames=3, with_joints=True)
-    other = write_tube(tmp_path, "other/tube", num_frames=3, with_joints=True)[2]
-    for path in other.iterdir():
+    source_2, target_2, joints_2 = write_tube(tmp_path, "other/tube", num_frames=3, with_joints=True)
+    for path in joints_2.iterdir():
         path.write_text(path.read_text() + "v 0 0 0\n")
     with pytest.raises(InputError, match="6 joints, expected 5"):
-        load_sequences([source, source], [target, target], [joints, other])
+        load_sequences([source, source_2], [target, target_2], [joints, joints_2])

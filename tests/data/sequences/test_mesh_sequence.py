@@ -195,7 +195,7 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         load_sequences([tmp_path / "none"], None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"no \.obj, \.drc, \.ply, \.npy files"):
+    with pytest.raises(InputError, match=r"no \.obj, \.drc, \.ply, \.npy, \.npz files"):
         load_sequences([tmp_path / "empty"], None)
     with pytest.raises(InputError, match="found 1 folders, expected one per source folder, 2"):
         load_sequences([source, source], [target])
@@ -235,8 +235,10 @@ def test_other_topology(tmp_path):
     path.write_text(text.replace("f 1 2 10 9", "f 1 2 9 10"))
     with pytest.raises(InputError, match=r"target\.00002\.obj: other faces than .*target\.00001"):
         load_sequences([source], [target])
+    path.write_text(text)
     for file in target.glob("*.obj"):
-        file.write_text(file.read_text().replace("f 1 2 10 9", "f 1 2 9 10"))
+        rows = [line for line in file.read_text().splitlines() if line.startswith("v ")]
+        file.write_text("\n".join([*rows[::7], *(row for index, row in enumerate(rows) if index % 7), "f 1 2 10 9\n"]))
     with pytest.raises(InputError, match=r"target\.00001\.obj: other faces than .*sbs\.00001"):
         load_sequences([source], [target])
 
