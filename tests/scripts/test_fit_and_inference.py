@@ -172,6 +172,7 @@ def test_input_that_does_not_fit_the_checkpoint(trained, refused, tmp_path):
     source, _, checkpoint, _ = trained
     infer = (inference_mesh, "-src", source, "-saved_path")
     refused(*infer, checkpoint, "-n_cond", 2, words=["--num_condition_frames", "found 2", "expected 3"])
+    refused(*infer, checkpoint, "--units", "cm", words=["--units", "found cm", "expected m"])
     refused(*infer, tmp_path / "none.pt", words=["none.pt", "no such file"])
     stored = torch.load(checkpoint, weights_only=True)
     torch.save(stored | {"timestamp": "../../outside"}, tmp_path / "outside.pt")

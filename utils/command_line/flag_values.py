@@ -35,7 +35,7 @@ def folder_of_wildcard(flag: str, paths: Sequence[Path]) -> Sequence[Path]:
     if (
         len(paths) < 2
         or ending not in POINTS
-        or ending == ".npy"
+        or ending in (".npy", ".npz")
         or len({(p.parent, p.suffix.lower()) for p in paths}) > 1
     ):
         return paths
