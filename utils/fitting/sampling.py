@@ -25,6 +25,7 @@ from utils.runs.processes import num_processes, own_share
 # An epoch shows every training vertex at least once. Where that takes fewer steps than this, it goes over the frames again
 # and again, so that a hundred frames train as well as a thousand without anybody counting steps.
 STEPS_PER_EPOCH = 400  # about, and at least two thirds of it
+VERTICES_AT_ONCE_ON_DEVICES = 400_000  # fewer would take longer to start than to compute
 VERTICES_AT_ONCE = 30_000  # about, of whole frames through the feature code: more do not fit into a processor's caches
 
 Read = TypeVar("Read")
@@ -61,11 +62,11 @@ class Sampling:
     """What training steps are made of.
 
     `parts` returns the frames of a block that this process reads, cut into parts that are processed together; it takes the
-    block and the number of vertices. `steps` makes the samples of every step out of what was read. `vertices_per_sample`
-    returns how many of V vertices one sample holds.
+    block, the number of vertices and the device. `steps` makes the samples of every step out of what was read.
+    `vertices_per_sample` returns how many of V vertices one sample holds.
     """
 
-    parts: Callable[[Block, int], list[Int[ndarray, " _"]]]
+    parts: Callable[[Block, int, torch.device], list[Int[ndarray, " _"]]]
     steps: Callable[[MeshAutoencoder, list[Meshes], Block], list[Samples]]
     vertices_per_sample: Callable[[int], int]
 
@@ -84,7 +85,7 @@ def share_or_first(items: Shaped[ndarray, "K *B"]) -> Shaped[ndarray, "_ *B"]:
     return own if len(own) else items[:1]
 
 
-def mesh_parts(block: Block, num_vertices: int) -> list[Int[ndarray, " _"]]:
+def mesh_parts(block: Block, num_vertices: int, device: torch.device) -> list[Int[ndarray, " _"]]:
     """Return this process' share of the frames of every step."""
     return [share_or_first(step) for step in np.array_split(block.frames, block.num_steps)]
 
@@ -97,10 +98,11 @@ def mesh_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> li
     return steps
 
 
-def shuffled_parts(block: Block, num_vertices: int) -> list[Int[ndarray, " _"]]:
+def shuffled_parts(block: Block, num_vertices: int, device: torch.device) -> list[Int[ndarray, " _"]]:
     """Return this process' share of the frames, a few at a time."""
     own = share_or_first(block.frames)
-    return np.array_split(own, min(len(own), -(-len(own) * num_vertices // VERTICES_AT_ONCE)))
+    at_once = VERTICES_AT_ONCE if device.type == "cpu" else VERTICES_AT_ONCE_ON_DEVICES
+    return np.array_split(own, min(len(own), -(-len(own) * num_vertices // at_once)))
 
 
 def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
@@ -135,7 +137,7 @@ def read_block(
     model: MeshAutoencoder, windows: MeshWindows, sampling: Sampling, block: Block, device: torch.device
 ) -> list[Meshes]:
     """Read what this process needs of a block's frames for its steps, in parts."""
-    parts = sampling.parts(block, len(model.surface.vertices))
+    parts = sampling.parts(block, len(model.surface.vertices), device)
     return [read_meshes(model, windows, part, device) for part in parts]
 
 

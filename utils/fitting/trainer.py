@@ -15,12 +15,13 @@ from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM
 from utils.fitting.divergence import Divergence
 from utils.fitting.epoch_end import describe_epoch, draw_epoch, measure_epoch
+from utils.fitting.gradients import Gradients
 from utils.fitting.linear_fit import fit_linear_part
 from utils.fitting.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
 from utils.fitting.progress import Progress, TrainingOptions, save_progress, stored_progress
 from utils.fitting.sampling import Sampling, blocks_of_epoch, samples_of_steps
 from utils.predicting.model_inputs import Samples
-from utils.runs.processes import check_alike, combine, in_parallel, noticed_if_another_ends, rank
+from utils.runs.processes import check_alike, combine, in_parallel, rank
 from utils.runs.run_folders import TrainingRun
 from utils.runs.run_record import other_data
 from utils.runs.stopping import Interrupted, stop_signals
@@ -90,7 +91,7 @@ class Trainer:
             if choice := fit_linear_part(model, self.training, self.device):
                 self.run.report(str(choice))
             self.optimizer = make_optimizer(model, self.options.learning_rate)  # the fit made the network anew
-        self.losses = in_parallel(self.losses)
+        self.gradients = Gradients(in_parallel(self.losses))
         with stop_signals() as stop:
             while progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -122,15 +123,11 @@ class Trainer:
         step = progress.epoch * total_steps + progress.step
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
-        losses = self.losses(samples)
-        total = torch.stack(list(losses.values())).sum()
-        self.optimizer.zero_grad()
-        with noticed_if_another_ends():
-            total.backward()
+        losses = self.gradients.step(samples)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
         progress.add_step(losses)
-        self.divergence.look_at(total.detach() + norm)
+        self.divergence.look_at(torch.stack(list(losses.values())).sum() + norm)
 
     def add_point(self, total_steps: int) -> float:
         """Add a point to the training curves; return the reconstruction loss there, mm."""
