@@ -1,5 +1,7 @@
 """What is measured, said and drawn at the end of an epoch."""
 
+import time
+
 import torch
 
 from data.sequences.mesh_windows import MeshWindows
@@ -11,6 +13,7 @@ from utils.runs.run_folders import TrainingRun
 from utils.showing.film import Film
 from utils.showing.plots import plot_loss_curves
 
+DRAWN_AGAIN = 20.0  # seconds after the last pictures
 LONGEST_OF_PICTURE = 320  # pixels, in TensorBoard
 
 
@@ -50,9 +53,14 @@ def draw_epoch(
     units_in_mm: float,
     device: torch.device,
     step: int,
+    is_last: bool,
 ) -> None:
-    """Draw the loss curve and, for TensorBoard at some step, the first held-out frame; in the first process alone."""
-    if rank() > 0:
+    """Draw the loss curve and, for TensorBoard at some step, the first held-out frame; in the first process alone.
+
+    Where epochs are short, not after every one: that would take as long as they do.
+    """
+    drawn = run.loss_curve.stat().st_mtime if run.loss_curve.exists() else 0.0
+    if rank() > 0 or (not is_last and time.time() - drawn < DRAWN_AGAIN):
         return
     if len(held_out):
         film = Film(model, held_out, units_in_mm, device)

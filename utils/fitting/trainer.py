@@ -149,7 +149,8 @@ class Trainer:
             line += f", saved {save_progress(self.run, model, self.optimizer, options, progress)}"
         self.run.report(line)
         self.run.add_metrics(progress.history, progress.epoch * total_steps)
-        draw_epoch(self.run, model, self.held_out, progress, *measured, progress.epoch * total_steps)
+        is_last = progress.epoch == options.num_epochs
+        draw_epoch(self.run, model, self.held_out, progress, *measured, progress.epoch * total_steps, is_last)
 
     def stop(self, signal_number: int) -> NoReturn:
         """Save, and raise `Interrupted` with how to go on."""

@@ -226,7 +226,7 @@ def write_report(
     count = len(film.model.surface.vertices)
     page = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     content = page.render(
-        title=f"{path.parent.parent.name}, {', '.join(clips)}",
+        title=", ".join(clips),
         subtitle=f"{len(windows)} frames of {count:,} vertices, {'measured against' if errors else 'without'} scans",
         trust=describe_expectation(film.model, windows, expected).splitlines(),
         summary=summary_rows(errors),
