@@ -10,10 +10,12 @@ no faces.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, WRITTEN, write_sequence
 from data.formats.usd import Scene
+from data.formats.usd_reading import USD_ENDINGS, scene_of
 from data.input_error import InputError
 from data.sequences.frame_files import write_frames
 from data.sequences.mesh_frames import load_frames
@@ -32,9 +34,12 @@ def parse_arguments(argv):
         "--export", choices=[ending[1:] for ending in MESHES], help="what to write into a folder (default: obj)"
     )
     group = parser.add_argument_group("said in USD files")
-    group.add_argument("--units", choices=UNITS_IN_MM, default="m", help="what the files' numbers are (default: m)")
-    group.add_argument("--up_axis", choices=("y", "z"), default="y", help="axis that points up (default: y)")
+    group.add_argument(
+        "--units", choices=UNITS_IN_MM, help="what the files' numbers are (default: as in a USD file, or m)"
+    )
+    group.add_argument("--up_axis", choices=("y", "z"), help="axis that points up (default: as in a USD file, or y)")
     arguments.add_frame_rate_argument(group)
+    parser.set_defaults(frame_rate=None)
     return parser.parse_args(argv)
 
 
@@ -59,7 +64,10 @@ def main(argv=None):
 
     # write
     if ending in SEQUENCES:
-        scene = Scene(args.up_axis, UNITS_IN_MM[args.units] / 1000, args.frame_rate)
+        scene = scene_of(args.source) if args.source.suffix.lower() in USD_ENDINGS else Scene()
+        metres_per_unit = UNITS_IN_MM[args.units] / 1000 if args.units else None
+        given = {"up_axis": args.up_axis, "metres_per_unit": metres_per_unit, "frame_rate": args.frame_rate}
+        scene = replace(scene, **{name: value for name, value in given.items() if value is not None})
         write_sequence(args.target, frames.frame_numbers, frames.vertices, frames.polygons, scene)
     else:
         write_frames(args.target, f".{args.export or 'obj'}", frames.names, frames.vertices, frames.polygons)

@@ -26,6 +26,8 @@ VERTEX_LINE = re.compile(rb"^[ \t]*v[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 FACE_LINE = re.compile(rb"^[ \t]*f[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 TEXTURE_LINE = re.compile(rb"^[ \t]*vt[ \t\x0b]+([^#\n]*)", re.MULTILINE)
 
+OBJECT_LINE = re.compile(rb"^o[ \t]", re.MULTILINE)
+MOST_ODD = 0.1  # share of faces that are there twice, and of vertices without any
 LONGEST_NUMBER = 40  # characters
 
 PLAIN = b"v \n+-.0123456789eE"  # what a block of nothing but positions is written in
@@ -37,7 +39,14 @@ def read_text(path: Path) -> bytes:
         text = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):  # as some shells write text
+        try:
+            text = text.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not whole UTF-16 text ({error.reason})") from None
     text = text.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in text and b"\n" not in text:
+        text = text.replace(b"\r", b"\n")
     return re.sub(rb"\\\r?\n", CONTINUATION, text) if b"\\" in text else text
 
 
@@ -198,7 +207,23 @@ def read_obj(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """
     text = read_text(path)
     vertices = parse_vertices(text, path)
-    return vertices, parse_texture(text, parse_polygons(text, path, len(vertices)))
+    return vertices, parse_faces(text, path, len(vertices))
+
+
+def parse_faces(text: bytes, path: Path, num_vertices: int) -> Polygons:
+    """Return polygons with their texture coordinates; raise `InputError` as `parse_polygons`, and where the indices of a second
+    object begin at 1 again: its vertices have no faces then, and those of the first have each face twice."""
+    polygons = parse_polygons(text, path, num_vertices)
+    if len(OBJECT_LINE.findall(text)) > 1:
+        rows = polygons.to_rows(polygons.corners)
+        twice = len(rows) - len(np.unique(rows, axis=0))
+        alone = num_vertices - len(np.unique(polygons.corners))
+        if min(twice / max(len(rows), 1), alone / num_vertices) > MOST_ODD:
+            raise InputError(
+                f"{path}: {twice} faces are there twice, and {alone} vertices have none: a second object's indices begin at 1 "
+                "again, expected them to go on"
+            )
+    return parse_texture(text, polygons)
 
 
 def face_text_digest(text: bytes) -> str:
@@ -242,7 +267,7 @@ class KnownText(KnownTopology):
         """Read the file that others are compared with; raise `InputError` as `read_obj` does."""
         text = read_text(path)
         num_vertices = len(parse_vertices(text, path))
-        polygons = parse_texture(text, parse_polygons(text, path, num_vertices))
+        polygons = parse_faces(text, path, num_vertices)
         before, block, behind = split_vertex_block(text)
         # with vertices elsewhere too, no file is like this one
         digest = rest_digest(before, behind) if block.count(b"\n") + 1 == num_vertices else b""

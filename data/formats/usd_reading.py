@@ -20,6 +20,7 @@ from data.formats.guarded_reading import refusing
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
+from data.formats.usd import Scene
 from data.input_error import InputError, optional_packages
 
 USD_FILE = "USD file"
@@ -98,7 +99,7 @@ def open_survived_joints(path: Path) -> OpenedFrames:
 
     with refusing(path, USD_FILE):
         stage, files = composed_stage(path)
-        skeletons = [prim for prim in all_prims(stage) if prim.IsA(UsdSkel.Skeleton)]
+        skeletons = [prim for prim in stage.Traverse(predicate()) if prim.IsA(UsdSkel.Skeleton)]
         if not skeletons:
             return open_survived(path)
         if len(skeletons) > 1:
@@ -128,11 +129,6 @@ def predicate() -> Any:
     return Usd.TraverseInstanceProxies(Usd.PrimIsActive & Usd.PrimIsDefined & Usd.PrimIsLoaded & ~Usd.PrimIsAbstract)
 
 
-def all_prims(stage: Any) -> list[Any]:
-    """Return all prims of a scene."""
-    return list(stage.Traverse(predicate()))
-
-
 def composed_stage(path: Path) -> tuple[Any, list[Path]]:
     """Return a file as a stage, and the other files that are drawn in; raise `InputError` where one of these is not there."""
     from pxr import Usd, UsdUtils
@@ -153,7 +149,7 @@ def the_one_shape(stage: Any, path: Path) -> Any:
     from pxr import UsdGeom
 
     for kind in (UsdGeom.Mesh, UsdGeom.Points):
-        if prims := [prim for prim in all_prims(stage) if prim.IsA(kind)]:
+        if prims := [prim for prim in stage.Traverse(predicate()) if prim.IsA(kind)]:
             break
     else:  # layers that lie over others' prims have no types
         prims = [prim for prim in stage.TraverseAll() if prim.GetAttribute("points").HasValue()]
@@ -258,6 +254,16 @@ def transform_times(prim: Any) -> list[float]:
             times |= set(UsdGeom.Xformable(prim).GetTimeSamples())
         prim = prim.GetParent()
     return sorted(times)
+
+
+def scene_of(path: Path) -> Scene:
+    """Return what a USD file says of its up axis, units and frame rate; raise `InputError` where it cannot be opened."""
+    from pxr import Usd, UsdGeom
+
+    with refusing(path, USD_FILE):
+        stage = Usd.Stage.Open(str(path))
+        up_axis, metres = UsdGeom.GetStageUpAxis(stage).lower(), UsdGeom.GetStageMetersPerUnit(stage)
+        return Scene(up_axis, metres, stage.GetTimeCodesPerSecond())
 
 
 def read_polygons(prim: Any, path: Path) -> Polygons:

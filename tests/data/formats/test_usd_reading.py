@@ -3,8 +3,10 @@ import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdSkel, Vt
 from tube import AROUND, RINGS, tube_frames, tube_quads
 
+import convert_meshes
 from data.formats.polygons import Polygons
 from data.formats.usd import Scene, write_usd
+from data.formats.usd_reading import scene_of
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 
@@ -203,3 +205,15 @@ def test_blend_shapes_are_refused(character):
     stage.Save()
     with pytest.raises(InputError, match="/char/body has blend shapes, expected points that a skeleton alone moves"):
         load_frames(path)
+
+
+def test_a_conversion_keeps_units_axis_and_rate(tmp_path):
+    stage = new_stage(tmp_path / "z.usda")
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 0.01)
+    add_mesh(stage, "/body", numbered(range(1, 7)))
+    stage.Save()
+    convert_meshes.main([str(tmp_path / "z.usda"), str(tmp_path / "out.usda")])
+    assert scene_of(tmp_path / "out.usda") == Scene("z", 0.01, 24.0)
+    convert_meshes.main([str(tmp_path / "z.usda"), str(tmp_path / "other.usda"), "--units", "m", "--frame_rate", "30"])
+    assert scene_of(tmp_path / "other.usda") == Scene("z", 1.0, 30.0)

@@ -139,6 +139,41 @@ def mixed_binary_ply(order):
         Path(f"skin/body.{number:04d}.ply").write_bytes("\n".join(header).encode() + vertices + faces)
 
 
+def rewritten(change, encoding="utf-8"):
+    """OBJ files of skinned meshes whose text was changed."""
+    both()
+    for path in Path("skin").iterdir():
+        path.write_bytes(change(path.read_text()).encode(encoding))
+
+
+def with_everything_else(text):
+    text = "// body.obj\nmtllib a b.mtl\no body\ng default other\ns off\n" + text.replace(
+        "\nf ", "\nvn 0 0 1\nvp 0.5\nusemtl skin\nf ", 1
+    )
+    return text + "l 1 2\np 3\n"
+
+
+def two_objects_that_begin_at_one(text):
+    lines = text.splitlines()
+    vertices, faces = ([line for line in lines if line.startswith(kind)] for kind in ("v ", "f "))
+    first = [face for face in faces if max(map(int, face.split()[1:])) <= 40]
+    return "\n".join(["o a", *vertices[:40], *first, "o b", *vertices[40:], *first, ""])
+
+
+def vertices_of_four_numbers(text):
+    lines = text.splitlines()
+    return "\n".join(f"{line} 1" if line.startswith("v ") else line for line in lines)
+
+
+def shots_in_folders():
+    for shot in ("skin/shotA", "skin/shotB"):
+        folder(shot, SKINNED)
+
+
+def arrays_of(name, array):
+    np.save(name, array, allow_pickle=True)
+
+
 def times_in_milliseconds():
     numbers = [1699000000000 + round(index * 1000 / 30) for index in range(16)]
     both(pattern="{}", numbers=numbers)
@@ -187,6 +222,32 @@ INPUTS = {
     ),
     "quads and triangles in binary PLY": (partial(mixed_binary_ply, "little"), NUMBERS),
     "quads and triangles in binary PLY, big-endian": (partial(mixed_binary_ply, "big"), NUMBERS),
+    "lines that end in CR alone": (partial(rewritten, lambda text: text.replace("\n", "\r")), NUMBERS),
+    "UTF-16": (partial(rewritten, str, "utf-16"), NUMBERS),
+    "comments, groups, materials, normals, lines and points": (partial(rewritten, with_everything_else), NUMBERS),
+    "weights behind the coordinates": (partial(rewritten, vertices_of_four_numbers), NUMBERS),
+    "decimal commas": (
+        partial(rewritten, lambda text: text.replace(".", ",")), r"line 1: found 'v .*,.*', expected `v` and three",
+    ),
+    "exponents of Fortran": (
+        partial(rewritten, lambda text: text.replace("v ", "v 1.0D-01 ", 1)), r"line 1: found 'v 1\.0D-01 .*three finite",
+    ),
+    "a second object whose indices begin at one": (
+        partial(rewritten, two_objects_that_begin_at_one), "faces are there twice, and 32 vertices have none",
+    ),
+    "shots in folders of a folder": (shots_in_folders, r"skin: no \.obj, .* files found"),
+    "a vector for each frame": (partial(arrays_of, "skin.npy", SKINNED.reshape(16, -1)), r"\(16, 216\), expected \(T, V, 3\)"),
+    "a pickled dictionary": (partial(arrays_of, "skin.npy", {"vertices": SKINNED}), "not a whole array of numbers"),
+    "a batch of one": (partial(archive, "skin.npz", vertices=SKINNED[None]), r"\(1, 16, 72, 3\), expected \(T"),
+    "frames behind": (partial(archive, "skin.npz", vertices=SKINNED.transpose(1, 2, 0)), r"\(72, 3, 16\), expected \(T"),
+    "faces counted from one": (partial(archive, "skin.npz", faces=tube_triangles() + 1), "a corner at vertex 72"),
+    "a single frame": (partial(archive, "skin.npz", vertices=SKINNED[0]), r"of shape \(72, 3\), expected \(T, V, 3\)"),
+    "an object beside": (partial(archive, "skin.npz", meta=np.array({}, dtype=object)), "not a whole archive of arrays"),
+    "matrices of joints": (
+        lambda: (folder("skin", SKINNED), arrays_of("joints.npy", np.zeros((16, 3, 4, 4)))), r"\(16, 3, 4, 4\), expected",
+    ),
+    "joints with names": (partial(joints_as_text, "hip {} {} {}"), "not a whole array of numbers, three in a line"),
+    "joints in one line": (partial(joints_as_text, "{0}"), r"found an array of shape \(5, 1\)"),
     "half numbers": (partial(archive, "skin.npz", frame_numbers=np.arange(16) / 2), "expected to be 16 whole numbers"),
     "numbers twice": (partial(archive, "skin.npz", frame_numbers=[*range(8), *range(8)]), "each above the last"),
     "a hole in a frame": (
