@@ -1,4 +1,4 @@
-"""Look at skinned meshes and scans before training: what was given, what is strange, and a picture of the worst frame.
+"""Look at skinned meshes and scans before training: what was given, which frames stand out, and a picture of the worst.
 
     python check_data.py -src geo/dyna_sbs/obj -tar geo/dyna_target/obj
 
@@ -18,6 +18,8 @@ from utils.command_line.flag_values import Sources
 from utils.command_line.run_main import run_main
 from utils.predicting.metrics import vertex_errors
 from utils.showing.comparison import draw_comparison
+
+STANDS_OUT, MOST_LINES = 3.0, 10  # times the usual distance; frames that are listed
 
 
 def parse_arguments(argv):
@@ -42,16 +44,26 @@ def main(argv=None):
     for line in [*describe_sequences(windows.sequences), *check_plausible(sequences, units_in_mm / 1000)]:
         print(line)
 
-    # the worst frame
-    worst, name, panels = 0.0, "", {}
-    for sequence in sequences:
-        for frame, number in enumerate(sequence.frame_numbers):
-            skinned, scan = (sequence.seen(each[frame], frame) for each in (sequence.skinned, sequence.scan))
-            distances = units_in_mm * vertex_errors(skinned, scan)
-            if distances.mean() > worst:
-                worst, name = float(distances.mean()), f"{sequence.name}, frame {number}"
-                panels = {"skinned": (skinned, None), "scan": (scan, None), "distance": (skinned, distances)}
-    title = f"{name}, the scan furthest from its skinned mesh: {worst:.3g} mm on average"
+    # frames that stand out
+    places = [(sequence, frame) for sequence in sequences for frame in range(len(sequence.frame_numbers))]
+    means = units_in_mm * np.array(
+        [vertex_errors(each.skinned[frame], each.scan[frame]).mean() for each, frame in places]
+    )
+    for place in (-means).argsort()[:MOST_LINES]:
+        sequence, frame = places[place]
+        if means[place] > STANDS_OUT * np.median(means):
+            print(
+                f"{sequence.frame_names[frame]}: the scan is {means[place]:.3g} mm away, usual are {np.median(means):.3g} mm"
+            )
+
+    # a picture of the worst
+    sequence, frame = places[int(means.argmax())]
+    skinned, scan = (sequence.seen(each[frame], frame) for each in (sequence.skinned, sequence.scan))
+    distances = units_in_mm * vertex_errors(skinned, scan)
+    far = distances > units_in_mm * np.ptp(skinned, axis=0).max()  # one vertex in orbit, and nobody would see the body
+    scan = np.where(far[:, None], skinned, scan)
+    panels = {"skinned": (skinned, None), "scan": (scan, None), "distance": (skinned, distances)}
+    title = f"{sequence.frame_names[frame]}, the scan furthest from its skinned mesh: {means.max():.3g} mm on average"
     draw_comparison(panels, np.asarray(faces), args.up_axis, "distance to the scan (mm)", title, args.output)
     print(f"{title}; picture in {args.output}")
 

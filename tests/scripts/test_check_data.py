@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from matplotlib import image
@@ -25,7 +27,9 @@ def test_a_table_and_a_picture_without_training(tmp_path, monkeypatch, capsys):
     assert "frames 1 to 12, 72 vertices" in printed
     assert "1 vertices in 1 scans do not belong and are guessed (first vertex 21 of frame 7)" in printed
     assert "given: 1 sequence, 12 frames of 72 vertices, a body of " in printed
-    assert "frame 7, the scan furthest from its skinned mesh" in printed
+    assert re.search(r"^tube_sbs\.00007: the scan is 2\.41e\+05 mm away, usual are", printed, re.MULTILINE)
+    assert printed.count("usual are") == 1
+    assert "tube_sbs.00007, the scan furthest from its skinned mesh" in printed
     assert image.imread("look.png").ndim == 3
     assert sorted(each.name for each in tmp_path.iterdir()) == ["geo", "look.png"]
 
