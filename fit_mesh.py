@@ -6,8 +6,6 @@ Reads folders of OBJ files paired by frame number; writes checkpoints to saved_m
 logs/ and the loss curve to loss_curves/. Go on with a stopped run by the same command and --load_saved_model.
 """
 
-import torch
-
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
@@ -34,8 +32,7 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    device = arguments.choose_device(args.device)
-    torch.manual_seed(args.seed)
+    device = arguments.choose_device(args.device, args.seed)
 
     path = arguments.checkpoint_to_go_on_from(args)
     stored = load_checkpoint(path) if path else None

@@ -7,8 +7,6 @@ A step holds whole meshes here, as many as fit into --mini_batch_size. Writes wh
 
 from functools import partial
 
-import torch
-
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
@@ -46,8 +44,7 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    device = arguments.choose_device(args.device)
-    torch.manual_seed(args.seed)
+    device = arguments.choose_device(args.device, args.seed)
 
     path = arguments.checkpoint_to_go_on_from(args)
     stored = load_checkpoint(path) if path else None

@@ -6,8 +6,6 @@ Each vertex sees the joints nearest to it at rest, in its own frame, over the wi
 saved_model/with_joints/<timestamp>/, logs to logs/ and the loss curve to loss_curves/.
 """
 
-import torch
-
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
@@ -35,8 +33,7 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    device = arguments.choose_device(args.device)
-    torch.manual_seed(args.seed)
+    device = arguments.choose_device(args.device, args.seed)
 
     path = arguments.checkpoint_to_go_on_from(args)
     stored = load_checkpoint(path) if path else None

@@ -3,3 +3,11 @@
 Beside these rooms stands what all of the project uses: `InputError`, the one exception for wrong input, and files that are
 written whole or not at all. Nothing here knows of `models` or `utils`.
 """
+
+import os
+
+# Threads of GNU's OpenMP wait for one another busily. Where one has lost its core to another program, all wait for that: with
+# the default, training slows to a third and less beside a single busy process, with this to half, and alone it is no slower
+# (benchmarks/RESULTS.md). It has to be there before torch is loaded; scripts import from here first.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

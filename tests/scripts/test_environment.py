@@ -26,3 +26,18 @@ def test_no_place_for_a_cache(tmp_path):
     line = in_one_line(result.stderr)
     assert line.startswith("error: /dev/null/nobody/")
     assert line.endswith("expected a folder that can be written to: set SKIN2SCAN_CACHE")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "None")]
+)
+def test_threads_wait_for_one_another_for_a_short_time(tmp_path, own, expected):
+    """Said before torch is loaded, unless a user says otherwise."""
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in names} | own
+    program = "import sys, os, builtins; real = builtins.__import__\n"
+    program += "def say(name, *rest):\n    if name == 'torch': print(os.environ.get('GOMP_SPINCOUNT')); os._exit(0)\n"
+    program += "    return real(name, *rest)\nbuiltins.__import__ = say\n"
+    for script in ("fit_mesh", "fit_mesh_with_joints", "fit_mesh_smoothened", "inference_mesh", "view_meshes"):
+        result = run_fresh(ROOT, "-c", f"{program}import {script}", env=environment)
+        assert result.stdout.strip() == expected, (script, result.stderr)

@@ -266,12 +266,15 @@ def check_agreement(args: argparse.Namespace, stored: ModelSettings, names: Iter
             )
 
 
-def choose_device(name: str | None) -> torch.device:
-    """Return the device asked for; where none was, this process' CUDA device, or the CPU. Join the other processes, if any.
+def choose_device(name: str | None, seed: int | None = None) -> torch.device:
+    """Return the device asked for; where none was, this process' CUDA device, or the CPU. Join the other processes, if any;
+    what is random follows from the seed, where one is given.
 
     Raises `InputError`, listing the devices that there are, for one that is not there.
     """
     join_processes()
+    if seed is not None:
+        torch.manual_seed(seed)
     there = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         there.append("mps")
