@@ -71,7 +71,7 @@ def list_frames(folder: Path, endings: Collection[str] = FRAMES) -> dict[int, Pa
                 f"{path}: found no file that can be read (a folder, a pipe or a broken link?), expected a mesh"
             )
     if not paths:
-        raise InputError(f"{folder}: no {', '.join(endings)} files found")
+        raise InputError(f"{folder}: no {', '.join(endings)} files found{hint_on_content(folder)}")
     kinds = sorted({path.suffix.lower() for path in paths})
     if len(kinds) > 1:
         raise InputError(f"{folder}: found {' and '.join(kinds)} files, expected one kind")
@@ -86,6 +86,18 @@ def list_frames(folder: Path, endings: Collection[str] = FRAMES) -> dict[int, Pa
             )
         frames[number] = path
     return dict(sorted(frames.items()))
+
+
+def hint_on_content(folder: Path) -> str:
+    """Return what to do about a folder without frames, behind a comma; nothing where that is not known."""
+    if not folder.is_dir():
+        return ""
+    there = sorted(folder.iterdir())
+    if folders := [path.name for path in there if path.is_dir()]:
+        return f", but folders ({', '.join(folders[:3])}{', ...' if len(folders) > 3 else ''}): give each as a source"
+    if others := sorted({path.suffix.lower() for path in there} & SEQUENCES.keys()):
+        return f", but {' and '.join(others)} files: expected one of them, with all frames in it"
+    return ""
 
 
 def load_frames(path: Path, endings: Collection[str] = FRAMES, joints: bool = False) -> MeshFrames:

@@ -170,6 +170,12 @@ def shots_in_folders():
         folder(shot, SKINNED)
 
 
+def usd_files_of_one_frame():
+    Path("skin").mkdir()
+    for number in NUMBERS:
+        Path(f"skin/body.{number:04d}.usdc").touch()
+
+
 def arrays_of(name, array):
     np.save(name, array, allow_pickle=True)
 
@@ -235,7 +241,8 @@ INPUTS = {
     "a second object whose indices begin at one": (
         partial(rewritten, two_objects_that_begin_at_one), "faces are there twice, and 32 vertices have none",
     ),
-    "shots in folders of a folder": (shots_in_folders, r"skin: no \.obj, .* files found"),
+    "shots in folders of a folder": (shots_in_folders, r"but folders \(shotA, shotB\): give each as a source"),
+    "a USD file for each frame": (usd_files_of_one_frame, r"but \.usdc files: expected one of them, with all frames in it"),
     "a vector for each frame": (partial(arrays_of, "skin.npy", SKINNED.reshape(16, -1)), r"\(16, 216\), expected \(T, V, 3\)"),
     "a pickled dictionary": (partial(arrays_of, "skin.npy", {"vertices": SKINNED}), "not a whole array of numbers"),
     "a batch of one": (partial(archive, "skin.npz", vertices=SKINNED[None]), r"\(1, 16, 72, 3\), expected \(T"),
