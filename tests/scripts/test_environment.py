@@ -3,8 +3,13 @@
 import os
 
 import pytest
+from matplotlib.figure import Figure
 from terminal import ROOT, in_one_line, run_fresh
 from tube import write_tube
+
+import plot_loss_curves
+from data.input_error import InputError
+from utils.showing.plots import save_figure
 
 pytestmark = pytest.mark.starts_scripts
 
@@ -13,6 +18,20 @@ def test_a_notebooks_backend_for_pictures_does_no_harm(tmp_path):
     environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     result = run_fresh(tmp_path, ROOT / "plot_loss_curves.py", "none.pt", env=environment)
     assert in_one_line(result.stderr) == "error: none.pt: no such file, expected a checkpoint (.pt)"
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"), [("pdf", b"%PDF"), ("SVG", b"<?xml"), ("jpg", b"\xff\xd8"), ("png", b"\x89PNG")]
+)
+def test_a_picture_is_what_its_name_says(tmp_path, ending, begins):
+    save_figure(Figure(), tmp_path / f"curves.{ending}")
+    assert (tmp_path / f"curves.{ending}").read_bytes().startswith(begins)
+
+
+def test_a_picture_of_no_known_kind(tmp_path):
+    for name in ("curves.xyz", "curves", "."):
+        with pytest.raises(InputError, match=r"expected the name of a file that ends in \.png, \.pdf, \.svg, \.jpg"):
+            plot_loss_curves.parse_arguments(["run.pt", "-o", str(tmp_path / name)])
 
 
 def test_no_place_for_a_cache(tmp_path):
