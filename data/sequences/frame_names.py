@@ -56,7 +56,11 @@ def numbers_in_names(paths: list[Path]) -> list[int]:
     minus = [text.endswith("-") for text in before]
     same_text = len({text.removesuffix("-") for text in before}) == 1
     if not (same_text and any(minus) and not all(minus)):
-        minus = [sign and not text[-2:-1].isalnum() for sign, text in zip(minus, before, strict=True)]
+        follows_number = [text == "-" and len(own) + column > 0 for text, own in zip(before, numbers, strict=True)]
+        minus = [
+            sign and not text[-2:-1].isalnum() and not follows
+            for sign, text, follows in zip(minus, before, follows_number, strict=True)
+        ]
     return [-int(own[column]) if sign else int(own[column]) for own, sign in zip(numbers, minus, strict=True)]
 
 

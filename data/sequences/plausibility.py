@@ -15,6 +15,7 @@ UNITS = (1000.0, 304.8, 100.0, 39.37, 30.48, 25.4, 12.0, 10.0, 3.281, 2.54)  # o
 TARGETS = "--target_files_dir"
 ALIKE = (0.7, 1.4)  # times as large as the skinned mesh: a scan of it may be
 FARTHEST = 0.5  # of the body's size: a scan may be away
+ANOTHER_MOTION = 0.03  # of the body's size: scans of another motion are farther away
 SMALLEST_TURN = 60.0  # degrees
 SMALLEST_BODY, LARGEST_BODY = 0.1, 10.0  # metres
 LAGS = range(-3, 4)  # frames
@@ -132,6 +133,14 @@ def late_by(sequences: list[MeshSequence]) -> int:
     return lag if sums.min() < 0.6 * sums[LAGS.index(0)] else 0
 
 
+def follow_another_motion(given: Given) -> bool:
+    """Say whether scans are more than half as far from the skinned meshes of their own frames as from those of others, and far
+    from both."""
+    own = float(np.median(given.distances))
+    others = float(np.median(Given(np.roll(given.skinned, len(given.skinned) // 3, axis=0), given.scan).distances))
+    return len(given.skinned) > 5 and own > ANOTHER_MOTION * given.size and own > 0.5 * others
+
+
 def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> list[str]:
     """Return what was given in a few lines, and a warning for what is strange; raise `InputError` for what cannot be meant.
 
@@ -153,6 +162,8 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
     if lag := late_by(sequences):
         when = f"{abs(lag)} frame{'s' * (abs(lag) > 1)} {'late' if lag > 0 else 'early'}"
         lines.append(f"warning: the scans seem to be {when}: they fit the skinned meshes of other frames better")
+    elif follow_another_motion(given):
+        lines.append("warning: the scans fit the skinned meshes of other frames as well as their own: of another take?")
     for name, points in (("skinned meshes", given.skinned), ("scans", given.scan)):
         if len(points) > 1 and np.abs(points - points[0]).max() <= 1e-6 * given.size:
             lines.append(f"warning: all {name} are the same: there is no motion to learn from")

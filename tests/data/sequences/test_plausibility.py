@@ -71,6 +71,13 @@ def test_scans_of_other_frames(clip, lag, said):
     ]
 
 
+@pytest.mark.parametrize("seed", [3, None])
+def test_scans_of_another_take_or_in_reverse(clip, make_tube_sequence, seed):
+    clip.scan = clip.scan[::-1] if seed is None else make_tube_sequence(40, seed=seed).scan
+    warning = check_plausible([clip], 1.0)[1]
+    assert warning.endswith("as well as their own: of another take?")
+
+
 def test_what_may_be_meant(clip):
     warning = check_plausible([clip], 1e-3)[1]
     assert warning.startswith("warning: a body of 0.0009")
