@@ -48,7 +48,7 @@ def write_stamps(entry: Path, files: list[Path]) -> None:
     (entry / STAMPS).write_text(json.dumps(stamps), encoding="ascii")
 
 
-def draws_in_others(entry: Path) -> bool:
+def others_changed(entry: Path) -> bool:
     """Say whether a file that the entry's file draws in is no longer as it was."""
     try:
         stamps = json.loads((entry / STAMPS).read_text(encoding="ascii"))

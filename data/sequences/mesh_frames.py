@@ -27,9 +27,9 @@ from data.sequences.frame_names import numbers_in_names
 from data.sequences.mesh_cache import (
     cache_folder,
     cache_key,
-    draws_in_others,
     fingerprint,
     is_whole,
+    others_changed,
     write_checksums,
     write_stamps,
 )
@@ -111,19 +111,19 @@ def load_frames(path: Path, endings: Collection[str] = FRAMES, joints: bool = Fa
     frames = {} if ending else list_frames(path, endings)
     files, kind = list(frames.values()) or [path], "joints" if joints else "meshes"
     entry = cache_folder() / cache_key(path, files, kind)
-    if not is_whole(entry) or draws_in_others(entry):
+    if not is_whole(entry) or others_changed(entry):
         with the_only_one_to_read(path, entry):
             if entry.exists() and not is_whole(entry):
                 tqdm.write(f"{entry}: damaged, so {path} is read again")
                 remove(entry)
-            elif entry.exists() and draws_in_others(entry):
+            elif entry.exists() and others_changed(entry):
                 remove(entry)
             if not entry.exists():
                 sequences = JOINT_SEQUENCES if joints else SEQUENCES
                 opened = sequences[ending](path) if ending else open_frames(files, list(frames), f"reading {path}")
                 with write_beside(entry) as unfinished:
                     write_entry(unfinished, opened)
-                    if cache_key(path, files, kind) != entry.name or draws_in_others(unfinished):
+                    if cache_key(path, files, kind) != entry.name or others_changed(unfinished):
                         raise InputError(f"{path}: changed while it was read, expected files that nobody writes to")
     with np.load(entry / "topology.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"], stored["texture"], stored["texture_corners"])

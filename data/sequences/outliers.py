@@ -19,6 +19,7 @@ FEWEST_FRAMES = 12  # that say what is usual
 FRAME_JUMPS, FRAME_IS_OFF = 4.0, 15.0
 FIRST_FRAMES, FIRST_JUMPS = 3, 15.0  # a simulation may start with a jolt
 VERTEX_JUMPS, VERTEX_IS_OFF = 20.0, 150.0
+MOST_OF_A_VERTEX = 30.0  # of its spread, that a vertex counts for in the mean of its frame: a few do not decide
 SPREAD_OF_OTHERS = 0.3  # of the mean spread of all vertices, beside a vertex' own: some hardly move
 
 Correction = Float[ndarray, "V 3"]
@@ -37,17 +38,20 @@ class Usual:
         step = max(1, len(places) // FRAMES_TO_LOOK_AT)
         some = np.stack([correction(*place) for place in places[::step]])
         self.correction = np.median(some, axis=0)
-        self.spread = np.median(np.linalg.norm(some - self.correction, axis=2), axis=0)
+        away = np.linalg.norm(some - self.correction, axis=2)
+        self.spread = np.median(away, axis=0)
         self.spread = self.spread + SPREAD_OF_OTHERS * self.spread.mean()
-        self.of_frames = float(
-            np.median(np.minimum(np.linalg.norm(some - self.correction, axis=2), 30 * self.spread).mean(axis=1))
-        )
+        self.of_frames = float(np.median([self.mean_of(each) for each in away]))
+
+    def mean_of(self, distances: Float[ndarray, " V"]) -> float:
+        """Return the mean of the distances of a frame's vertices (V,), of which none counts for too much, file units."""
+        return float(np.minimum(distances, MOST_OF_A_VERTEX * self.spread).mean())
 
     def frame_is_off(self, frame: int, jump: Float[ndarray, " V"], away: Float[ndarray, " V"]) -> bool:
         """Say whether a frame of a sequence does not belong, by how far its vertices jump and are away from what is usual (V,),
-        file units; a few vertices do not decide."""
-        jumped, gone = (np.minimum(each, 30 * self.spread).mean() / self.of_frames for each in (jump, away))
-        return bool(jumped > (FIRST_JUMPS if frame < FIRST_FRAMES else FRAME_JUMPS) or gone > FRAME_IS_OFF)
+        file units."""
+        jumped, gone = (self.mean_of(each) / self.of_frames for each in (jump, away))
+        return jumped > (FIRST_JUMPS if frame < FIRST_FRAMES else FRAME_JUMPS) or gone > FRAME_IS_OFF
 
     def vertices_are_off(self, jump: Float[ndarray, " V"], away: Float[ndarray, " V"]) -> Bool[ndarray, " V"]:
         """Say which vertices of a frame do not belong (V,)."""
@@ -64,8 +68,8 @@ def find_outliers(sequences: list[MeshSequence]) -> list[list[MeshSequence]]:
     """Return what is left of each sequence: without frames that do not belong, and with single vertices of scans repaired.
 
     A scan that does not belong is left out, but its frame's skinned mesh stays, as context of others. Where the skinned mesh
-    does not belong, a sequence ends, and another one begins. The correction of a single vertex is replaced by the middle one
-    of those of its frame and of the frames beside it.
+    does not belong, a sequence ends, and another one begins. The correction of a single vertex is replaced by the mean of those
+    of the frames beside it where they belong, or else by the usual one.
     """
     num_frames = sum(len(sequence.frame_numbers) for sequence in sequences)
     if num_frames < FEWEST_FRAMES or any(sequence.scan is None for sequence in sequences):
@@ -83,7 +87,7 @@ def pieces_that_belong(sequence: MeshSequence, usual: Usual) -> list[MeshSequenc
         return [sequence]
     left_out, broken = np.zeros(length, bool), np.zeros(length, bool)
     off: dict[int, Int64[ndarray, " _"]] = {}
-    known = {frame: correction(sequence, frame) for frame in range(3)}
+    known: dict[int, Correction] = {}
     for frame in range(length):
         beside = [frame - 1, frame + 1] if 0 < frame < length - 1 else [1, 2] if frame == 0 else [frame - 2, frame - 1]
         known |= {each: correction(sequence, each) for each in (frame, *beside) if each not in known}
@@ -131,7 +135,7 @@ def skinned_is_off(sequence: MeshSequence, frame: int, beside: list[int]) -> boo
     jumps = []
     for meshes in (sequence.skinned, sequence.scan):
         here, one, other = (meshes[each].astype(np.float64) for each in (frame, *beside))
-        jumps.append(float(np.median(np.linalg.norm(here - middle_of(here, one, other), axis=1))))
+        jumps.append(float(np.median(lengths(here - middle_of(here, one, other)))))
     return jumps[0] > jumps[1]
 
 

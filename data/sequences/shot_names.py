@@ -23,20 +23,28 @@ def shot_name(sequence: MeshSequence) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "meshes"
 
 
+def first_of_each(sequences: list[MeshSequence]) -> dict[str, MeshSequence]:
+    """Return the first sequence of each source, by `MeshSequence.name`, in their order."""
+    firsts: dict[str, MeshSequence] = {}
+    for sequence in sequences:
+        firsts.setdefault(sequence.name, sequence)
+    return firsts
+
+
 def shot_names(sequences: list[MeshSequence]) -> list[str]:
     """Return the `shot_name` of each source."""
-    return [shot_name(sequence) for sequence in {each.name: each for each in reversed(sequences)}.values()][::-1]
+    return [shot_name(sequence) for sequence in first_of_each(sequences).values()]
 
 
 def names_of_sources(sequences: list[MeshSequence]) -> dict[str, str]:
     """Return a name for each source, by `MeshSequence.name`: what its frames have in common where it is the only one, else its
     `shot_name`, with a number behind it where another has the same."""
-    firsts = {sequence.name: sequence for sequence in reversed(sequences)}
-    sources = list(dict.fromkeys(sequence.name for sequence in sequences))
-    if len(sources) == 1:
-        return {sources[0]: clip_name(firsts[sources[0]])}
+    firsts = first_of_each(sequences)
+    if len(firsts) == 1:
+        return {source: clip_name(first) for source, first in firsts.items()}
     names: dict[str, str] = {}
-    for source, shot in zip(sources, shot_names(sequences), strict=True):
+    for source, first in firsts.items():
+        shot = shot_name(first)
         name, count = shot, 2
         while name in names.values():
             name, count = f"{shot}_{count}", count + 1
