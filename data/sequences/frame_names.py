@@ -15,17 +15,15 @@ STEPS_MAY_VARY_FROM = 10  # times in milliseconds, say, are rounded
 
 def check_alike(paths: list[Path], texts: list[list[str]]) -> bool:
     """Say whether names differ in their numbers alone; raise `InputError` where most do and some do not, as a copy may."""
-    kinds = Counter(tuple(text.removesuffix("-") for text in each) for each in texts)
-    usual, count = kinds.most_common(1)[0]
-    if 2 < count < len(texts) < 2 * count:
-        odd = next(index for index, each in enumerate(texts) if tuple(text.removesuffix("-") for text in each) != usual)
-        like = next(
-            index for index, each in enumerate(texts) if tuple(text.removesuffix("-") for text in each) == usual
-        )
+    kinds = [tuple(text.removesuffix("-") for text in each) for each in texts]
+    usual, count = Counter(kinds).most_common(1)[0]
+    if 2 < count < len(kinds) < 2 * count:
+        odd = next(index for index, kind in enumerate(kinds) if kind != usual)
+        like = kinds.index(usual)
         raise InputError(
             f"{paths[odd]}: not named as {count} others are ({paths[like].name}), expected no other meshes beside the frames"
         )
-    return len(kinds) == 1
+    return count == len(kinds)
 
 
 def frame_column(texts: list[list[str]], numbers: list[list[str]]) -> int:

@@ -40,7 +40,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     group = parser.add_argument_group("data")
     group.add_argument(
         "-src", "--source_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
-        help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the last number in a file's name, "
+        help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the frame numbers in their names, "
         "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc)",
     )  # fmt: skip
     group.add_argument(
