@@ -1,6 +1,8 @@
-"""NumPy files: .npz and .npy with all frames in one array, and .npy and .txt with the joints of one frame."""
+"""NumPy files: .npz and .npy with all frames in one array, and .npy, .txt and .csv with the joints of one frame."""
 
 import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def load_array(path: Path) -> ndarray:
 
 
 def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
-    """Return the points (J, 3) of an array in an .npy or .txt file, file units, and no polygons.
+    """Return the points (J, 3) of an array in an .npy, .txt or .csv file, file units, and no polygons.
 
     Raises `InputError` for a file that is not whole, not (J, 3) or not finite.
     """
@@ -46,18 +48,47 @@ def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
     return checked_positions(points, path), Polygons()
 
 
+def arrays_of_numbers(path: Path, names: Collection[str] = ()) -> dict[str, ndarray]:
+    """Return the arrays of an .npz file, or those of these names, by name; raise `InputError` for any other file.
+
+    Objects and files of other kinds beside them are passed over: no code is ever run.
+    """
+    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {}
+        for name in stored.files:
+            if not names or name in names:
+                with passing_over_objects():
+                    arrays[name] = stored[name]
+    return {name: each for name, each in arrays.items() if isinstance(each, ndarray)}  # no bytes of another file
+
+
+@contextmanager
+def passing_over_objects() -> Iterator[None]:
+    """Let pass that NumPy refuses to load an array of objects."""
+    try:
+        yield
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+
+
+def listed(arrays: dict[str, ndarray]) -> str:
+    """Return the names and shapes of arrays, as a message lists them."""
+    return ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items())) or "no arrays of numbers"
+
+
 def read_npz(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """Return the positions (V, 3) of one frame in an .npz file, and its faces where there are any: its array `vertices`, or
     the only one of such a shape. Raises `InputError`."""
-    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}
+    arrays = arrays_of_numbers(path)
     found = {
         name: each for name, each in arrays.items() if each.ndim == 2 and each.shape[1] == 3 and each.dtype.kind == "f"
     }
     named = ["vertices"] if "vertices" in arrays else list(found)
     if len(named) != 1:
-        listed = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items())) or "nothing"
-        raise InputError(f"{path}: found {listed}, expected one array of positions, or one named vertices (V, 3)")
+        raise InputError(
+            f"{path}: found {listed(arrays)}, expected one array of positions, or one named vertices (V, 3)"
+        )
     vertices = checked_positions(arrays[named[0]], path)
     faces = arrays.get("faces")
     if faces is None or faces.ndim != 2 or faces.dtype.kind not in "iu":
@@ -78,9 +109,8 @@ def open_npz(path: Path) -> OpenedFrames:
     `texture_coordinates` (U, 2) with their indices `texture_corners` (P, K). An array of another name is taken for `vertices`
     or `faces` where it is the only one of such a shape. Raises `InputError`.
     """
-    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        arrays = {name: each for name, each in stored.items() if isinstance(each, ndarray)}  # or bytes of another file
-    found = ", ".join(f"{name} {each.shape}" for name, each in sorted(arrays.items()))
+    arrays = arrays_of_numbers(path)
+    found = listed(arrays)
     positions = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3 and name != "joints"]
     integers = {name: each.astype(np.int64) for name, each in arrays.items() if each.dtype.kind in "iu"}
     arrays |= integers
@@ -91,7 +121,7 @@ def open_npz(path: Path) -> OpenedFrames:
         if name not in arrays and len(alike) == 1:
             arrays[name] = arrays[alike[0]]
     if "vertices" not in arrays:
-        raise InputError(f"{path}: found {found or 'nothing'}, expected an array vertices (T, V, 3)")
+        raise InputError(f"{path}: found {found}, expected an array vertices (T, V, 3)")
     for name, dimensions, kinds in (("faces", 2, "iu"), ("texture_corners", 2, "iu"), ("texture_coordinates", 2, "f")):
         if name in arrays and (arrays[name].ndim != dimensions or arrays[name].dtype.kind not in kinds):
             raise InputError(f"{path}: {name} of shape {arrays[name].shape} ({arrays[name].dtype}) cannot be used")
@@ -107,8 +137,7 @@ def open_npz(path: Path) -> OpenedFrames:
 def open_npz_joints(path: Path) -> OpenedFrames:
     """Return the frames of the array `joints` (T, J, 3) of an .npz file, numbered as in `open_npz`; without one, do what that
     does."""
-    with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in ("joints", *NUMBERS_OF_FRAMES) if name in stored.files}
+    arrays = arrays_of_numbers(path, ("joints", *NUMBERS_OF_FRAMES))
     if "joints" not in arrays:
         return open_npz(path)
     return open_positions(path, arrays["joints"], numbers_of_frames(arrays), Polygons())

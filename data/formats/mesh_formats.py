@@ -22,7 +22,7 @@ MESHES: dict[str, Callable[[Path], KnownTopology]] = {
     ".ply": partial(KnownTopology.of, ply.read_ply),
 }
 WITH_VALUES = {".ply"}  # of these, the formats with a place for further values of the vertices
-POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt")}
+POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt", ".csv")}
 POINTS |= {".npz": partial(KnownTopology.of, arrays.read_npz)}
 FRAMES = (*MESHES, ".npy", ".npz")  # what a folder of meshes may hold
 # a file for all frames

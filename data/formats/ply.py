@@ -1,6 +1,7 @@
 """PLY: text or binary meshes and point clouds, one frame per file."""
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +24,37 @@ def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     Raises `InputError`.
     """
     # no textures: they would split vertices; no files that this one names
-    with guarded(path, "PLY file"), open(path, "rb") as file, warnings.catch_warnings():
+    with guarded(path, "PLY file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        data = with_plain_header(path.read_bytes())
         try:
-            content = load_ply(file, fix_texture=False, skip_materials=True)
+            content = load_ply(BytesIO(data), fix_texture=False, skip_materials=True)
         except ValueError:  # a binary file of faces of several sizes, or none that is whole
-            points, polygons = read_mixed_ply(path.read_bytes())
+            points, polygons = read_mixed_ply(data)
             return checked_positions(points, path), checked_polygons(polygons, len(points), path)
         points = np.asarray(content.get("vertices", np.empty((0, 3))))
         faces = content.get("faces")
-        claimed = content["metadata"]["_ply_raw"].get("vertex", {"length": 0})["length"]
+        elements = content["metadata"]["_ply_raw"]
+        claimed = elements.get("vertex", {"length": 0})["length"]
+    if "tristrips" in elements:
+        raise InputError(
+            f"{path}: found triangles in strips, expected faces one by one: save it as a mesh of triangles"
+        )
     if claimed != len(points):
         raise InputError(f"{path}: {len(points)} vertices, expected {claimed} as in its header")
     vertices = checked_positions(points, path)
     rows = np.empty((0, 3), np.int64) if faces is None or not len(faces) else np.asarray(faces).astype(np.int64)
     polygons = Polygons(np.full(len(rows), rows.shape[1]), rows.ravel())
     return vertices, checked_polygons(polygons, len(vertices), path)
+
+
+def with_plain_header(data: bytes) -> bytes:
+    """Return a file such that its header is plain: ASCII alone, and lines that end in LF where they ended in CR alone."""
+    header, mark, rest = data.partition(b"end_header")
+    header = header.decode("ascii", "replace").replace("\ufffd", "?").encode()
+    if rest.startswith(b"\r") and b"\n" not in header:
+        header, rest = header.replace(b"\r", b"\n"), rest.replace(b"\r", b"\n", 1)
+    return header + mark + rest
 
 
 def write_ply(

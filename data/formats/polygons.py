@@ -98,4 +98,8 @@ class KnownTopology:
     def check_count(self, path: Path, num_vertices: int) -> None:
         """Raise `InputError` where another file has another number of vertices."""
         if num_vertices != self.num_vertices:
-            raise InputError(f"{path}: {num_vertices} vertices, expected {self.num_vertices} as in {self.path}")
+            hint = "; Draco joins vertices in one place where it may reorder them (in DracoPy: preserve_order=True)"
+            raise InputError(
+                f"{path}: {num_vertices} vertices, expected {self.num_vertices} as in {self.path}"
+                f"{hint if path.suffix.lower() == '.drc' else ''}"
+            )

@@ -5,8 +5,6 @@ Needs usd-core, an optional package, which is imported where it is used.
 
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +14,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.formats.guarded_reading import refusing
+from data.formats.guarded_usd import check_survival, quiet_usd
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
 from data.formats.usd import Scene
 from data.input_error import InputError, optional_packages
 
-USD_FILE = "USD file"
 USD_ENDINGS = (".usd", ".usda", ".usdc", ".usdz")
 ROUNDING = 1e-6  # of times, where layers have other frame rates
 MOST_FRAMES = 1_000_000
@@ -52,35 +49,24 @@ def survived(path: Path, reader: Callable[[Path], OpenedFrames]) -> OpenedFrames
     """Return what a reader returns, where another process survives it."""
     with optional_packages(f"{path}, a USD file"):
         import pxr  # noqa: F401
-    check_survival(path)
+    check_survival(path, reader.__name__)
     return reader(path)
 
 
-def check_survival(path: Path) -> None:
-    """Raise `InputError` where USD crashes on a file, as it does on some broken ones: another process tries it first."""
-    project = str(Path(__file__).parents[2])
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from data.formats import usd_reading; "
-        "usd_reading.read_through(sys.argv[1])"
-    )
-    tried = subprocess.run([sys.executable, "-c", program, str(path), project], capture_output=True)
-    if tried.returncode not in (0, 1):  # 1: a Python exception, which will be raised here again
-        raise InputError(
-            f"{path}: USD crashes on it, or runs out of memory ({tried.returncode}), expected a whole {USD_FILE}"
-        )
+def read_through(path: str, reader: str) -> None:
+    """Read a whole file by one of this module's readers and end the process.
 
-
-def read_through(path: str) -> None:
-    """Read a whole file and end the process. What is wrong with the file is not said here, but when it is read again."""
+    What is wrong with the file is not said here, but when it is read again.
+    """
     with suppress(InputError):
-        for _ in open_survived(Path(path)).positions:
+        for _ in globals()[reader](Path(path)).positions:
             pass
     os._exit(0)  # an orderly exit of the interpreter may crash in USD, even after good files
 
 
 def open_survived(path: Path) -> OpenedFrames:
     """Do what `open_usd` does, in this process."""
-    with refusing(path, USD_FILE):
+    with quiet_usd(path):
         stage, files = composed_stage(path)
         prim = the_one_shape(stage, path)
         positions_at, times, moved_by = skinned_points(prim, path) or plain_points(prim)
@@ -97,7 +83,7 @@ def open_survived_joints(path: Path) -> OpenedFrames:
     """Do what `open_usd_joints` does, in this process."""
     from pxr import UsdSkel
 
-    with refusing(path, USD_FILE):
+    with quiet_usd(path):
         stage, files = composed_stage(path)
         skeletons = [prim for prim in stage.Traverse(predicate()) if prim.IsA(UsdSkel.Skeleton)]
         if not skeletons:
@@ -233,7 +219,7 @@ def in_world(
 
     prim = stage.GetPrimAtPath(moved_by.GetPath())  # prims live as long as their stage
     for frame in frames:
-        with refusing(path, USD_FILE):
+        with quiet_usd(path):
             here = np.array(positions_at(float(frame)) or np.empty((0, 3)), dtype=np.float32).reshape(-1, 3)
             # row vectors, as everywhere in USD
             to_world = np.array(UsdGeom.XformCache(frame).GetLocalToWorldTransform(prim))
@@ -260,7 +246,7 @@ def scene_of(path: Path) -> Scene:
     """Return what a USD file says of its up axis, units and frame rate; raise `InputError` where it cannot be opened."""
     from pxr import Usd, UsdGeom
 
-    with refusing(path, USD_FILE):
+    with quiet_usd(path):
         stage = Usd.Stage.Open(str(path))
         up_axis, metres = UsdGeom.GetStageUpAxis(stage).lower(), UsdGeom.GetStageMetersPerUnit(stage)
         return Scene(up_axis, metres, stage.GetTimeCodesPerSecond())

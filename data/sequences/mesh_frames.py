@@ -97,6 +97,8 @@ def hint_on_content(folder: Path) -> str:
         return f", but folders ({', '.join(folders[:3])}{', ...' if len(folders) > 3 else ''}): give each as a source"
     if others := sorted({path.suffix.lower() for path in there} & SEQUENCES.keys()):
         return f", but {' and '.join(others)} files: expected one of them, with all frames in it"
+    if kinds := sorted({path.suffix.lower() for path in there if path.suffix and not path.name.startswith(".")}):
+        return f", but {', '.join(kinds[:3])}: convert them, or name another folder"
     return ""
 
 

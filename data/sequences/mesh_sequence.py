@@ -207,7 +207,10 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFra
     if not len(polygons.sizes) and target is not None:
         polygons = target.polygons
     if not len(polygons.sizes):
-        raise InputError(f"{source.files[0]}: no faces found, expected a mesh")
+        raise InputError(
+            f"{source.files[0]}: no faces found, expected a mesh: points alone, or a layer over another file's mesh, do "
+            "not say which vertices belong together"
+        )
     numbers = np.array(source.frame_numbers, dtype=np.int64)
     joint_positions = None
     if joints is not None:

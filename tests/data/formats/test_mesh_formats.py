@@ -118,7 +118,7 @@ def test_the_kind_is_told_by_content(tmp_path):
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.array([[0, 1, -1]])}, "face 0 has 2 corners"),
         ("a.npz", {"vertices": np.zeros((1, 4, 3)), "faces": np.zeros(3)}, "faces of shape"),
         ("a.npz", {"vertices": np.zeros((2, 4, 3)), "frame_numbers": np.array([2, 1])}, "each above the last"),
-        ("a.npz", {"vertices": np.array([None])}, "not a whole ar"),
+        ("a.npz", {"vertices": np.array([None])}, r"found no arrays of numbers, expected an array vertices"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, name, content, message):
