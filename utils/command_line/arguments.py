@@ -117,7 +117,7 @@ def add_joint_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("joints")
     group.add_argument(
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
-        help="folders of joints (points as .obj, .drc or .ply, .npy, .txt or .csv of (J, 3)) or files of all frames, one per source",
+        help="folders of joints (points as .obj, .drc, .ply; .npy, .txt, .csv of (J, 3)) or files of all frames, one each",
     )  # fmt: skip
     group.add_argument(
         "-n_joints",
