@@ -10,6 +10,7 @@ metadata; examples/predict_with_onnx.py runs it. Needs: pip install -r requireme
 import json
 from pathlib import Path
 
+from data.input_error import InputError
 from models.oscillators import HISTORY
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
@@ -23,7 +24,10 @@ def parse_arguments(argv):
         "checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it"
     )
     parser.add_argument("output", type=Path, metavar="FILE", help="where to write (.onnx)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.output.suffix.lower() != ".onnx" or args.output.is_dir():
+        raise InputError(f"{args.output}: found as FILE, expected the name of a file that ends in .onnx")
+    return args
 
 
 def main(argv=None):

@@ -47,7 +47,7 @@ def main(argv=None):
 
     # model
     if path is None:
-        model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces))
+        model = MeshAutoencoder(settings, RestSurface.from_mesh(training.sequences[0].skinned[0], faces))
     else:
         check_topology(model, sequences[0], faces, path)
 

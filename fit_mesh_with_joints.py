@@ -49,7 +49,9 @@ def main(argv=None):
 
     # model
     if path is None:
-        model = MeshAutoencoder(settings, RestSurface.from_mesh(sequences[0].skinned[0], faces, sequences[0].joints[0]))
+        model = MeshAutoencoder(
+            settings, RestSurface.from_mesh(training.sequences[0].skinned[0], faces, training.sequences[0].joints[0])
+        )
     else:
         check_topology(model, sequences[0], faces, path)
 

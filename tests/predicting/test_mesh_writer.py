@@ -109,7 +109,7 @@ def test_an_error_leaves_no_file_of_all_frames(tmp_path):
     windows = all_windows(load_sequences([source], None)[0], 1)
     with (
         pytest.raises(KeyboardInterrupt),
-        MeshWriter(windows, tmp_path / "out", ["npz", "usd"], Scene(), {}) as writer,
+        MeshWriter(windows, tmp_path / "out", ["npz", "usd"], Scene(), {"checkpoint": "2.pt"}) as writer,
     ):
         writer.write(predicted_frame(0, np.zeros((72, 3), np.float32)))
         raise KeyboardInterrupt
@@ -143,19 +143,35 @@ def test_nothing_is_replaced_unasked(tmp_path):
         InputError, match="out: holds predictions already, expected another --output_dir, or --overwrite"
     ):
         MeshWriter(windows, folder, ["obj"], Scene(), record)
-    (folder / "tube_sbs.00099.obj").write_text("of a longer shot")
+    (folder / "notes.txt").write_text("somebody else's")
+    (folder / "scan").mkdir()
+    (folder / "scan/scan.00001.obj").write_text("somebody else's, too")
     with MeshWriter(windows, folder, ["npz"], Scene(), record, overwrite=True) as writer:
         for index in range(3):
             writer.write(predicted_frame(index, vertices[index]))
-    assert sorted(path.name for path in folder.iterdir()) == ["tube_sbs.json", "tube_sbs.npz"]
+    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "scan", "tube_sbs.json", "tube_sbs.npz"]
+    assert len(list((folder / "scan").iterdir())) == 1
     for name in ("holiday.jpg", "notes.json"):
         mine = tmp_path / "mine" / name
         mine.parent.mkdir()
-        mine.write_text("{}")
+        mine.write_text('{"checkpoint": "of another program"}')
         with pytest.raises(InputError, match="mine: holds something else than predictions"):
             MeshWriter(windows, mine.parent, ["obj"], Scene(), record, overwrite=True)
         mine.unlink()
         mine.parent.rmdir()
+
+
+def test_what_is_read_is_not_overwritten(tmp_path):
+    source, _ = write_tube(tmp_path, num_frames=3)
+    windows = all_windows(load_sequences([source], None)[0], 1)
+    folder, record = tmp_path / "out", {"checkpoint": "2.pt"}
+    with MeshWriter(windows, folder, ["obj", "ply"], Scene(), record) as writer:
+        for index in range(3):
+            writer.write(predicted_frame(index, np.zeros((72, 3), np.float32)))
+    windows = all_windows(load_sequences([folder / "ply"], [folder / "ply"])[0], 1)
+    with pytest.raises(InputError, match=r"ply/tube_sbs\.00001\.ply: is read from and would be replaced"):
+        MeshWriter(windows, folder, ["obj"], Scene(), record, overwrite=True)
+    assert len(list(folder.rglob("*.ply"))) == 3
 
 
 def test_an_up_axis_that_usd_does_not_know_is_found_before_the_work(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from utils.runs.processes import combine, rank
 EXPORTS = {"obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc"}
 
 EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
+FRAMES = "frame_names"  # the name of the list of frames in a record: by them, an export's files are known
 
 
 class MeshWriter:
@@ -58,12 +60,11 @@ class MeshWriter:
         self.clips: dict[str, list[int]] = {name: [] for name in self.names.values()}  # the frames of each source
         for index, (number, _) in enumerate(windows.entries):
             self.clips[self.names[windows.sequences[number].name]].append(index)
-        check_free(folder, overwrite)
+        check_free(folder, overwrite, windows.sequences)
         self.writers: dict[tuple[int, str], WriteFrame] = {}
         self.waiting = folder / f".predictions.{os.environ.get('MASTER_PORT', os.getpid())}.partial"
         self.kind = "<f8" if any(each.skinned.dtype == np.float64 for each in windows.sequences) else "<f4"
-        self.num_expected = 0  # errors to expect of a frame: none, or one for each vertex
-        self.lock = threading.Lock()
+        self.num_expected, self.lock = 0, threading.Lock()  # errors to expect of a frame: none, or one for each vertex
 
     def __enter__(self) -> "MeshWriter":
         combine(torch.zeros(()))  # every process has seen that the folder is free
@@ -126,9 +127,10 @@ class MeshWriter:
 
     def write_records(self) -> None:
         """Write what the meshes are made by and from: first of all, so that an export that was cut short is known as one."""
-        for name in self.clips:
+        for name, indices in self.clips.items():
+            record = self.record | {FRAMES: list(map(self.windows.name, indices))}
             with write_beside(self.folder / f"{name}.json") as unfinished:
-                unfinished.write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+                unfinished.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     def write_clips(self) -> None:
         """Write the files of all frames."""
@@ -149,22 +151,57 @@ class MeshWriter:
                     write_sequence(path, numbers, own["vertices"], sequences[0].polygons, self.scene, values)
 
 
-def is_export(folder: Path) -> bool:
-    """Say whether a folder holds what an export wrote: its record is there."""
-    return any('"checkpoint"' in path.read_text(encoding="utf-8", errors="replace") for path in folder.glob("*.json"))
+def records_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the records that exports wrote into a folder, by the names of their sources."""
+    records = {}
+    for path in folder.glob("*.json"):
+        with suppress(OSError, ValueError):
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(found, dict) and {"checkpoint", FRAMES} <= found.keys():
+                records[path.stem] = found
+    return records
 
 
-def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise `InputError` where a folder holds something, unless that is an earlier export, and is to be overwritten."""
+def files_of_export(folder: Path) -> list[Path]:
+    """Return the files that an export may have written into a folder, and pictures and films of it; nobody else's."""
+    records = records_of(folder)
+    films = [f"{name}.{ending}" for name in (*records, "turntable") for ending in ("mp4", "gif")]
+    names = [*films, "comparison.png", "report.html"] if records else []
+    for name, record in records.items():
+        names += [name + ending for ending in EXPORTS.values() if ending not in MESHES]
+        shot = "" if len(records) == 1 else name
+        for frame in (each for each in map(str, record[FRAMES]) if Path(each).name == each):  # never outside the folder
+            names += [
+                str(Path(shot, "" if ending == ".obj" else ending[1:], frame + ending))
+                for ending in EXPORTS.values()
+                if ending in MESHES
+            ]
+    # the records last, by which an export is known
+    return [
+        path for path in (folder / name for name in [*names, *(f"{name}.json" for name in records)]) if path.is_file()
+    ]
+
+
+def check_free(folder: Path, overwrite: bool, sequences: list[MeshSequence]) -> None:
+    """Raise `InputError` where a folder holds something, unless that is an earlier export, is to be overwritten, and is not
+    what the sequences are read from."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not folder.is_dir() or not is_export(folder):
+    if not folder.is_dir() or not records_of(folder):
         raise InputError(f"{folder}: holds something else than predictions, expected another --output_dir")
     if not overwrite:
         raise InputError(f"{folder}: holds predictions already, expected another --output_dir, or --overwrite")
+    read = {path.resolve() for path in files_of_export(folder)} & {
+        path.resolve() for each in sequences for path in set(each.files)
+    }
+    if read:
+        raise InputError(f"{min(read)}: is read from and would be replaced, expected another --output_dir")
 
 
 def remove_export(folder: Path) -> None:
-    """Remove all that is in a folder, if there is one."""
-    for path in folder.iterdir() if folder.exists() else []:
+    """Remove what an export wrote into a folder, if there is one; what somebody else put there stays."""
+    for path in files_of_export(folder):
         remove(path)
+        for parent in path.relative_to(folder).parents:
+            if parent != Path() and not any((folder / parent).iterdir()):
+                (folder / parent).rmdir()
