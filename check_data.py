@@ -18,6 +18,7 @@ from utils.command_line.flag_values import Sources
 from utils.command_line.run_main import run_main
 from utils.predicting.metrics import vertex_errors
 from utils.showing.comparison import draw_comparison
+from utils.showing.plots import check_picture_name
 
 STANDS_OUT, MOST_LINES = 3.0, 10  # times the usual distance; frames that are listed
 
@@ -31,7 +32,9 @@ def parse_arguments(argv):
     )  # fmt: skip
     parser.add_argument("--up_axis", choices=("x", "y", "z"), default="y", help="axis that points up (default: y)")
     parser.add_argument("-o", "--output", type=Path, default=Path("check_data.png"), help="(default: check_data.png)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_picture_name(args.output)
+    return args
 
 
 def main(argv=None):

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from data.formats.obj_writing import write_obj
 from data.sample_body.motions import RANGE_OF_MOTION, TEST, TRAINING, pose_sequence
-from data.sample_body.sample_folder import prepare_folder
+from data.sample_body.sample_folder import prepare_folders
 from data.sample_body.simulated_body import OVERSAMPLING, RESOLUTIONS, SimulatedBody
 from utils.command_line.run_main import run_main
 
@@ -44,6 +44,8 @@ def parse_arguments(argv):
         "--seed", type=int, default=0, help="of the motions' variation and the scan's detail (default: 0)"
     )
     args = parser.parse_args(argv)
+    if args.seed < 0:
+        parser.error(f"--seed: found {args.seed}, expected 0 or more")
     if args.num_frames < 8:
         parser.error(f"--num_frames: found {args.num_frames}, expected 8 or more")
     return args
@@ -58,8 +60,8 @@ def main(argv=None):
         ("geo/dyna", TRAINING, args.num_frames),
         ("geo_test/dyna", TEST, args.num_frames // 4),
     ]
-    for name, kind in product((name for name, _, _ in sequences), KINDS):
-        prepare_folder(args.output_dir / f"{name}_{kind}" / "obj")
+    names = [f"{name}_{kind}" for name, kind in product((name for name, _, _ in sequences), KINDS)]
+    prepare_folders({args.output_dir / name / "obj": Path(name).name for name in names})
     for offset, (name, segments, frames) in enumerate(sequences):
         seconds = frames / FRAME_RATE
         poses = pose_sequence(

@@ -12,7 +12,7 @@ from data.input_error import InputError
 from utils.command_line import arguments
 from utils.command_line.run_main import run_main
 from utils.runs.checkpoint import find_checkpoint, load_checkpoint
-from utils.showing.plots import PICTURES, plot_loss_curves
+from utils.showing.plots import check_picture_name, plot_loss_curves
 
 
 def parse_arguments(argv):
@@ -28,8 +28,7 @@ def parse_arguments(argv):
         help="(default: loss_curves/runs.png)",
     )
     args = parser.parse_args(argv)
-    if args.output.suffix.lower() not in PICTURES or args.output.is_dir():
-        raise InputError(f"{args.output}: expected the name of a file that ends in {', '.join(PICTURES)}")
+    check_picture_name(args.output)
     return args
 
 

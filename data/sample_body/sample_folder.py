@@ -1,5 +1,6 @@
 """Folders of sample meshes: made, and emptied before they are made again."""
 
+import re
 from pathlib import Path
 
 from data.input_error import InputError
@@ -7,14 +8,24 @@ from data.input_error import InputError
 MARK = ".sample_data"  # the file in a folder that says whose meshes these are
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make a folder for new sample meshes, without those that an earlier call made.
+def prepare_folders(folders: dict[Path, str]) -> None:
+    """Make folders for new sample meshes, named as given and by their number, without those that an earlier call made.
 
-    Raises `InputError` where it holds anything else: a user's own meshes may have the same names.
+    Raises `InputError`, before anything is made or removed, where one holds anything else: a user's own meshes may have the
+    same names.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise InputError(f"{folder}: holds meshes that make_sample_data.py did not make, expected another --output_dir")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).touch()
-    for path in folder.glob("*.obj"):
+    earlier: list[Path] = []
+    for folder, name in folders.items():
+        there = [path for path in folder.iterdir() if path.name != MARK] if folder.exists() else []
+        ours = [path for path in there if re.fullmatch(rf"{re.escape(name)}\.\d+\.obj", path.name)]
+        if there and (len(ours) < len(there) or not (folder / MARK).exists()):
+            raise InputError(
+                f"{folder}: holds what make_sample_data.py did not make, expected another --output_dir "
+                f"({sorted({*there} - {*ours} or there)[0].name})"
+            )
+        earlier += ours
+    for path in earlier:
         path.unlink()
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).touch()

@@ -43,3 +43,8 @@ def test_what_cannot_be_meant_is_found_before_anything_is_written(tmp_path, monk
     with pytest.raises(InputError, match="about 100, expected the same units"):
         check_data.main(["-src", str(source), "-tar", str(target)])
     assert [each.name for each in tmp_path.iterdir()] == ["geo"]
+
+
+def test_a_picture_of_no_known_kind(tmp_path):
+    with pytest.raises(InputError, match=r"a\.obj: expected the name of a file that ends in \.png"):
+        check_data.parse_arguments(["-src", "a", "-tar", "b", "-o", str(tmp_path / "a.obj")])

@@ -17,6 +17,7 @@ import fit_mesh_smoothened
 import fit_mesh_with_joints
 import inference_mesh
 import inference_mesh_with_joints
+from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from utils.fitting import linear_fit, sampling
 
@@ -76,3 +77,9 @@ def test_wrong_checkpoints_end_in_one_line(tmp_path):
     assert process.returncode == 2
     assert process.stderr.splitlines() == [f"error: {tmp_path / 'none.pt'}: no such file, expected a checkpoint (.pt)"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_named_as_onnx_is_not_replaced(tmp_path):
+    for name in ("2.pt", "", "."):
+        with pytest.raises(InputError, match=r"found as FILE, expected the name of a file that ends in \.onnx"):
+            export_onnx.parse_arguments(["saved_model", str(tmp_path / name)])

@@ -17,6 +17,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullF
 from numpy import ndarray
 from PIL import Image
 
+from data.input_error import InputError
 from data.safe_write import write_beside
 from data.sequences.frame_names import starts_of_sequences
 
@@ -31,6 +32,12 @@ MESH_COLORS = {"skinned": "#777777", "predicted": "#4477aa", "target": "#228833"
 
 Curves = dict[str, list[list[float]]]
 History = list[dict[str, float]]
+
+
+def check_picture_name(path: Path) -> None:
+    """Raise `InputError` for the name of a file that no picture can be written to."""
+    if path.suffix.lower() not in PICTURES or path.is_dir():
+        raise InputError(f"{path}: expected the name of a file that ends in {', '.join(PICTURES)}")
 
 
 def error_colors(values: Float[ndarray, " V"], highest: float) -> Float[ndarray, "V 3"]:
