@@ -255,17 +255,6 @@ def test_smoothened_variant(short, tmp_path, monkeypatch, mini_batch_size):
     assert len(list((tmp_path / "inference_meshes/without_joints_smoothened" / stamp).glob("1_tube_sbs/*.obj"))) == 20
 
 
-def test_a_broken_first_frame_is_not_the_rest_mesh(short, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    source, target = write_tube(tmp_path, num_frames=20)
-    path = source / "tube_sbs.00001.obj"
-    path.write_text(re.sub(r"^v .*", "v 0 0 0", path.read_text(), flags=re.MULTILINE))
-    fit_mesh.main(["-src", str(source), "-tar", str(target), "-n_ep", "1"])
-    (checkpoint,) = Path("saved_model/without_joints").glob("*/1.pt")
-    rest = torch.load(checkpoint, weights_only=True)["model"]["surface.vertices"]
-    assert float(rest.std(dim=0).min()) > 0.05
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a process in another way there")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_ctrl_c_and_the_end_of_a_terminal(tmp_path, number, code):

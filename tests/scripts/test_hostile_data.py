@@ -1,10 +1,12 @@
 """Names, places and geometry that nobody would call friendly: taken, or refused in one line that names them."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from terminal import ROOT, run_fresh, run_script
 from tube import tube_frames, tube_triangles, write_tube
 
@@ -128,3 +130,15 @@ def test_one_triangle_is_trained_on(tmp_path, monkeypatch):
             write_obj(tmp_path / kind / f"{kind}.{number}.obj", vertices, np.array([[0, 1, 2]]))
     fit_mesh.main(["-src", "sbs", "-tar", "target", "-n_ep", "1"])
     assert len(list((tmp_path / "saved_model").rglob("1.pt"))) == 1
+
+
+def test_a_broken_first_frame_is_not_the_rest_mesh(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 20)
+    source, target = write_tube(tmp_path, num_frames=20)
+    path = source / "tube_sbs.00001.obj"
+    path.write_text(re.sub(r"^v .*", "v 0 0 0", path.read_text(), flags=re.MULTILINE))
+    fit_mesh.main(["-src", str(source), "-tar", str(target), "-n_ep", "1"])
+    (checkpoint,) = Path("saved_model/without_joints").glob("*/1.pt")
+    rest = torch.load(checkpoint, weights_only=True)["model"]["surface.vertices"]
+    assert float(rest.std(dim=0).min()) > 0.05
