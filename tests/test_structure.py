@@ -26,7 +26,7 @@ LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 120, 60, 80
 # tests of what only several modules together do
 TOGETHER = {
     "data/formats/test_hostile_files.py",
-    "data/sequences/test_inputs_of_users.py",
+    "scripts/test_inputs_of_users.py",
     "data/sequences/test_joints.py",
     "showing/test_browser.py",
 }

@@ -74,6 +74,12 @@ def list_frames(folder: Path, endings: Collection[str] = FRAMES) -> dict[int, Pa
         raise InputError(f"{folder}: no {', '.join(endings)} files found{hint_on_content(folder)}")
     kinds = sorted({path.suffix.lower() for path in paths})
     if len(kinds) > 1:
+        # an export of several formats: frames, and beside them one file of all, with a record of its name
+        paths = [
+            path for path in paths if path.suffix.lower() not in SEQUENCES or not path.with_suffix(".json").is_file()
+        ]
+        kinds = sorted({path.suffix.lower() for path in paths})
+    if len(kinds) > 1:
         raise InputError(f"{folder}: found {' and '.join(kinds)} files, expected one kind")
     frames: dict[int, Path] = {}
     for path, number in zip(paths, numbers_in_names(paths), strict=True):

@@ -98,7 +98,9 @@ def describe_outliers(sequence: MeshSequence) -> list[str]:
         count = sum(len(vertices) for vertices, _ in sequence.repairs.values())
         frame, (vertices, _) = next(iter(sequence.repairs.items()))
         where = f"first vertex {vertices[0] + 1} of frame {sequence.frame_numbers[frame]}"
-        said.append(f"{count} vertices in {len(sequence.repairs)} scans do not belong and are guessed ({where})")
+        said.append(
+            f"{count} vertices in {len(sequence.repairs)} frames, scanned or skinned, do not belong and are guessed ({where})"
+        )
     return [f"{sequence.name}: {'; '.join(said)}"] if said else []
 
 
@@ -262,8 +264,10 @@ def load_sequences(
     if joint_dirs is not None:
         check_one_per_source("--joint_files_dir", joint_dirs, source_dirs)
     for index, folder in enumerate(source_dirs):
-        if folder in source_dirs[:index]:
-            raise InputError(f"--source_files_dir: found {folder} twice, expected each source once")
+        earlier = [each for each in source_dirs[:index] if each.resolve() == folder.resolve()]
+        if earlier:
+            also = f", also as {earlier[0]}" if earlier[0] != folder else ""
+            raise InputError(f"--source_files_dir: found {folder} twice{also}, expected each source once")
     sequences: list[MeshSequence] = []
     sources = [load_frames(folder) for folder in source_dirs]
     for index, source in enumerate(sources):

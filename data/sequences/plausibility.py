@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
+from data.sequences.outliers import FEWEST_FRAMES
 
 FRAMES_TO_LOOK_AT, VERTICES_TO_LOOK_AT = 24, 2000
 UNITS = (1000.0, 304.8, 100.0, 39.37, 30.48, 25.4, 12.0, 10.0, 3.281, 2.54)  # of lengths, in one another
@@ -20,6 +21,8 @@ SMALLEST_TURN = 60.0  # degrees
 SMALLEST_BODY, LARGEST_BODY = 0.1, 10.0  # metres
 LAGS = range(-3, 4)  # frames
 RUN = 16  # consecutive frames, to see a lag in
+MUCH_BETTER = 0.6  # times as far
+TORN = 5.0  # times as long as in the other mesh: skin does not stretch so
 
 Points = Float[ndarray, "_ _ 3"]
 Pairs = list[tuple[Float[ndarray, "_ 3"], Float[ndarray, "_ 3"]]]
@@ -113,11 +116,19 @@ def check_place(given: Given, metres_per_unit: float) -> None:
         )
 
 
-def late_by(sequences: list[MeshSequence]) -> int:
-    """Return how many frames scans come later than the skinned meshes that they fit best; 0 where those of the same number do,
-    or where nothing moves enough to tell."""
+def best_lag(sums: Float[ndarray, " L"]) -> int:
+    """Return the lag at which scans fit the skinned meshes, by how far they are away at each of `LAGS`; 0 where none is much
+    better than that."""
+    return LAGS[int(sums.argmin())] if sums.min() < MUCH_BETTER * sums[LAGS.index(0)] else 0
+
+
+def late_scans(sequences: list[MeshSequence]) -> list[str]:
+    """Return a warning where scans fit the skinned meshes of earlier or later frames: all of them, or some frames in a row.
+
+    Nothing is said where nothing moves enough to tell.
+    """
     step = max(1, sequences[0].skinned.shape[1] // VERTICES_TO_LOOK_AT)
-    sums = np.zeros(len(LAGS))
+    runs: list[tuple[str, Float[ndarray, " L"]]] = []
     for sequence in sequences[:8]:
         length, most = len(sequence.frame_numbers), max(LAGS)
         for start in np.unique(np.linspace(most, max(most, length - RUN - most), 4).astype(int)):
@@ -125,12 +136,49 @@ def late_by(sequences: list[MeshSequence]) -> int:
             if end - start < 4:
                 continue
             assert sequence.scan is not None
-            skinned = some_of(sequence.skinned, slice(int(start), end), step)
+            skinned, sums = some_of(sequence.skinned, slice(int(start), end), step), np.zeros(len(LAGS))
             for place, lag in enumerate(LAGS):
                 scan = some_of(sequence.scan, slice(int(start) + lag, end + lag), step)
                 sums[place] += np.linalg.norm(scan - skinned, axis=2).mean() * len(skinned)
-    lag = LAGS[int(sums.argmin())]
-    return lag if sums.min() < 0.6 * sums[LAGS.index(0)] else 0
+            numbers = sequence.frame_numbers
+            runs.append((f" of frames {numbers[start]} to {numbers[end - 1]} in {sequence.name}", sums))
+    which, lag = "", best_lag(np.sum([sums for _, sums in runs], axis=0)) if runs else 0
+    if not lag:
+        which, lag = next(((name, best_lag(sums)) for name, sums in runs if best_lag(sums)), ("", 0))
+    if not lag:
+        return []
+    when = f"{abs(lag)} frame{'s' * (abs(lag) > 1)} {'late' if lag > 0 else 'early'}"
+    return [f"warning: the scans{which} seem to be {when}: they fit the skinned meshes of other frames better"]
+
+
+def torn_vertices(sequences: list[MeshSequence]) -> list[str]:
+    """Return a warning for vertices that are far from all their neighbours, in the scan alone or in the skinned mesh alone, in
+    many of some frames: nothing stands out in time there."""
+    triangles = sequences[0].polygons.triangles()
+    one, other = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
+    frames = [(each, frame) for each in sequences[:3] for frame in (0, len(each.frame_numbers) // 2, -1)]
+    meshes = {
+        "scans": [each.scan[frame] for each, frame in frames if each.scan is not None],
+        "skinned meshes": [each.skinned[frame] for each, frame in frames],
+    }
+    lengths = {
+        name: np.stack([np.linalg.norm(mesh[one].astype(float) - mesh[other], axis=1) for mesh in each])
+        for name, each in meshes.items()
+    }
+    lines = []
+    for (name, own), usual in zip(lengths.items(), reversed(lengths.values()), strict=True):
+        stretched = (own > TORN * np.maximum(usual, np.median(usual))).mean(axis=0) >= 0.5
+        counts = [
+            np.bincount(np.concatenate([one[which], other[which]]), minlength=len(meshes[name][0]))
+            for which in (slice(None), stretched)
+        ]
+        torn = np.flatnonzero(2 * counts[1] > counts[0])
+        if len(torn):
+            lines.append(
+                f"warning: {len(torn)} vertices of the {name} are far from their neighbours in most frames, the first is "
+                f"vertex {torn[0] + 1}: they are learned as they are given"
+            )
+    return lines
 
 
 def follow_another_motion(given: Given) -> bool:
@@ -159,9 +207,11 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
     ]
     if not SMALLEST_BODY < size < LARGEST_BODY:
         lines.append(f"warning: a body of {size:.3g} m? Say with --units what the files' numbers are")
-    if lag := late_by(sequences):
-        when = f"{abs(lag)} frame{'s' * (abs(lag) > 1)} {'late' if lag > 0 else 'early'}"
-        lines.append(f"warning: the scans seem to be {when}: they fit the skinned meshes of other frames better")
+    lines += torn_vertices(sequences)
+    if num_frames < FEWEST_FRAMES:
+        lines.append(f"{num_frames} frames are too few to tell which of them do not belong: nothing is left out")
+    if late := late_scans(sequences):
+        lines += late
     elif follow_another_motion(given):
         lines.append("warning: the scans fit the skinned meshes of other frames as well as their own: of another take?")
     for name, points in (("skinned meshes", given.skinned), ("scans", given.scan)):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from data.input_error import InputError
-from utils.command_line.flag_values import Sources
+from utils.command_line.flag_values import Sources, frame_rate
 
 
 @pytest.fixture
@@ -26,6 +26,13 @@ def folder(tmp_path, monkeypatch):
 
 def test_a_flag_that_is_there_twice_means_both(parse):
     assert parse("-src", "a", "-src", "b", "c") == [Path("a"), Path("b"), Path("c")]
+
+
+def test_frames_per_second():
+    assert frame_rate("23.976") == 23.976
+    for text in ("1e300", "0", "nan", "1e-5", "film"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"found '{text}', expected"):
+            frame_rate(text)
 
 
 def test_files_of_a_wildcard_are_their_folder(parse, folder):

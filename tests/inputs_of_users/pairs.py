@@ -56,7 +56,7 @@ INPUTS = {
     ),
     "scans that are the skinned meshes": (partial(scans, lambda scans: SKINNED), "scans that equal the skinned meshes"),
     "a vertex ten kilometres away": (
-        partial(scans, exploded), Read(said="1 vertices in 1 scans do not belong", with_its_scans=False),
+        partial(scans, exploded), Read(said="1 vertices in 1 frames, scanned or skinned, do not belong", with_its_scans=False),
     ),
     "skinned meshes that never move": (
         still, Read(said="all skinned meshes are the same", skinned=SKINNED[[0] * 16], with_its_scans=False),

@@ -25,7 +25,10 @@ def test_a_table_and_a_picture_without_training(tmp_path, monkeypatch, capsys):
     check_data.main(["-src", str(source), "-tar", str(target), "-o", "look.png"])
     printed = capsys.readouterr().out
     assert "frames 1 to 12, 72 vertices" in printed
-    assert "1 vertices in 1 scans do not belong and are guessed (first vertex 21 of frame 7)" in printed
+    assert (
+        "1 vertices in 1 frames, scanned or skinned, do not belong and are guessed (first vertex 21 of frame 7)"
+        in printed
+    )
     assert "given: 1 sequence, 12 frames of 72 vertices, a body of " in printed
     assert re.search(r"^tube_sbs\.00007: the scan is 2\.41e\+05 mm away, usual are", printed, re.MULTILINE)
     assert printed.count("usual are") == 1

@@ -75,20 +75,3 @@ def test_a_frame_that_does_not_fit_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="3 vertices, expected 72"):
         convert(source, tmp_path / "out", "--export", "ply")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["geo"]
-
-
-@pytest.mark.parametrize("ending", [".NPZ", ".USDA", ".npy"])
-def test_endings_in_capitals(tmp_path, ending):
-    source, _ = write_tube(tmp_path, num_frames=2)
-    convert(source, tmp_path / f"out{ending}")
-    content = (tmp_path / f"out{ending}").read_bytes()
-    assert content.startswith({".NPZ": b"PK", ".USDA": b"#usda", ".npy": b"\x93NUMPY"}[ending])
-
-
-@pytest.mark.parametrize("ending", ["ply", "usdz", "abc", "glb"])
-def test_endings_that_cannot_be_written(tmp_path, ending):
-    source, _ = write_tube(tmp_path, num_frames=2)
-    with pytest.raises(InputError, match=rf"found the ending \.{ending}, expected one of \.npz, .* or a folder's name"):
-        convert(source, tmp_path / f"out.{ending}")
-    assert not (tmp_path / f"out.{ending}").exists()
-    convert(source, tmp_path / "out.v2")  # a folder's name

@@ -15,7 +15,7 @@ from imageio_ffmpeg import count_frames_and_secs
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from terminal import COARSE, ROOT, run_fresh, run_script, script_with, start_script, wait_for
-from tube import write_tube
+from tube import tube_frames, tube_quads, write_tube
 
 import convert_meshes
 import export_onnx
@@ -26,6 +26,7 @@ import inference_mesh
 import inference_mesh_with_joints
 import view_meshes
 from data.formats.obj import read_obj
+from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from utils.fitting import linear_fit, sampling
@@ -184,11 +185,23 @@ def test_input_that_does_not_fit_the_checkpoint(trained, refused, tmp_path):
     for path in other.iterdir():
         path.write_text(path.read_text() + "v 0 0 0\n")
     refused(inference_mesh, "-src", other, "-saved_path", checkpoint, words=["73 vertices, expected 72"])
-    other, _ = write_tube(tmp_path, "turned/tube", num_frames=2)
-    for path in other.iterdir():
-        path.write_text(path.read_text().replace("f 1 2 10 9", "f 2 1 9 10"))
+    order = np.random.default_rng(0).permutation(72)
+    write_obj(tmp_path / "sorted/tube.1.obj", tube_frames(1)[0][order], np.argsort(order)[tube_quads()])
+    other = tmp_path / "sorted"
     refused(inference_mesh, "-src", other, "-saved_path", checkpoint, words=["other faces"])
     assert not (tmp_path / "inference_meshes").exists()
+
+
+def test_other_faces_in_the_same_order_are_predicted(trained, tmp_path, monkeypatch, capsys):
+    _, _, checkpoint, _ = trained
+    monkeypatch.chdir(tmp_path)
+    for name, faces in (("turned", tube_quads()[:, [1, 2, 3, 0]]), ("quads", tube_quads())):
+        write_obj(Path(name) / "body.1.obj", tube_frames(1)[0], faces)
+        inference_mesh.main(["-src", name, "-saved_path", str(checkpoint), "--output_dir", f"out_{name}"])
+    assert capsys.readouterr().out.count("but vertices in the same order: taken") == 1
+    one, other = (read_obj(Path(f"out_{name}/body.1.obj")) for name in ("turned", "quads"))
+    np.testing.assert_array_equal(one[0], other[0])
+    assert not one[1].are_like(other[1])
 
 
 def test_input_that_cannot_be_trained_on(refused, tmp_path):

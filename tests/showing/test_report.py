@@ -91,13 +91,16 @@ def test_regions_are_those_of_the_nearest_joints(film):
 def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
     errors = errors_of(film)
     path = tmp_path / "model" / "time" / "report.html"
-    record = {"flags": {"name": "</pre><script>alert(1)</script>"}}
+    data = [{"name": "take", "scans left out": 2, "vertices of scans guessed": 7}, {"name": "clean"}]
+    record = {"flags": {"name": "</pre><script>alert(1)</script>"}, "training": {"data": data}}
     write_report(path, film, errors, expectation(6), {"<tube>": list(range(6))}, record)
     page = path.read_text(encoding="utf-8")
     assert len(page) < 15e6
     assert f"<td>{errors[VERTEX_ERROR][0].mean():.3f}</td>" in page
     assert "expected mean error 2.5 mm; 60 % and 90 % of the vertices" in page
     assert "50.0 %" in page
+    assert "<p>trained on take without 2 scans that do not belong; 7 vertices guessed</p>" in page
+    assert "trained on clean" not in page
     visible = re.sub('srcdoc="[^"]*"', "", page)
     assert "<tube>" not in visible
     assert "<script" not in visible

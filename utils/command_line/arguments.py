@@ -16,7 +16,7 @@ from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.plausibility import check_plausible
 from models.coordinates import COORDINATES
 from models.model_settings import UNITS_IN_MM, ModelSettings
-from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number
+from utils.command_line.flag_values import Sources, folder_name, frame_rate, not_negative, positive, positive_number
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
@@ -56,7 +56,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
 def add_frame_rate_argument(group: argparse._ArgumentGroup) -> None:
     """Add what USD says of time."""
     group.add_argument(
-        "--frame_rate", type=positive_number, default=30.0, metavar="FPS",
+        "--frame_rate", type=frame_rate, default=30.0, metavar="FPS",
         help="frames per second of USD files and films (default: 30)",
     )  # fmt: skip
 

@@ -75,6 +75,13 @@ def positive_number(text: str) -> float:
     return number
 
 
+def frame_rate(text: str) -> float:
+    """Parse a number of frames per second that films and USD files can have."""
+    if not 0.01 <= (number := positive_number(text)) <= 1000:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected 0.01 to 1000 frames per second")
+    return number
+
+
 def folder_name(text: str) -> str:
     """Parse a name that is safe as one folder's name."""
     if not FOLDER_NAME.fullmatch(text):

@@ -1,10 +1,11 @@
 """How a script ends: wrong input is one clear line and exit code 2, never a traceback."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import torch
 
@@ -29,9 +30,19 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
+def nobody_reads(stream: TextIO) -> bool:
+    """Say whether who read a stream has gone, as `| head` does; from then on, nothing is written to it."""
+    try:
+        print(file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
+
+
 def run_main(main: Callable[[], None]) -> None:
     """Call a script's `main` and exit: 0 when it went well, 2 on wrong input, a full disk or too little memory, 130 on Ctrl-C,
-    143 on SIGTERM, 129 on SIGHUP."""
+    143 on SIGTERM, 129 on SIGHUP, 141 where nobody reads what it prints."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
@@ -40,6 +51,7 @@ def run_main(main: Callable[[], None]) -> None:
     code = 0
     try:
         main()
+        sys.stdout.flush()
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         code = stop.exit_code
@@ -55,8 +67,11 @@ def run_main(main: Callable[[], None]) -> None:
             )
         elif not isinstance(error, InputError | OSError):
             raise
-        print(f"error: {message}", file=sys.stderr)
-        code = 2
+        if isinstance(error, BrokenPipeError) and nobody_reads(sys.stdout):
+            code = 128 + 13  # as after SIGPIPE
+        else:
+            print(f"error: {message}", file=sys.stderr)
+            code = 2
     if num_processes() > 1:
         leave_processes(code)
     sys.exit(code)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from numpy import ndarray
+from tqdm import tqdm
 
 from data.input_error import InputError
 from data.safe_write import write_beside
-from data.sequences.mesh_sequence import MeshSequence
+from data.sequences.mesh_sequence import MeshSequence, in_the_same_order
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.runs.checkpoint_checks import check_archive, check_contents, checked_model, why_not_loaded
 from utils.runs.run_folders import runs_by_age
@@ -74,8 +75,11 @@ def check_topology(model: MeshAutoencoder, sequence: MeshSequence, faces: Int[nd
     expected, found = len(model.surface.vertices), sequence.skinned.shape[1]
     if found != expected:
         raise InputError(f"{sequence.files[0]}: {found} vertices, expected {expected} as in {path}")
-    if not np.array_equal(model.surface.faces.cpu().numpy(), faces):
-        raise InputError(f"{sequence.files[0]}: other faces than the meshes that {path} was trained on")
+    rest, own_faces = model.surface.vertices.cpu().numpy(), model.surface.faces.cpu().numpy()
+    if not np.array_equal(own_faces, faces):
+        if not in_the_same_order(rest, sequence.skinned[0], own_faces):
+            raise InputError(f"{sequence.files[0]}: other faces than the meshes that {path} was trained on")
+        tqdm.write(f"{sequence.name}: other faces than {path} was trained on, but vertices in the same order: taken")
     joints = 0 if sequence.joints is None else sequence.joints.shape[1]
     if model.settings.num_joints not in (0, joints):
         raise InputError(f"{sequence.name}: found {joints} joints, expected {model.settings.num_joints} as in {path}")

@@ -56,6 +56,19 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
     }
 
 
+def describe_left_out(record: dict[str, Any]) -> list[str]:
+    """Return a line for each of a training's data of which something was not trained on, from its record."""
+    data = record.get("data")
+    lines = []
+    for each in (each for each in (data if isinstance(data, list) else []) if isinstance(each, dict)):
+        scans, vertices = each.get("scans left out", 0), each.get("vertices of scans guessed", 0)
+        if scans or vertices:
+            lines.append(
+                f"trained on {each.get('name')} without {scans} scans that do not belong; {vertices} vertices guessed"
+            )
+    return lines
+
+
 def other_data(stored: dict[str, Any], present: dict[str, Any]) -> list[str]:
     """Return a line for each of the present data whose fingerprints a stored record does not have."""
     data = stored.get("data")

@@ -19,6 +19,7 @@ from utils.predicting.export import Errors, Expectation, describe_expectation
 from utils.predicting.metrics import VERTEX_ERROR, summarise_errors, vertex_errors
 from utils.predicting.prediction import PredictedFrame, map_predictions
 from utils.runs.processes import rank
+from utils.runs.run_record import describe_left_out
 from utils.showing.film import Film, Panels, highest_value, label_of
 from utils.showing.plots import as_png, as_source, draw_color_bar, draw_curves, draw_histogram, error_colors
 from utils.showing.rendering import camera_axes, frame_camera, render_mesh
@@ -228,7 +229,10 @@ def write_report(
     content = page.render(
         title=", ".join(clips),
         subtitle=f"{len(windows)} frames of {count:,} vertices, {'measured against' if errors else 'without'} scans",
-        trust=describe_expectation(film.model, windows, expected).splitlines(),
+        trust=[
+            *describe_expectation(film.model, windows, expected).splitlines(),
+            *describe_left_out(record.get("training", {})),
+        ],
         summary=summary_rows(errors),
         curves=curves,
         histogram=as_source("svg+xml", draw_histogram(values, what)),

@@ -81,7 +81,7 @@ def test_single_vertices_are_guessed(clip):
     guess = clip.skinned + np.median(clean - clip.skinned, axis=0)
     assert np.abs(found - clean)[spoiled].mean() < np.abs(guess - clean)[spoiled].mean()
     line = describe_sequences(training.sequences)[1]
-    assert f"{spoiled.sum()} vertices in {spoiled.any(axis=1).sum()} scans do not belong and are guessed" in line
+    assert f"{spoiled.sum()} vertices in {spoiled.any(axis=1).sum()} frames, scanned or skinned, do not belong and are guessed" in line
 
 
 def test_one_vertex_ten_kilometres_away(clip):
@@ -89,6 +89,6 @@ def test_one_vertex_ten_kilometres_away(clip):
     training, _ = split_windows([clip], 3, 2)
     assert np.abs(training.scan(np.array([7]))[0, 20] - clip.skinned[7, 20]).max() < 1
     assert (
-        "1 vertices in 1 scans do not belong and are guessed (first vertex 21 of frame 8)"
+        "1 vertices in 1 frames, scanned or skinned, do not belong and are guessed (first vertex 21 of frame 8)"
         in describe_sequences(training.sequences)[1]
     )

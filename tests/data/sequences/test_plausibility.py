@@ -71,6 +71,28 @@ def test_scans_of_other_frames(clip, lag, said):
     ]
 
 
+def test_scans_of_other_frames_from_the_middle_on(clip):
+    assert not check_plausible([clip], 1.0)[1:]
+    clip.scan[20:-1] = clip.scan[21:]
+    (warning,) = check_plausible([clip], 1.0)[1:]
+    assert warning.startswith("warning: the scans of frames 16 to 31 in tube seem to be 1 frame early")
+
+
+@pytest.mark.parametrize("kind", ["scan", "skinned"])
+@pytest.mark.parametrize("frames", [slice(None), slice(0, 25)])
+def test_vertices_far_from_their_neighbours(clip, kind, frames):
+    getattr(clip, kind)[frames, [20, 50]] += np.float32([0, 0, 1])
+    name = {"scan": "scans", "skinned": "skinned meshes"}[kind]
+    said = f"warning: 2 vertices of the {name} are far from their neighbours in most frames, the first is vertex 21: "
+    assert said + "they are learned as they are given" in check_plausible([clip], 1.0)
+
+
+def test_too_few_frames_to_tell(make_tube_sequence):
+    said = "11 frames are too few to tell which of them do not belong: nothing is left out"
+    assert said in check_plausible([make_tube_sequence(11)], 1.0)
+    assert said not in check_plausible([make_tube_sequence(12)], 1.0)
+
+
 @pytest.mark.parametrize("seed", [3, None])
 def test_scans_of_another_take_or_in_reverse(clip, make_tube_sequence, seed):
     clip.scan = clip.scan[::-1] if seed is None else make_tube_sequence(40, seed=seed).scan

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inputs_of_users import INPUTS
+from inputs_of_users.command_lines import COMMANDS
 from inputs_of_users.meshes import JOINTS, SCANS, SKINNED, Read, folder
 
 from data.input_error import InputError
@@ -27,9 +28,14 @@ def looked_at(held_out):
     return sequences, [*said, *(check_plausible(sequences, 1.0) if found("scan") else [])]
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize(
+    "name", [*INPUTS, *(pytest.param(name, marks=pytest.mark.starts_scripts) for name in COMMANDS)]
+)
 def test_what_people_hand_over(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
+    if name in COMMANDS:
+        COMMANDS[name]()
+        return
     make, expected = INPUTS[name]
     make()
     if isinstance(expected, str):
