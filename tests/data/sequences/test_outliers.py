@@ -81,7 +81,8 @@ def test_single_vertices_are_guessed(clip):
     guess = clip.skinned + np.median(clean - clip.skinned, axis=0)
     assert np.abs(found - clean)[spoiled].mean() < np.abs(guess - clean)[spoiled].mean()
     line = describe_sequences(training.sequences)[1]
-    assert f"{spoiled.sum()} vertices in {spoiled.any(axis=1).sum()} frames, scanned or skinned, do not belong and are guessed" in line
+    frames = f"{spoiled.any(axis=1).sum()} frames, scanned or skinned, do not belong and are guessed"
+    assert f"{spoiled.sum()} vertices in {frames}" in line
 
 
 def test_one_vertex_ten_kilometres_away(clip):
