@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows, split_windows
-from models.coordinates import OSCILLATORS
+from models.local_features import OSCILLATORS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder

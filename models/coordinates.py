@@ -3,63 +3,29 @@
 Two classes with one interface. The auto-encoder holds one of them, and no other code has to ask which.
 """
 
-from collections.abc import Collection
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import softshrink
 
-from models.leverage import Leverage
+from models import loops
+from models.controls import add_from_controls
+from models.leverage import FAR, LARGEST_SIZE, SMALLEST_SIZE, Leverage
 from models.linear_correction import LinearCorrection
+from models.local_features import MOVING_GROUPS, ROUNDING, FeatureGroups, LocalFeatures
 from models.model_settings import ModelSettings
-from models.oscillators import PERIODS, oscillator_states
 from models.rest_surface import RestSurface, mean_over_neighbours
-from models.surface_frames import rotations_between, to_local, to_world
-
-OSCILLATORS = {f"oscillators of {period:g} frames": period for period in PERIODS}  # from fast to slow
-ROUNDING = 1e-4  # radians: the surface frames of fine meshes are no more exact than this
-OPTIONAL_GROUPS = (*OSCILLATORS, "joints")  # of features: a model can do without them
-MOVING_GROUPS = ("motion", *OSCILLATORS)  # of features: all zero where nothing moves
-DRIVING_GROUPS = ("motion", "gravity", *OSCILLATORS)  # of features: soft tissue tends to move along these vectors
+from models.surface_frames import to_local, to_world
 
 
-def motion(window: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B M P 3"]:
-    """Return how points moved over a window (B, N-1, P, 3): the last velocity, then the accelerations, per frame.
+def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"]) -> Float[Tensor, "B V 3"]:
+    """Return vectors (B, V, 3) in their directions, shortened to the length allowed at their vertex (V,).
 
-    Displacements hold the same information, but soft tissue follows the accelerations, which are small differences between
-    large displacements: as features of their own they get a scale of their own.
+    Motion wilder than that of training must not tear the mesh.
     """
-    velocity = window.diff(dim=1)
-    return torch.cat([velocity[:, -1:], velocity.diff(dim=1)], dim=1)
-
-
-def gathered(values: Float[Tensor, "B P *S"], indices: Int[Tensor, "V K"]) -> Float[Tensor, "B V K *S"]:
-    """Return `values[:, indices]`, in a third of its time."""
-    return values.index_select(1, indices.flatten()).unflatten(1, indices.shape)
-
-
-class FeatureGroups(dict[str, int]):
-    """The features of a vertex in named groups, one after the other: how many vectors, of three components, are in each."""
-
-    @property
-    def num_features(self) -> int:
-        """The number of components in all groups."""
-        return 3 * sum(self.values())
-
-    def slices_of(self, names: Collection[str]) -> list[slice]:
-        """Return where the components of some of the groups are, a slice for each group."""
-        slices: list[slice] = []
-        start = 0
-        for name, vectors in self.items():
-            if name in names:
-                slices.append(slice(start, start + 3 * vectors))
-            start += 3 * vectors
-        return slices
-
-    def columns_of(self, names: Collection[str]) -> list[int]:
-        """Return which components belong to some of the groups."""
-        return [column for part in self.slices_of(names) for column in range(part.start, part.stop)]
+    length = torch.linalg.vector_norm(vectors, dim=2)
+    return vectors * (longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
 
 
 def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
@@ -68,48 +34,38 @@ def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
     return Leverage(len(surface.vertices), len(surface.anchors), groups.num_features, motion)
 
 
-class LocalCoordinates:
+class FirstAnswer(NamedTuple):
+    """What is known before the network is asked: the surface frames; the change (B, V, 3) of the mean correction that the
+    linear part answers, in world axes; what the anchors see (B, A, C); and the vertices (Q,) that the network is asked at, with
+    what they see (B, Q, C)."""
+
+    frames: Float[Tensor, "B V 3 3"]
+    change: Float[Tensor, "B V 3"]
+    of_anchors: Float[Tensor, "B A C"]
+    asked: Int[Tensor, " Q"]
+    of_asked: Float[Tensor, "B Q C"]
+
+
+class Prediction(NamedTuple):
+    """Predicted scans (B, V, 3), file units; how far each frame goes beyond training, by the leverage at the anchors (B, A);
+    and the mean error to expect (B, V), file units. In world coordinates the last two are not known: (B, 0)."""
+
+    points: Float[Tensor, "B V 3"]
+    leverage: Float[Tensor, "B A"]
+    expected_error: Float[Tensor, "B _"]
+
+
+class LocalCoordinates(LocalFeatures):
     """Each vertex sees and answers in its own frame on the current skinned mesh; the answer is a correction of that mesh.
 
-    A vertex sees, as vectors in its frame: its motion over the window, gravity, where the nearest anchors are and how they have
-    turned, both compared with the rest mesh, what oscillators remember of earlier frames and, with joints, where the nearest
-    joints are and how they move. Moving or turning the whole body changes nothing but gravity.
-
-    `groups` name these features. `linear` is solved in closed form (`utils.fitting.linear_fit`), the network adds to it, and
+    `groups` name what it sees. `linear` is solved in closed form (`utils.fitting.linear_fit`), the network adds to it, and
     `leverage` says how far to trust their sum.
     """
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
-        self.surface = surface
-        num_frames = settings.num_condition_frames
-        groups = {
-            "motion": num_frames - 1,
-            "gravity": 1,
-            "anchors": surface.nearest_anchors.shape[1],
-            "anchors' rotations": surface.turning_anchors.shape[1],
-        }
-        if num_frames > 1:
-            groups |= dict.fromkeys(OSCILLATORS, 2)
-        if settings.num_joints:
-            groups["joints"] = surface.nearest_joints.shape[1] * num_frames  # where they are, and how they move
-        self.groups = FeatureGroups({name: groups[name] for name in groups if name not in settings.left_out})
+        super().__init__(settings, surface)
         self.linear = LinearCorrection(len(surface.vertices), self.num_features)
         self.leverage = leverage_of(surface, self.groups)
-
-    @property
-    def num_features(self) -> int:
-        """The number of features of a vertex."""
-        return self.groups.num_features
-
-    @property
-    def periods(self) -> tuple[float, ...]:
-        """The periods (frames) of the oscillators among the features."""
-        return tuple(period for name, period in OSCILLATORS.items() if name in self.groups)
-
-    @property
-    def sees_joints(self) -> bool:
-        """Whether joints are among the features."""
-        return "joints" in self.groups
 
     def features(
         self,
@@ -120,25 +76,7 @@ class LocalCoordinates:
         up: Float[Tensor, "3"],
     ) -> Float[Tensor, "B V C"]:
         """Return what each vertex sees (B, V, C), file units, as `MeshAutoencoder.features` says; `up` has length one."""
-        current, surface = window[:, -1], self.surface
-
-        def local(vectors: Float[Tensor, "B V K 3"]) -> Float[Tensor, "B V K 3"]:
-            return to_local(frames, vectors)
-
-        gravity = -up.expand(*current.shape[:2], 1, 3)
-        anchors = gathered(current, surface.nearest_anchors) - current.unsqueeze(2)
-        seen = [local(motion(window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
-        turns = surface.frames.transpose(-1, -2) @ frames  # since the mesh was at rest
-        rotations = rotations_between(turns.unsqueeze(2), gathered(turns, surface.turning_anchors))
-        seen.append(softshrink(local(rotations), ROUNDING))  # no turn at all is exactly zero
-        if self.periods:
-            states = oscillator_states(window[:, :, surface.anchors] if history is None else history, self.periods)
-            seen.append(local(states.index_select(1, surface.nearest_anchor)))
-        if joints is not None and self.sees_joints:
-            near = gathered(joints[:, -1], surface.nearest_joints) - current.unsqueeze(2)
-            near_motion = gathered(motion(joints).transpose(1, 2), surface.nearest_joints).flatten(2, 3)
-            seen += [local(near) - surface.joint_offsets, local(near_motion)]
-        return torch.cat(seen, dim=2).flatten(2)
+        return self.seen(self.scene(window, joints, history, frames, up))
 
     def targets(
         self, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
@@ -150,26 +88,56 @@ class LocalCoordinates:
         """Return what an untrained network should answer, file units: no correction."""
         return targets.new_zeros(3)
 
-    def answer(
+    def answer(self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return the correction (B, V, 3), file units, as far as the linear part knows it."""
+        return self.linear.mean + self.smoothed(self.linear(features), frames)
+
+    def first_answer(
         self,
-        features: Float[Tensor, "B V C"],
-        frames: Float[Tensor, "B V 3 3"],
-        network: Float[Tensor, "B V 3"] | None = None,
-    ) -> Float[Tensor, "B V 3"]:
-        """Return the correction (B, V, 3), file units: the linear part and, where it is given, the network's answer."""
-        change = self.linear(features) if network is None else self.linear(features) + network
-        return self.linear.mean + self.smoothed(change, frames)
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None,
+        history: Float[Tensor, "B H A 3"] | None,
+        up: Float[Tensor, "3"],
+    ) -> FirstAnswer:
+        """Return what is known before the network is asked, as `features` takes its inputs."""
+        surface, linear = self.surface, self.linear
+        frames = surface.frames_of(window[:, -1])
+        scene = self.scene(window, joints, history, frames, up)
+        if loops.compiles(*scene):
+            change = loops.linear_part(surface, scene, ROUNDING, linear.coefficients, linear.constant)
+            seen = loops.features(surface, scene, ROUNDING, surface.asked)
+        else:
+            seen = self.seen(scene)
+            change = to_world(frames, linear(seen).unsqueeze(2)).squeeze(2)
+            seen = seen.index_select(1, surface.asked)
+        of_anchors, of_controls = seen.split([len(surface.anchors), len(surface.controls)], dim=1)
+        return FirstAnswer(frames, change, of_anchors, surface.controls, of_controls)
 
-    def judged(
-        self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B A"]
-    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B V"]]:
-        """Return corrections, damped where frames go beyond training, and the mean error to expect, file units."""
-        leverage = self.surface.spread_from_anchors(leverage)
-        return answer * self.leverage.strength(answer, leverage), self.leverage.expected_error(answer, leverage)
-
-    def leverage_at_anchors(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B A"]:
-        """Return how far what the anchors see goes beyond training (B, A)."""
-        return self.leverage(features.index_select(1, self.surface.anchors))
+    def conclusion(
+        self,
+        first: FirstAnswer,
+        network: Float[Tensor, "B Q 3"],
+        skinned: Float[Tensor, "B V 3"],
+        longest: Float[Tensor, " V"] | None,
+    ) -> Prediction:
+        """Return what follows from the linear part's and the network's answers (B, Q, 3): corrections smoothed, damped where
+        frames go beyond training, and no longer than allowed (V,); the error to expect is that of the damped ones."""
+        assert longest is not None
+        surface, linear, trust = self.surface, self.linear, self.leverage
+        of_network = to_world(first.frames.index_select(1, first.asked), network.unsqueeze(2)).squeeze(2)
+        change = add_from_controls(first.change, of_network, surface.nearest_controls, surface.control_weights)
+        change = mean_over_neighbours(change, surface.neighbours, linear.smoothing_steps)
+        leverage = trust(first.of_anchors)
+        if loops.compiles(change, skinned, longest):
+            numbers = (SMALLEST_SIZE, LARGEST_SIZE, FAR, float(trust.doubt), float(trust.error_scale))
+            of_vertices = (trust.answer_size, trust.relative_variance, trust.residual)
+            by_vertex = (linear.mean, surface.places_of_anchors, surface.anchor_weights, *of_vertices)
+            points, expected = loops.conclude(change, first.frames, skinned, by_vertex, leverage, longest, numbers)
+            return Prediction(points, leverage, expected)
+        answer = change + to_world(first.frames, linear.mean.expand_as(change).unsqueeze(2)).squeeze(2)
+        spread = surface.spread_from_anchors(leverage)
+        damped = no_longer_than(answer * trust.strength(answer, spread), longest)
+        return Prediction(skinned + damped, leverage, trust.expected_error(answer, spread))
 
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what comes on top of the mean correction (B, V, 3), in the vertices' frames, smoothed over the surface.
@@ -211,7 +179,7 @@ class WorldCoordinates:
         window: Float[Tensor, "B N V 3"],
         joints: Float[Tensor, "B N J 3"] | None,
         history: Float[Tensor, "B H A 3"] | None,
-        frames: Float[Tensor, "B V 3 3"],
+        frames: Float[Tensor, "B _ 3 3"],
         up: Float[Tensor, "3"],
     ) -> Float[Tensor, "B V C"]:
         """Return the coordinates of each vertex and of all joints over the window (B, V, C), file units."""
@@ -230,24 +198,33 @@ class WorldCoordinates:
         """Return what an untrained network should answer, file units: the middle of all scans."""
         return targets.mean(dim=0)
 
-    def answer(
+    def answer(self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return zeros (B, V, 3): without the network, nothing is known."""
+        return features.new_zeros(*features.shape[:2], 3)
+
+    def first_answer(
         self,
-        features: Float[Tensor, "B V C"],
-        frames: Float[Tensor, "B V 3 3"],
-        network: Float[Tensor, "B V 3"] | None = None,
-    ) -> Float[Tensor, "B V 3"]:
-        """Return the network's answer (B, V, 3), which is all there is; zeros without."""
-        return features.new_zeros(*features.shape[:2], 3) if network is None else network
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None,
+        history: Float[Tensor, "B H A 3"] | None,
+        up: Float[Tensor, "3"],
+    ) -> FirstAnswer:
+        """Return what all vertices see: the network is asked at all of them, and nothing else is known."""
+        frames, current = window.new_zeros(window.shape[0], 0, 3, 3), window[:, -1]
+        seen = self.features(window, joints, history, frames, up)
+        asked = torch.arange(current.shape[1], device=window.device)
+        return FirstAnswer(frames, current[:, :0], seen[:, :0], asked, seen)
 
-    def judged(
-        self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B 0"]
-    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B 0"]]:
-        """Return the answer as it is, and nothing (B, 0): the error to expect is not known."""
-        return answer, leverage
-
-    def leverage_at_anchors(self, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B 0"]:
-        """Return nothing (B, 0): leverage is not known."""
-        return features.new_zeros(features.shape[0], 0)
+    def conclusion(
+        self,
+        first: FirstAnswer,
+        network: Float[Tensor, "B V 3"],
+        skinned: Float[Tensor, "B V 3"],
+        longest: Float[Tensor, " V"] | None,
+    ) -> Prediction:
+        """Return the network's answer as it is; how far to trust it is not known."""
+        unknown = network.new_zeros(network.shape[0], 0)
+        return Prediction(network, unknown, unknown)
 
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what the network answers (B, V, 3) as it is: positions are not smoothed."""

@@ -7,6 +7,11 @@ from torch import Tensor, nn
 MOST_SMOOTHING_STEPS = 2
 
 
+def in_loop_order(coefficients: Float[Tensor, "V C 3"]) -> Float[Tensor, "V C 3"]:
+    """Return the same numbers, in memory one component of the answer after another: so compiled loops go over the features."""
+    return coefficients.transpose(1, 2).contiguous().transpose(1, 2)
+
+
 class LinearCorrection(nn.Module):
     """A mean correction per vertex, and a linear map from its features to a change of that mean.
 
@@ -24,7 +29,7 @@ class LinearCorrection(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(num_vertices, 3))
         self.register_buffer("constant", torch.zeros(num_vertices, 3))
-        self.register_buffer("coefficients", torch.zeros(num_vertices, num_features, 3))
+        self.register_buffer("coefficients", in_loop_order(torch.zeros(num_vertices, num_features, 3)))
         self.smoothing_steps = 0
 
     def get_extra_state(self) -> Tensor:

@@ -2,41 +2,21 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.coordinates import COORDINATES, Coordinates, FeatureGroups, LocalCoordinates, leverage_of
+from models.coordinates import COORDINATES, Coordinates, LocalCoordinates, Prediction, leverage_of
 from models.leverage import Leverage
-from models.linear_correction import LinearCorrection
+from models.linear_correction import LinearCorrection, in_loop_order
+from models.local_features import FeatureGroups
 from models.model_settings import UP_AXES, ModelSettings
 from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
 
 VERTICES_AT_ONCE = 4096  # on the CPU, where what the network needs for them stays in the cache
-
-
-def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"] | None) -> Float[Tensor, "B V 3"]:
-    """Return vectors (B, V, 3) in their directions, shortened to the length allowed at their vertex (V,), where there is one.
-
-    Motion wilder than that of training must not tear the mesh.
-    """
-    if longest is None:
-        return vectors
-    length = torch.linalg.vector_norm(vectors, dim=2)
-    return vectors * (longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
-
-
-class Prediction(NamedTuple):
-    """Predicted scans (B, V, 3), file units; how far each frame goes beyond training, by the leverage at the anchors (B, A);
-    and the mean error to expect (B, V), file units. In world coordinates the last two are not known: (B, 0)."""
-
-    points: Float[Tensor, "B V 3"]
-    leverage: Float[Tensor, "B A"]
-    expected_error: Float[Tensor, "B _"]
 
 
 class MeshAutoencoder(nn.Module):
@@ -90,7 +70,7 @@ class MeshAutoencoder(nn.Module):
         left = FeatureGroups({name: before[name] for name in before if name not in groups})
         columns = before.columns_of(left)
         self.feature_mean, self.feature_scale = self.feature_mean[columns], self.feature_scale[columns]
-        linear.coefficients = linear.coefficients[:, columns]
+        linear.coefficients = in_loop_order(linear.coefficients[:, columns])
         self.settings = replace(self.settings, left_out=(*self.settings.left_out, *groups))
         self.coordinates.groups = left
         self.leverage = self.coordinates.leverage = leverage_of(self.surface, left).to(self.up)
@@ -150,19 +130,16 @@ class MeshAutoencoder(nn.Module):
         history: Float[Tensor, "B H A 3"] | None = None,
     ) -> Prediction:
         """Return what `predict` does, and how far to trust it."""
-        frames = self.surface.frames_of(window[:, -1])
-        features = self.features(window, joints, history, frames)
-        leverage = self.coordinates.leverage_at_anchors(features)
-        answer = self.coordinates.answer(features, frames, self.network_strength * network_answer(self, features))
-        answer, expected_error = self.coordinates.judged(answer, leverage)
-        answer = no_longer_than(answer, self.longest)
-        return Prediction(self.coordinates.to_points(answer, window[:, -1], frames), leverage, expected_error)
+        first = self.coordinates.first_answer(window, joints, history, self.up)
+        network = self.network_strength * network_answer(self, first.of_asked, first.asked)
+        return self.coordinates.conclusion(first, network, window[:, -1], self.longest)
 
 
-def network_answer(model: MeshAutoencoder, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
-    """Return the network's answer (B, V, 3) at all vertices, file units."""
-    vertex = torch.arange(features.shape[1], device=features.device).repeat(features.shape[0])
-    samples = features.flatten(0, 1), vertex
+def network_answer(
+    model: MeshAutoencoder, features: Float[Tensor, "B Q C"], vertices: Int[Tensor, " Q"]
+) -> Float[Tensor, "B Q 3"]:
+    """Return the network's answer (B, Q, 3) at some vertices, by what these see, file units."""
+    samples = features.flatten(0, 1), vertices.repeat(features.shape[0])
     if features.is_cpu and not torch.compiler.is_exporting():
         parts = [model.forward(*part) for part in zip(*(s.split(VERTICES_AT_ONCE) for s in samples), strict=True)]
         return torch.cat(parts).view(*features.shape[:2], 3)

@@ -5,15 +5,17 @@ along the surface, so a posed body serves as well as one at rest.
 """
 
 import numpy as np
-import scipy.sparse as sparse
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from models import loops
+from models.controls import controls_along_surface
+from models.edges import bridges, edge_neighbours, longest_edge_ends, nearest_along_surface, unique_edges
 from models.eigenfunctions import laplacian_eigenfunctions
+from models.loops import CornersAround
 from models.surface_frames import surface_frames, to_local
 
 NUM_EIGENFUNCTIONS = 16
@@ -21,66 +23,6 @@ NUM_ANCHORS = 128
 NUM_NEAREST_ANCHORS = 8
 NUM_TURNING_ANCHORS = 4  # of the nearest: those whose own frames are looked at, too
 NUM_NEAREST_JOINTS = 4
-NUM_NEIGHBOURS = 8
-
-
-def unique_edges(faces: Int[ndarray, "F 3"]) -> Int[ndarray, "E 2"]:
-    """Return each edge of a triangle mesh once (E, 2), the lower vertex first, in order."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), axis=1)
-    edges = edges[edges[:, 0] != edges[:, 1]]
-    size = edges.max(initial=0) + 1
-    # as one number each: pairs take ten times as long to sort
-    return np.stack(np.divmod(np.unique(edges @ [size, 1]), size), axis=1)
-
-
-def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, "K 2"]:
-    """Return edges (K, 2) that join separate parts (eyes in a head, seams cut open) where they come closest.
-
-    The largest part comes first; the others are joined to what is joined already, one after the other.
-    """
-    num_vertices = len(vertices)
-    graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(num_vertices, num_vertices))
-    _, part = connected_components(graph, directed=False)
-    joined = part == np.bincount(part).argmax()
-    added = []
-    while not joined.all():
-        inside, outside = np.flatnonzero(joined), np.flatnonzero(~joined)
-        distance, nearest = cKDTree(vertices[inside]).query(vertices[outside])
-        closest = distance.argmin()
-        added.append((inside[nearest[closest]], outside[closest]))
-        # parts that touch what is joined (a seam: distance 0) are all taken in one round
-        touching = np.unique(part[outside[distance <= distance[closest] + 1e-12]])
-        for other in touching[touching != part[outside[closest]]]:
-            here = np.flatnonzero(part[outside] == other)
-            here = here[distance[here].argmin()]
-            added.append((inside[nearest[here]], outside[here]))
-        joined |= np.isin(part, touching)
-    return np.array(added, dtype=np.int64).reshape(-1, 2)
-
-
-def nearest_along_surface(
-    vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"], num_anchors: int, num_nearest: int
-) -> tuple[Int[ndarray, " A"], Int[ndarray, "V K"]]:
-    """Return anchors (A,) spread by farthest-point sampling, and the K of them nearest to each vertex (V, K).
-
-    Distances are shortest paths along edges (Dijkstra); a vertex that no path reaches takes the straight distance.
-    """
-    length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1) + 1e-12
-    graph = sparse.coo_matrix((length, edges.T), shape=(len(vertices), len(vertices))).tocsr()
-    num_anchors = min(num_anchors, len(vertices))
-    anchors, distances = [], []
-    farthest = int(np.argmax(np.linalg.norm(vertices - vertices.mean(axis=0), axis=1)))
-    nearest = np.full(len(vertices), np.inf)
-    for _ in range(num_anchors):
-        distance = dijkstra(graph, directed=False, indices=farthest)
-        straight = np.linalg.norm(vertices - vertices[farthest], axis=1)
-        distance = np.where(np.isfinite(distance), distance, straight)
-        anchors.append(farthest)
-        distances.append(distance)
-        nearest = np.minimum(nearest, distance)
-        farthest = int(nearest.argmax())
-    order = np.argsort(np.stack(distances, axis=1), axis=1, kind="stable")
-    return np.array(anchors), np.array(anchors)[order[:, : min(num_nearest, num_anchors)]]
 
 
 def nearest_points(
@@ -92,34 +34,6 @@ def nearest_points(
         return np.empty((len(vertices), 0), dtype=np.int64)
     _, nearest = cKDTree(points).query(vertices, k=np.arange(1, count + 1))
     return nearest.astype(np.int64)
-
-
-def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, " V"]:
-    """Return the other end of each vertex' longest edge (V,); the vertex itself where it has none."""
-    both = np.concatenate([edges, edges[:, ::-1]])
-    length = np.linalg.norm(vertices[both[:, 0]] - vertices[both[:, 1]], axis=1)
-    both = both[np.argsort(length, kind="stable")]
-    ends = np.arange(len(vertices))
-    ends[both[:, 0]] = both[:, 1]  # the last assignment, of the longest edge, stays
-    return ends
-
-
-def edge_neighbours(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> Int[ndarray, "V K"]:
-    """Return up to `NUM_NEIGHBOURS` vertices that share an edge with each vertex (V, K), filled up with the vertex itself.
-
-    Where a vertex has more neighbours than that, some are skipped, evenly spread in the order of their indices. Vertices at
-    the same place, as along a seam that was cut open, count as one; the first of them stands for all.
-    """
-    _, first, place = np.unique(vertices, axis=0, return_index=True, return_inverse=True)
-    place = place.ravel()
-    edges = unique_edges(place[faces])
-    both = np.concatenate([edges, edges[:, ::-1]])
-    both = both[np.lexsort(both.T[::-1])]
-    number = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
-    count = np.bincount(both[:, 0], minlength=len(first))[both[:, 0]]
-    neighbours = np.tile(np.arange(len(first))[:, None], NUM_NEIGHBOURS)
-    neighbours[both[:, 0], number * NUM_NEIGHBOURS // np.maximum(count, NUM_NEIGHBOURS)] = both[:, 1]
-    return first[neighbours[place]]
 
 
 def mean_over_neighbours(
@@ -178,8 +92,10 @@ class RestSurface(nn.Module):
     `vertices` are relative to their mean. `frames` (V, 3, 3) are surface frames. `anchors` (A,) are vertices; `nearest_anchor`
     (V,) is the index among them of the one nearest to each vertex, `places_of_anchors` (V, K) those of the nearest K, and
     `anchor_weights` (V, K) theirs in what is known at anchors alone. `neighbours` (V, K) are the vertices next to each vertex,
-    and `turning_anchors` (V, L) those whose rotations it sees. `unit` is a length near the mesh's extent: measured in it,
-    areas and squares of lengths stay far from the limits of single precision.
+    and `turning_anchors` (V, L) those whose rotations it sees; those that are the vertex itself are marked in
+    `turns_with_itself`. `controls` (Q,) are the vertices where the network is asked, `nearest_controls` (V, K) the places among
+    them of the nearest, with their `control_weights`; `asked` are the anchors, then the controls. `unit` is a length near the
+    mesh's extent: measured in it, areas and squares of lengths stay far from the limits of single precision.
     """
 
     vertices: Tensor
@@ -196,7 +112,12 @@ class RestSurface(nn.Module):
     anchor_weights: Tensor
     neighbours: Tensor
     turning_anchors: Tensor
+    turns_with_itself: Tensor
     frames: Tensor
+    controls: Tensor
+    nearest_controls: Tensor
+    control_weights: Tensor
+    asked: Tensor
 
     def __init__(self, buffers: dict[str, Tensor]):
         super().__init__()
@@ -206,19 +127,35 @@ class RestSurface(nn.Module):
         self.unit = power_of_two_near(extent)
         # every anchor is the nearest to itself
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
-        self.register_buffer("anchors", anchors, persistent=False)
-        self.register_buffer("nearest_anchor", nearest, persistent=False)
-        places = torch.searchsorted(anchors, self.nearest_anchors)
-        self.register_buffer("places_of_anchors", places, persistent=False)
-        self.register_buffer("anchor_weights", weights_of_anchors(self.anchor_offsets / self.unit), persistent=False)
         turning = anchors_that_turn(self.nearest_anchors, self.faces)
-        self.register_buffer("turning_anchors", turning, persistent=False)
-        neighbours = edge_neighbours(self.vertices.cpu().numpy(), self.faces.cpu().numpy())
-        self.register_buffer("neighbours", torch.from_numpy(neighbours).to(self.faces.device), persistent=False)
+        vertices, faces = self.vertices.cpu().numpy().astype(np.float64) / self.unit, self.faces.cpu().numpy()
+        edges = unique_edges(faces)
+        controls, near, weights = controls_along_surface(vertices, np.concatenate([edges, bridges(vertices, edges)]))
+        derived = {
+            "anchors": anchors,
+            "nearest_anchor": nearest,
+            "places_of_anchors": torch.searchsorted(anchors, self.nearest_anchors),
+            "anchor_weights": weights_of_anchors(self.anchor_offsets / self.unit),
+            "turning_anchors": turning,
+            "turns_with_itself": turning == torch.arange(len(turning)).to(turning).unsqueeze(1),
+            "neighbours": torch.from_numpy(edge_neighbours(vertices, faces)),
+            "controls": torch.from_numpy(controls),
+            "nearest_controls": torch.from_numpy(near),
+            "control_weights": torch.from_numpy(weights).float(),
+            "asked": torch.cat([anchors, torch.from_numpy(controls).to(anchors)]),
+        }
+        for name, values in derived.items():
+            self.register_buffer(name, values.to(self.faces.device), persistent=False)
+        self.corners_around: CornersAround | None = None
 
     def frames_of(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
         """Return the surface frames (B, V, 3, 3) of meshes of this topology, in any pose."""
-        return surface_frames(vertices / self.unit, self.faces, self.tangent_ends)
+        scaled = vertices / self.unit
+        if not loops.compiles(scaled):
+            return surface_frames(scaled, self.faces, self.tangent_ends)
+        if self.corners_around is None:
+            self.corners_around = loops.CornersAround.of(self.faces, len(self.vertices))
+        return loops.surface_frames(scaled, self.corners_around, self.tangent_ends)
 
     def spread_from_anchors(self, values: Float[Tensor, "B A"]) -> Float[Tensor, "B V"]:
         """Return values known at the anchors (B, A) at all vertices (B, V): weighted means of the nearest."""

@@ -6,7 +6,7 @@ import torch
 from tube import tube_frames, tube_joints, tube_triangles
 
 from data.sequences.mesh_windows import all_windows
-from models.coordinates import OSCILLATORS
+from models.local_features import OSCILLATORS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface

@@ -3,7 +3,7 @@ import torch
 import trimesh
 
 from data.sequences.mesh_windows import all_windows
-from models.rest_surface import edge_neighbours
+from models.edges import edge_neighbours
 from utils.fitting.kept_frames import KeptFrames, Patches
 
 CPU = torch.device("cpu")

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from terminal import ROOT, in_one_line, run_fresh, run_script, script_with, start_script, wait_for
-from tube import save_untrained, tube_surface_with_joints, untrained_model, write_tube
+from tube import save_untrained, tube_frames, tube_quads, tube_surface_with_joints, untrained_model, write_tube
 
 import convert_meshes
 import fit_mesh
 import inference_mesh
 import make_sample_data
 import plot_loss_curves
+from data.formats.obj import read_obj
+from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from data.sequences.mesh_sequence import load_sequences
@@ -84,6 +86,15 @@ def predictions_in_several_formats():
     formats = ["--export", "obj", "npz", "ply"]
     inference_mesh.main(["-src", str(source), "-saved_path", str(a_checkpoint()), "--output_dir", "out", *formats])
     np.testing.assert_array_equal(load_frames(Path("out")).vertices, load_frames(Path("out/tube_sbs.npz")).vertices)
+
+
+def other_faces_than_those_trained_on():
+    for name, faces in (("turned", tube_quads()[:, [1, 2, 3, 0]]), ("quads", tube_quads())):
+        write_obj(Path(name) / "body.1.obj", tube_frames(1)[0], faces)
+        inference_mesh.main(["-src", name, "-saved_path", str(a_checkpoint()), "--output_dir", f"out_{name}"])
+    one, other = (read_obj(Path(f"out_{name}/body.1.obj")) for name in ("turned", "quads"))
+    np.testing.assert_allclose(one[0], other[0], atol=1e-6)
+    assert not one[1].are_like(other[1])
 
 
 def sources_flag_by_flag():
@@ -180,6 +191,7 @@ COMMANDS = {
         pictures_by_their_names,
         predictions_of_two_sources,
         predictions_in_several_formats,
+        other_faces_than_those_trained_on,
         sources_flag_by_flag,
         a_source_by_two_names,
         files_of_a_wildcard,

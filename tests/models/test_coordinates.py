@@ -5,7 +5,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from tube import tube_frames, tube_joints, tube_triangles, tube_windows
 
-from models.coordinates import OSCILLATORS
+from models.local_features import OSCILLATORS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from models.oscillators import oscillator_states

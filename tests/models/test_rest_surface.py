@@ -5,16 +5,9 @@ import trimesh
 from tube import tube_frames, tube_triangles
 
 from models import eigenfunctions
+from models.edges import bridges, edge_neighbours, longest_edge_ends, nearest_along_surface, unique_edges
 from models.eigenfunctions import laplacian_eigenfunctions
-from models.rest_surface import (
-    RestSurface,
-    bridges,
-    edge_neighbours,
-    longest_edge_ends,
-    mean_over_neighbours,
-    nearest_along_surface,
-    unique_edges,
-)
+from models.rest_surface import RestSurface, mean_over_neighbours
 
 NO_LINKS = np.empty((0, 2), np.int64)
 

@@ -5,8 +5,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 from tube import tube_frames, tube_triangles
 
-from models.coordinates import ROUNDING
-from models.rest_surface import longest_edge_ends, unique_edges
+from models.edges import longest_edge_ends, unique_edges
+from models.local_features import ROUNDING
 from models.surface_frames import rotations_between, surface_frames, to_local, to_world, vertex_normals
 
 FACES = torch.from_numpy(tube_triangles())

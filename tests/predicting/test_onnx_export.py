@@ -10,7 +10,7 @@ import torch
 from tube import tube_surface_with_joints
 
 from data.input_error import InputError
-from models.coordinates import OSCILLATORS
+from models.local_features import OSCILLATORS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from utils.predicting import onnx_export

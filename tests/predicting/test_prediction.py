@@ -17,6 +17,6 @@ def test_far_frames_are_damped_and_wild_ones_most(make_model, make_tube_sequence
     answer = torch.full((1, 72, 3), 0.02)
     strengths = []
     for times in (1.0, 3.0, 30.0):
-        spread = model.surface.spread_from_anchors(model.coordinates.leverage_at_anchors(times * features))
+        spread = model.surface.spread_from_anchors(model.leverage(times * features[:, model.surface.anchors]))
         strengths.append(float(model.leverage.strength(answer, spread).mean()))
     assert 1 > strengths[0] > strengths[1] > strengths[2]

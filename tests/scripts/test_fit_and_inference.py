@@ -192,18 +192,6 @@ def test_input_that_does_not_fit_the_checkpoint(trained, refused, tmp_path):
     assert not (tmp_path / "inference_meshes").exists()
 
 
-def test_other_faces_in_the_same_order_are_predicted(trained, tmp_path, monkeypatch, capsys):
-    _, _, checkpoint, _ = trained
-    monkeypatch.chdir(tmp_path)
-    for name, faces in (("turned", tube_quads()[:, [1, 2, 3, 0]]), ("quads", tube_quads())):
-        write_obj(Path(name) / "body.1.obj", tube_frames(1)[0], faces)
-        inference_mesh.main(["-src", name, "-saved_path", str(checkpoint), "--output_dir", f"out_{name}"])
-    assert capsys.readouterr().out.count("but vertices in the same order: taken") == 1
-    one, other = (read_obj(Path(f"out_{name}/body.1.obj")) for name in ("turned", "quads"))
-    np.testing.assert_array_equal(one[0], other[0])
-    assert not one[1].are_like(other[1])
-
-
 def test_input_that_cannot_be_trained_on(refused, tmp_path):
     source, target = write_tube(tmp_path, num_frames=4)
     fit = (fit_mesh, "-tar", target, "-src")

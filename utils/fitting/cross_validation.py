@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.coordinates import DRIVING_GROUPS, MOVING_GROUPS, OPTIONAL_GROUPS, OSCILLATORS
 from models.linear_correction import MOST_SMOOTHING_STEPS
+from models.local_features import DRIVING_GROUPS, MOVING_GROUPS, OPTIONAL_GROUPS, OSCILLATORS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_world

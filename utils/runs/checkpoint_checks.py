@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from data.input_error import InputError
-from models.coordinates import COORDINATES, OPTIONAL_GROUPS
+from models.coordinates import COORDINATES
+from models.linear_correction import in_loop_order
+from models.local_features import OPTIONAL_GROUPS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM, UP_AXES, ModelSettings
 from models.rest_surface import BUFFERS, RestSurface
@@ -188,4 +190,6 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
         if not is_number.all():
             raise ValueError(f"{name} holds numbers that are not finite")
     model.load_state_dict(state, assign=True)
+    if model.linear is not None:
+        model.linear.coefficients = in_loop_order(model.linear.coefficients)
     return model
