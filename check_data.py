@@ -11,7 +11,7 @@ import numpy as np
 
 from data.sequences.mesh_sequence import describe_sequences, load_sequences
 from data.sequences.mesh_windows import split_windows
-from data.sequences.plausibility import check_plausible
+from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.flag_values import Sources
@@ -43,9 +43,9 @@ def main(argv=None):
 
     # what was given
     sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    lines = check_plausible(sequences, units_in_mm / 1000) + what_files_say(sequences, args.up_axis, units_in_mm / 1000)
     windows, _ = split_windows(sequences, 1, 0)
-    for line in [*describe_sequences(windows.sequences), *check_plausible(sequences, units_in_mm / 1000)]:
-        print(line)
+    print("\n".join([*describe_sequences(windows.sequences), *lines]))
 
     # frames that stand out
     places = [(sequence, frame) for sequence in sequences for frame in range(len(sequence.frame_numbers))]

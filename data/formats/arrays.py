@@ -1,7 +1,7 @@
 """NumPy files: .npz and .npy with all frames in one array, and .npy, .txt and .csv with the joints of one frame."""
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,22 @@ from data.formats.positions import checked_positions
 from data.input_error import InputError
 from data.safe_write import write_beside
 
+MOST_CORNERS = 16  # of a face, where there are hardly any
 NUMBERS, ARRAYS = "array of numbers", "archive of arrays of numbers"
+# names, the usual first, in small letters and without underscores
 NUMBERS_OF_FRAMES = (
-    "frame_numbers",
-    "frame_number",
-    "frame_ids",
-    "frame_id",
-    "frames",
-    "frame",
-)  # names, the usual first
+    "framenumbers", "framenumber", "frameids", "frameid", "frameindices", "frameidxs", "frameidx", "frameindex", "framenos",
+    "frameno", "framenums", "framenum", "frames", "frame", "timestamps", "timestamp",
+)  # fmt: skip
+NO_JOINTS = {
+    "poses",
+    "pose",
+    "betas",
+    "shape",
+    "transl",
+    "trans",
+    "fullpose",
+}  # of body models: angles, and more
 
 
 def load_array(path: Path) -> ndarray:
@@ -48,15 +55,15 @@ def read_points(path: Path) -> tuple[Float[ndarray, "J 3"], Polygons]:
     return checked_positions(points, path), Polygons()
 
 
-def arrays_of_numbers(path: Path, names: Collection[str] = ()) -> dict[str, ndarray]:
-    """Return the arrays of an .npz file, or those of these names, by name; raise `InputError` for any other file.
+def arrays_of_numbers(path: Path, wanted: Callable[[str], bool] = bool) -> dict[str, ndarray]:
+    """Return the arrays of an .npz file, or those whose names are `wanted`; raise `InputError` for any other file.
 
     Objects and files of other kinds beside them are passed over: no code is ever run.
     """
     with guarded(path, ARRAYS), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {}
         for name in stored.files:
-            if not names or name in names:
+            if wanted(name):
                 with passing_over_objects():
                     arrays[name] = stored[name]
     return {name: each for name, each in arrays.items() if isinstance(each, ndarray)}  # no bytes of another file
@@ -81,6 +88,7 @@ def read_npz(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
     """Return the positions (V, 3) of one frame in an .npz file, and its faces where there are any: its array `vertices`, or
     the only one of such a shape. Raises `InputError`."""
     arrays = arrays_of_numbers(path)
+    arrays = {name: each[0] if each.ndim == 3 and len(each) == 1 else each for name, each in arrays.items()}
     found = {
         name: each for name, each in arrays.items() if each.ndim == 2 and each.shape[1] == 3 and each.dtype.kind == "f"
     }
@@ -105,7 +113,7 @@ def open_npz(path: Path) -> OpenedFrames:
     """Return the frames of an .npz file.
 
     Its arrays are `vertices` (T, V, 3) and, where there are any, `faces` (P, K), vertex indices from 0, the rows of smaller
-    polygons filled up with -1; `frame_numbers` (T,), or one of the other `NUMBERS_OF_FRAMES`, which otherwise count from 1;
+    polygons filled up with -1; `frame_numbers` (T,), or another one of `NUMBERS_OF_FRAMES`, which otherwise count from 1;
     `texture_coordinates` (U, 2) with their indices `texture_corners` (P, K). An array of another name is taken for `vertices`
     or `faces` where it is the only one of such a shape. Raises `InputError`.
     """
@@ -117,9 +125,9 @@ def open_npz(path: Path) -> OpenedFrames:
     faces = [
         name for name, each in integers.items() if each.ndim == 2 and each.shape[1] > 2 and name != "texture_corners"
     ]
-    for name, alike in (("vertices", positions), ("faces", faces)):
-        if name not in arrays and len(alike) == 1:
-            arrays[name] = arrays[alike[0]]
+    for name, short, alike in (("vertices", "v", positions), ("faces", "f", faces)):
+        if name not in arrays and (short in alike or len(alike) == 1):
+            arrays[name] = arrays[short if short in alike else alike[0]]
     if "vertices" not in arrays:
         raise InputError(f"{path}: found {found}, expected an array vertices (T, V, 3)")
     for name, dimensions, kinds in (("faces", 2, "iu"), ("texture_corners", 2, "iu"), ("texture_coordinates", 2, "f")):
@@ -127,25 +135,45 @@ def open_npz(path: Path) -> OpenedFrames:
             raise InputError(f"{path}: {name} of shape {arrays[name].shape} ({arrays[name].dtype}) cannot be used")
     polygons = Polygons()
     if "faces" in arrays:
+        if arrays["faces"].shape[1] > MOST_CORNERS and len(arrays["faces"]) <= 4:
+            raise InputError(
+                f"{path}: faces of shape {arrays['faces'].shape}, expected a row for each (P, K): transpose them"
+            )
         polygons = Polygons.from_rows(arrays["faces"])
     if {"texture_coordinates", "texture_corners"} <= set(arrays) and arrays["texture_coordinates"].shape[1] == 2:
         polygons.texture = arrays["texture_coordinates"].astype(np.float32)
         polygons.texture_corners = Polygons.from_rows(arrays["texture_corners"]).corners
-    return open_positions(path, arrays["vertices"], numbers_of_frames(arrays), polygons)
+    return open_positions(path, arrays["vertices"], numbers_of_frames(path, arrays), polygons)
 
 
 def open_npz_joints(path: Path) -> OpenedFrames:
-    """Return the frames of the array `joints` (T, J, 3) of an .npz file, numbered as in `open_npz`; without one, do what that
-    does."""
-    arrays = arrays_of_numbers(path, ("joints", *NUMBERS_OF_FRAMES))
+    """Return the frames of the array `joints` (T, J, 3) of an .npz file, or of the only one of such a shape, unless its name is
+    that of something else; numbered as in `open_npz`. Raises `InputError`."""
+    arrays = arrays_of_numbers(path, lambda name: name == "joints" or plain(name) in NUMBERS_OF_FRAMES)
     if "joints" not in arrays:
-        return open_npz(path)
-    return open_positions(path, arrays["joints"], numbers_of_frames(arrays), Polygons())
+        arrays = arrays_of_numbers(path)
+        found = [name for name, each in arrays.items() if each.ndim == 3 and each.shape[2] == 3]
+        if len(found) != 1 or plain(found[0]) in NO_JOINTS:
+            raise InputError(f"{path}: found {listed(arrays)}, expected an array joints (T, J, 3) of positions")
+        arrays["joints"] = arrays[found[0]]
+    return open_positions(path, arrays["joints"], numbers_of_frames(path, arrays), Polygons())
 
 
-def numbers_of_frames(arrays: dict[str, ndarray]) -> ndarray | None:
-    """Return the array of an archive that holds the frames' numbers; None where there is none."""
-    return next((arrays[name] for name in NUMBERS_OF_FRAMES if name in arrays and arrays[name].ndim == 1), None)
+def plain(name: str) -> str:
+    """Return a name in small letters, without underscores."""
+    return name.lower().replace("_", "")
+
+
+def numbers_of_frames(path: Path, arrays: dict[str, ndarray]) -> ndarray | None:
+    """Return the numbers of the frames in an archive, as whole numbers where they are; None where there are none."""
+    for name in NUMBERS_OF_FRAMES:
+        for own, numbers in arrays.items():
+            if plain(own) == name and numbers.squeeze().ndim == 1:
+                numbers = numbers.squeeze()
+                if numbers.dtype.kind in "iuf" and (numbers == np.rint(numbers)).all():
+                    return numbers.astype(np.int64)
+                raise InputError(f"{path}: {own} expected to be {numbers.size} whole numbers, each above the last")
+    return None
 
 
 def open_positions(path: Path, vertices: Any, frame_numbers: ndarray | None, polygons: Polygons) -> OpenedFrames:
@@ -155,10 +183,10 @@ def open_positions(path: Path, vertices: Any, frame_numbers: ndarray | None, pol
         raise InputError(f"{path}: found an array of shape {vertices.shape}, expected (T, V, 3)")
     counted = frame_numbers is None
     numbers = np.arange(1, len(vertices) + 1) if frame_numbers is None else frame_numbers
-    if numbers.shape == (len(vertices),) and numbers.dtype.kind == "f" and (numbers == np.rint(numbers)).all():
-        numbers = numbers.astype(np.int64)
-    if numbers.shape != (len(vertices),) or numbers.dtype.kind not in "iu" or (np.diff(numbers) <= 0).any():
-        raise InputError(f"{path}: frame_numbers expected to be {len(vertices)} whole numbers, each above the last")
+    if numbers.shape != (len(vertices),) or (np.diff(numbers) <= 0).any():
+        raise InputError(
+            f"{path}: found {len(numbers)} numbers of frames, expected {len(vertices)}, each above the last"
+        )
     positions = (
         checked_positions(np.asarray(each), f"{path}: frame {number}")
         for number, each in zip(numbers, vertices, strict=True)

@@ -171,7 +171,8 @@ def parse_polygons(text: bytes, path: Path, num_vertices: int) -> Polygons:
 def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
     """Return polygons with the texture coordinates of the `vt` lines; as they are where these cannot be used.
 
-    Corners without a coordinate, where others have one, get one of their own, (0, 0).
+    Corners without a coordinate, or with one that is not there or is no number, get one of their own, (0, 0), where others have
+    one.
     """
     lines = TEXTURE_LINE.findall(text)
     if not lines:
@@ -180,7 +181,8 @@ def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
     if not any(indices) or len(indices) != len(polygons.corners):
         return polygons
     try:
-        texture = to_numbers([number for line in lines for number in line.split()[:2]], np.float64).reshape(-1, 2)
+        pairs = ([*line.split()[:2], b"0", b"0"][:2] for line in lines)  # of a ramp, one number
+        texture = to_numbers([number for pair in pairs for number in pair], np.float64).reshape(-1, 2)
         corners = to_numbers([index or b"0" for index in indices], np.int64)
     except (ValueError, OverflowError):
         return polygons
@@ -189,11 +191,11 @@ def parse_texture(text: bytes, polygons: Polygons) -> Polygons:
         face_offsets = [match.start() for match in FACE_LINE.finditer(text)]
         so_far = np.repeat(np.searchsorted(texture_offsets, face_offsets), polygons.sizes)
         corners = np.where(corners < 0, np.maximum(so_far + corners + 1, -1), corners)
-    if texture.shape != (len(lines), 2) or not (np.abs(texture) <= LARGEST_COORDINATE).all():
+    usable = (np.abs(texture) <= LARGEST_COORDINATE).all(axis=1)
+    missing = (corners < 1) | (corners > len(lines)) | ~usable[np.clip(corners, 1, len(lines)) - 1]
+    if missing.all():
         return polygons
-    missing = np.array([not index for index in indices])
-    if not (missing | ((corners >= 1) & (corners <= len(lines)))).all():
-        return polygons
+    texture = np.where(usable[:, None], texture, 0)
     if missing.any():
         texture, corners = np.concatenate([texture, np.zeros((1, 2))]), np.where(missing, len(lines) + 1, corners)
     return Polygons(polygons.sizes, polygons.corners, texture.astype(np.float32), corners - 1)

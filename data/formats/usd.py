@@ -18,6 +18,8 @@ from data.formats.positions import in_needed_precision
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 
+FRAME_NUMBERS = "frameNumbers"  # what a file says of its frames: where some are skipped, others interpolate
+
 
 @dataclass
 class Scene:
@@ -65,6 +67,7 @@ def write_usd(
         stage.SetTimeCodesPerSecond(scene.frame_rate)
         stage.SetStartTimeCode(frame_numbers[0])
         stage.SetEndTimeCode(frame_numbers[-1])
+        layer.customLayerData = {FRAME_NUMBERS: Vt.IntArray(frame_numbers)}
         root = UsdGeom.Xform.Define(stage, "/" + Tf.MakeValidIdentifier(path.stem))
         stage.SetDefaultPrim(root.GetPrim())
         shape = (UsdGeom.Mesh if len(polygons.sizes) else UsdGeom.Points).Define(

@@ -3,7 +3,6 @@
 Needs usd-core, an optional package, which is imported where it is used.
 """
 
-import math
 import os
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -19,12 +18,10 @@ from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
 from data.formats.usd import Scene
+from data.formats.usd_times import animation_times, transform_times, whole_frames
 from data.input_error import InputError, optional_packages
 
 USD_ENDINGS = (".usd", ".usda", ".usdc", ".usdz")
-ROUNDING = 1e-6  # of times, where layers have other frame rates
-MOST_FRAMES = 1_000_000
-
 PositionsAt = Callable[[float], Any]
 
 
@@ -32,8 +29,8 @@ def open_usd(path: Path) -> OpenedFrames:
     """Return the frames of the one mesh in a USD file, or of its one set of points where there is no mesh, in world space.
 
     What the file refers to is composed; a mesh that is bound to a skeleton is skinned by it. Of several meshes, those that are
-    not rendered do not count. Frames are numbered by their time codes: those of the samples where all are whole numbers, else
-    every whole number from the start to the end of the file, or of the samples, held or interpolated as USD does. Raises
+    not rendered do not count. Frames are numbered by their time codes: those of the samples where all are whole numbers as far
+    apart, else every whole number from the first to the last, held or interpolated as USD does. Raises
     `InputError` for a file that cannot be opened or refers to one that is not there, another number of meshes, and faces that
     change.
     """
@@ -70,7 +67,7 @@ def open_survived(path: Path) -> OpenedFrames:
         stage, files = composed_stage(path)
         prim = the_one_shape(stage, path)
         positions_at, times, moved_by = skinned_points(prim, path) or plain_points(prim)
-        frames = whole_frames(stage, times, transform_times(moved_by))
+        frames = whole_frames(path, stage, times, transform_times(moved_by), keyed=moved_by != prim)
         first = positions_at(float(frames[0]))
         if not first:
             raise InputError(f"{path}: {prim.GetPath()} has no points at time {frames[0]}")
@@ -102,7 +99,7 @@ def open_survived_joints(path: Path) -> OpenedFrames:
         def positions_at(time: float) -> Any:
             return [matrix.ExtractTranslation() for matrix in query.ComputeJointSkelTransforms(time)]
 
-        frames = whole_frames(stage, animation_times(query), transform_times(prim))
+        frames = whole_frames(path, stage, animation_times(query), transform_times(prim), keyed=True)
         num_joints = len(positions_at(float(frames[0])))
     positions = in_world(path, stage, prim, positions_at, frames, num_joints)
     return OpenedFrames(frames, num_joints, Polygons(), positions, draws_in=files)
@@ -127,6 +124,11 @@ def composed_stage(path: Path) -> tuple[Any, list[Path]]:
             f"{path}: refers to {lost[0]}, which is not there; expected it beside the file, or one file of all"
         )
     files = {Path(layer.realPath) for layer in layers if layer.realPath}
+    for prim in stage.Traverse(predicate()):  # clips of a template are those that are there: of these, the folder tells
+        clips = Usd.ClipsAPI(prim)
+        for name in (clips.GetClipSets().GetAddedOrExplicitItems() or ["default"]) if prim.HasMetadata("clips") else []:
+            if template := clips.GetClipTemplateAssetPath(name):
+                files.add((path.parent / template).parent.resolve())
     return stage, sorted(files - {path.resolve(), path.absolute(), path})
 
 
@@ -190,27 +192,6 @@ def skinned_points(prim: Any, path: Path) -> tuple[PositionsAt, list[float], Any
     return positions_at, times, skeleton.GetPrim()
 
 
-def animation_times(query: Any) -> list[float]:
-    """Return the time samples of a skeleton's animation; none where it has no animation."""
-    animation = query.GetAnimQuery()
-    return animation.GetJointTransformTimeSamples() if animation else []
-
-
-def whole_frames(stage: Any, times: list[float], times_of_transforms: list[float]) -> list[int]:
-    """Return which frames there are, given the times of samples of the points, and of the transforms that move them."""
-    every = sorted({*times, *times_of_transforms})
-    if not every:
-        return [math.ceil(stage.GetStartTimeCode())]
-    if len(times) > 1 and all(abs(time - round(time)) < ROUNDING for time in every):
-        return sorted({round(time) for time in every})
-    if stage.HasAuthoredTimeCodeRange():
-        every = [stage.GetStartTimeCode(), stage.GetEndTimeCode()]
-    first, last = math.ceil(every[0] - ROUNDING), math.floor(every[-1] + ROUNDING)
-    if not 0 <= last - first < MOST_FRAMES:
-        raise InputError(f"found times from {every[0]:g} to {every[-1]:g}, expected whole frames between them")
-    return list(range(first, last + 1))
-
-
 def in_world(
     path: Path, stage: Any, moved_by: Any, positions_at: PositionsAt, frames: list[int], count: int
 ) -> Generator[Float[ndarray, "V 3"], None, None]:
@@ -230,18 +211,6 @@ def in_world(
         yield checked_positions(here, f"{path}: frame {frame}")
 
 
-def transform_times(prim: Any) -> list[float]:
-    """Return the time samples of the transforms of a prim and all above it."""
-    from pxr import UsdGeom
-
-    times: set[float] = set()
-    while prim.IsValid() and not prim.IsPseudoRoot():
-        if prim.IsA(UsdGeom.Xformable):
-            times |= set(UsdGeom.Xformable(prim).GetTimeSamples())
-        prim = prim.GetParent()
-    return sorted(times)
-
-
 def scene_of(path: Path) -> Scene:
     """Return what a USD file says of its up axis, units and frame rate; raise `InputError` where it cannot be opened."""
     from pxr import Usd, UsdGeom
@@ -250,6 +219,17 @@ def scene_of(path: Path) -> Scene:
         stage = Usd.Stage.Open(str(path))
         up_axis, metres = UsdGeom.GetStageUpAxis(stage).lower(), UsdGeom.GetStageMetersPerUnit(stage)
         return Scene(up_axis, metres, stage.GetTimeCodesPerSecond())
+
+
+def texture_of(primvars: Any) -> Any:
+    """Return the primvar of texture coordinates: `st`, or the first of its type, which other programs name otherwise; None
+    where there is none."""
+    from pxr import Sdf
+
+    kinds = (Sdf.ValueTypeNames.TexCoord2fArray, Sdf.ValueTypeNames.TexCoord2dArray, Sdf.ValueTypeNames.TexCoord2hArray)
+    with_value = [each for each in primvars.GetPrimvars() if each.HasValue() and each.GetPrimvarName() == "st"]
+    others = [each for each in primvars.GetPrimvars() if each.HasValue() and each.GetTypeName() in kinds]
+    return next(iter([*with_value, *others]), None)
 
 
 def read_polygons(prim: Any, path: Path) -> Polygons:
@@ -266,8 +246,8 @@ def read_polygons(prim: Any, path: Path) -> Polygons:
             raise InputError(f"{path}: the faces of {prim.GetPath()} change, expected the same topology in every frame")
         faces.append(np.array(values[0] if values[0] else [], dtype=np.int64))
     polygons = Polygons(*faces)
-    st = UsdGeom.PrimvarsAPI(prim).GetPrimvar("st")
-    if st and st.HasValue():
+    st = texture_of(UsdGeom.PrimvarsAPI(prim))
+    if st:
         polygons.texture = np.array(st.Get(Usd.TimeCode.EarliestTime()), dtype=np.float32).reshape(-1, 2)
         indices = np.array(st.GetIndices() or np.arange(len(polygons.texture)), dtype=np.int64)
         each_vertex = st.GetInterpolation() in (UsdGeom.Tokens.vertex, UsdGeom.Tokens.varying)

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from data.input_error import InputError
 
-STEPS_MAY_VARY_FROM = 10  # times in milliseconds, say, are rounded
+STEPS_MAY_VARY_FROM = 5  # times in milliseconds, say, are rounded, and a camera is not always on time
 
 
 def check_alike(paths: list[Path], texts: list[list[str]]) -> bool:
@@ -36,6 +36,20 @@ def frame_column(texts: list[list[str]], numbers: list[list[str]]) -> int:
     return differing[-1] - len(numbers[0]) if differing else -1
 
 
+def check_order(paths: list[Path], numbers: list[list[str]], column: int) -> None:
+    """Raise `InputError` where another number than the frame's, in names that are alike, could be the frame's as well: all
+    differ, too, and say another order."""
+    frames = [int(own[column]) for own in numbers]
+    order = np.argsort(frames, kind="stable") if len({*frames}) == len(frames) else np.arange(0)
+    for other in range(len(numbers[0]) + column):
+        values = np.array([int(own[other]) for own in numbers], dtype=object)[order]
+        if len({*values}) == len(values) > 2 and (values[1:] <= values[:-1]).any():
+            raise InputError(
+                f"{paths[order[0]]}: two numbers change from name to name, {values[0]} and {frames[order[0]]} here, "
+                "and say different orders; expected one number for the frame, the last that changes: rename the files"
+            )
+
+
 def numbers_in_names(paths: list[Path]) -> list[int]:
     """Return the frame numbers in the names of a folder's files.
 
@@ -49,7 +63,10 @@ def numbers_in_names(paths: list[Path]) -> list[int]:
     for path, found in zip(paths, numbers, strict=True):
         if not found:
             raise InputError(f"{path}: no number in the name, expected a frame number as in name.00001{path.suffix}")
-    column = frame_column(texts, numbers) if check_alike(paths, texts) else -1
+    column = -1
+    if check_alike(paths, texts):
+        column = frame_column(texts, numbers)
+        check_order(paths, numbers, column)
     before = [own[column - 1] for own in texts]  # there is one text more than numbers
     minus = [text.endswith("-") for text in before]
     same_text = len({text.removesuffix("-") for text in before}) == 1
@@ -64,17 +81,18 @@ def numbers_in_names(paths: list[Path]) -> list[int]:
 
 def frame_step(numbers: Int64[ndarray, " T"]) -> int:
     """Return how far the numbers of consecutive frames are apart: 1, or more where more than half of the steps are as long as
-    the shortest. In numbers that are times, say, steps differ by one where they are rounded."""
+    the shortest or, of numbers that are times, about as long as the middle one."""
     steps = numbers[1:] - numbers[:-1]
     if len(steps) < 2:
         return 1
-    shortest = int(steps.min())
-    return shortest if 2 * (steps <= longest_step(shortest)).sum() > len(steps) else 1
+    middle = int(np.sort(steps)[(len(steps) - 1) // 2])
+    step = middle if middle >= STEPS_MAY_VARY_FROM else int(steps.min())
+    return step if 2 * (steps <= longest_step(step)).sum() > len(steps) else 1
 
 
 def longest_step(step: int) -> int:
     """Return how far frames may be apart that follow one another."""
-    return step + (step >= STEPS_MAY_VARY_FROM)
+    return step + (step // 2 if step >= STEPS_MAY_VARY_FROM else 0)
 
 
 def starts_of_sequences(numbers: Int64[ndarray, " T"]) -> Int64[ndarray, " S"]:

@@ -1,12 +1,14 @@
 """What was given, in a few lines, and whether the skinned mesh and the scan can belong together: before anything is trained."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
+from data.formats.usd_reading import USD_ENDINGS, scene_of
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import FEWEST_FRAMES
@@ -15,11 +17,12 @@ FRAMES_TO_LOOK_AT, VERTICES_TO_LOOK_AT = 24, 2000
 UNITS = (1000.0, 304.8, 100.0, 39.37, 30.48, 25.4, 12.0, 10.0, 3.281, 2.54)  # of lengths, in one another
 TARGETS = "--target_files_dir"
 ALIKE = (0.7, 1.4)  # times as large as the skinned mesh: a scan of it may be
-FARTHEST = 0.5  # of the body's size: a scan may be away
+FARTHEST, FAR = 0.5, 0.1  # of the body's size: a scan may be away; from where on it is said
+LARGER = 0.14  # as a logarithm: 15 % larger or smaller along an axis is said
 ANOTHER_MOTION = 0.03  # of the body's size: scans of another motion are farther away
 SMALLEST_TURN = 60.0  # degrees
 SMALLEST_BODY, LARGEST_BODY = 0.1, 10.0  # metres
-LAGS = range(-3, 4)  # frames
+LAGS = range(-6, 7)  # frames
 RUN = 16  # consecutive frames, to see a lag in
 MUCH_BETTER = 0.6  # times as far
 TORN = 5.0  # times as long as in the other mesh: skin does not stretch so
@@ -73,7 +76,7 @@ def typical(given: Given) -> Pairs:
     ]
 
 
-def check_units(given: Given) -> None:
+def check_units(given: Given, name: str) -> None:
     """Raise `InputError` where the scan is another number of times as large as the skinned mesh, and where it equals it."""
     sizes = np.array([[np.std(each, axis=0).max() for each in pair] for pair in typical(given)])
     times = float(np.median(sizes[:, 1] / np.maximum(sizes[:, 0], 1e-30)))
@@ -81,45 +84,78 @@ def check_units(given: Given) -> None:
         near = [unit for unit in (*UNITS, *(1 / unit for unit in UNITS)) if abs(times / unit - 1) < 0.05]
         named = f", about {near[0]:g}" if near and near[0] >= 1 else f", about 1 / {1 / near[0]:g}" if near else ""
         raise InputError(
-            f"{TARGETS}: scans {times:.3g} times as large as the skinned meshes{named}, expected the same units: scale one"
+            f"{TARGETS}: scans {times:.3g} times as large as the skinned meshes{named}{name}, expected the same units: "
+            "scale one"
         )
     if given.distances.max() <= 1e-7 * given.size:
-        raise InputError(f"{TARGETS}: scans that equal the skinned meshes, expected others: there is nothing to learn")
+        raise InputError(
+            f"{TARGETS}: scans that equal the skinned meshes{name}, expected others: there is nothing to learn"
+        )
 
 
-def check_axes(given: Given) -> None:
-    """Raise `InputError` where most scans are turned against their skinned meshes, by a quarter or a half about some axis."""
-    turns = []
+def times_along_axes(given: Given) -> Float[ndarray, "3"]:
+    """Return how many times as large scans are as skinned meshes, along each axis; one where these are flat."""
+    sizes = np.array([[np.std(each, axis=0) for each in pair] for pair in typical(given)])
+    flat = sizes[:, 0] < 0.05 * sizes[:, 0].max(axis=1, keepdims=True)
+    return np.median(np.where(flat, 1, sizes[:, 1] / np.maximum(sizes[:, 0], 1e-30)), axis=0)
+
+
+def check_axes(given: Given, name: str) -> None:
+    """Raise `InputError` where most scans are turned against their skinned meshes, by a quarter or a half about some axis, or
+    mirrored."""
+    turns, mirrored = [], np.zeros(3)
     for skinned, scan in typical(given):
         one, other = skinned - skinned.mean(axis=0), scan - scan.mean(axis=0)
-        turn, left = Rotation.align_vectors(other, one)
         before = np.linalg.norm(other - one)
+        turn, left = Rotation.align_vectors(other, one)
         turns.append(turn.as_rotvec(degrees=True) if left < 0.5 * before else np.zeros(3))
+        for axis in range(3):
+            mirror = np.where(np.arange(3) == axis, -one, one)
+            mirrored[axis] += np.linalg.norm(other - mirror) < 0.5 * min(left, before)
+    if mirrored.max() > 0.5 * len(turns):
+        axis = int(mirrored.argmax())
+        raise InputError(
+            f"{TARGETS}: scans mirrored in {'xyz'[axis]} against the skinned meshes{name}, expected the same axes"
+        )
     vector = sorted(turns, key=lambda turn: float(np.linalg.norm(turn)))[len(turns) // 2]
     angle = float(np.linalg.norm(vector))
     if angle > SMALLEST_TURN:
         axis = int(np.abs(vector).argmax())
         raise InputError(
-            f"{TARGETS}: scans turned by {angle * np.sign(vector[axis]):.0f}° about {'xyz'[axis]} against the skinned meshes, "
-            "expected the same axes: export one of them again, with the same axis up"
+            f"{TARGETS}: scans turned by {angle * np.sign(vector[axis]):.0f}° about {'xyz'[axis]} against the skinned "
+            f"meshes{name}, expected the same axes: export one of them again, with the same axis up"
         )
 
 
-def check_place(given: Given, metres_per_unit: float) -> None:
-    """Raise `InputError` where the scan is in another place than the skinned mesh."""
-    away = np.median([(scan - skinned).mean(axis=0) for skinned, scan in typical(given)], axis=0)
+def check_place(given: Given, metres_per_unit: float, name: str) -> list[str]:
+    """Return a warning where the scan is a little away from the skinned mesh, or a little larger; raise `InputError` where it
+    is in another place."""
+    of_frames = np.array([(scan - skinned).mean(axis=0) for skinned, scan in typical(given)])
+    away = np.median(of_frames, axis=0)
+    varies = np.median(np.linalg.norm(of_frames - away, axis=1))
+    where = ", ".join(f"{metres_per_unit * each:.3g}" for each in away)
+    far = f"{metres_per_unit * np.linalg.norm(away):.3g} m away from the skinned meshes{name} ({where})"
     if np.linalg.norm(away) > FARTHEST * given.size:
-        where = ", ".join(f"{metres_per_unit * each:.3g}" for each in away)
-        raise InputError(
-            f"{TARGETS}: scans {metres_per_unit * np.linalg.norm(away):.3g} m away from the skinned meshes ({where}), "
-            "expected the same place: shift one of them"
-        )
+        raise InputError(f"{TARGETS}: scans {far}, expected the same place: shift one of them")
+    if np.linalg.norm(away) > max(FAR * given.size, 5 * varies):
+        return [f"warning: the scans are {far}, in all frames: in another place?"]
+    times = times_along_axes(given)
+    off = np.abs(np.log(np.maximum(times, 1e-9)))
+    if off.max() > LARGER:
+        axis = int(off.argmax())
+        return [
+            f"warning: the scans are {times[axis]:.3g} times as large as the skinned meshes along {'xyz'[axis]}{name}: "
+            "another body, or other units?"
+        ]
+    return []
 
 
 def best_lag(sums: Float[ndarray, " L"]) -> int:
     """Return the lag at which scans fit the skinned meshes, by how far they are away at each of `LAGS`; 0 where none is much
     better than that."""
-    return LAGS[int(sums.argmin())] if sums.min() < MUCH_BETTER * sums[LAGS.index(0)] else 0
+    lag = LAGS[int(sums.argmin())]
+    better = MUCH_BETTER if abs(lag) <= 3 else MUCH_BETTER**2  # of many lags, one fits better by chance
+    return lag if sums.min() < better * sums[LAGS.index(0)] else 0
 
 
 def late_scans(sequences: list[MeshSequence]) -> list[str]:
@@ -189,16 +225,36 @@ def follow_another_motion(given: Given) -> bool:
     return len(given.skinned) > 5 and own > ANOTHER_MOTION * given.size and own > 0.5 * others
 
 
+def what_files_say(sequences: list[MeshSequence], up_axis: str, metres_per_unit: float) -> list[str]:
+    """Return a warning for each source whose file says another up axis, or other units, than it is taken for."""
+    lines = []
+    for path in dict.fromkeys(sequence.files[0] for sequence in sequences):
+        if path.suffix.lower() in USD_ENDINGS and find_spec("pxr") and path.is_file():
+            scene = scene_of(path)
+            if scene.up_axis != up_axis:
+                lines.append(f"warning: {path} says that {scene.up_axis} is up, taken is {up_axis}: see --up_axis")
+            if not 0.9 < scene.metres_per_unit / metres_per_unit < 1.1:
+                unit = f"a unit is {scene.metres_per_unit:g} m, taken is {metres_per_unit:g} m"
+                lines.append(f"warning: {path} says that {unit}: see --units")
+    return lines
+
+
 def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> list[str]:
     """Return what was given in a few lines, and a warning for what is strange; raise `InputError` for what cannot be meant.
 
     Looks at a few frames and vertices alone.
     """
     num_frames = sum(len(sequence.frame_numbers) for sequence in sequences)
+    warnings: list[str] = []
+    names = list(dict.fromkeys(sequence.name for sequence in sequences))
+    for each in names:  # one take of several may be in other units
+        given, name = some_frames([sequence for sequence in sequences if sequence.name == each]), ""
+        if len(names) > 1:
+            name = f" of {each}"
+        check_units(given, name)
+        check_axes(given, name)
+        warnings += check_place(given, metres_per_unit, name)
     given = some_frames(sequences)
-    check_units(given)
-    check_axes(given)
-    check_place(given, metres_per_unit)
     size, in_mm = metres_per_unit * given.size, 1000 * metres_per_unit * given.distances
     lines = [
         f"given: {len(sequences)} sequence{'s' * (len(sequences) > 1)}, {num_frames} frames of "
@@ -207,12 +263,12 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
     ]
     if not SMALLEST_BODY < size < LARGEST_BODY:
         lines.append(f"warning: a body of {size:.3g} m? Say with --units what the files' numbers are")
-    lines += torn_vertices(sequences)
+    lines += [*warnings, *torn_vertices(sequences)]
     if num_frames < FEWEST_FRAMES:
         lines.append(f"{num_frames} frames are too few to tell which of them do not belong: nothing is left out")
     if late := late_scans(sequences):
         lines += late
-    elif follow_another_motion(given):
+    elif not warnings and follow_another_motion(given):
         lines.append("warning: the scans fit the skinned meshes of other frames as well as their own: of another take?")
     for name, points in (("skinned meshes", given.skinned), ("scans", given.scan)):
         if len(points) > 1 and np.abs(points - points[0]).max() <= 1e-6 * given.size:

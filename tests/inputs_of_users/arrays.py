@@ -67,7 +67,32 @@ def an_archive_for_each_frame(**more):
         np.savez(f"skin/take.{number:06d}.npz", posed=points, shape=np.zeros(10), **more)
 
 
+def faces_of_a_body_model():
+    np.savez("skin.npz", v=SKINNED, f=tube_triangles(), ft=tube_triangles(), vt=np.zeros((72, 2)))
+
+
+def numbers_without_a_sign():
+    folder("skin", SKINNED)
+    numbers = np.array([*range(1, 9), 10, 9, *range(11, 17)], np.uint16)
+    np.savez("joints.npz", joints=JOINTS, frame_numbers=numbers)
+
+
+def poses_of_a_body_model():
+    folder("skin", SKINNED)
+    np.savez("joints.npz", poses=JOINTS, trans=np.zeros((16, 3)), betas=np.zeros(10))
+
+
 INPUTS = {
+    **{
+        f"numbers called {name}": (partial(archive, "skin.npz", **{name: numbers}), range(10, 26))
+        for name, numbers in {
+            "frame_idx": np.arange(10, 26), "frameNumbers": np.arange(10.0, 26), "Frames": np.arange(10, 26)[:, None],
+        }.items()
+    },
+    "faces and vertices called f and v": (faces_of_a_body_model, NUMBERS),
+    "faces in columns": (partial(archive, "skin.npz", faces=tube_triangles().T), r"faces of shape \(3, 128\), .*transpose"),
+    "numbers without a sign that fall": (numbers_without_a_sign, r"joints\.npz: found 16 numbers of frames, .*above the last"),
+    "poses of a body model for joints": (poses_of_a_body_model, r"found betas \(10,\), poses .*expected an array joints"),
     "joints of a whole take": (
         joints_of_a_whole_take,
         r"joints\.npy: 16 frames without numbers, skin has 10, 3 to 12: which belong together\? .*frame_numbers",

@@ -21,6 +21,7 @@ from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.predicted_meshes import load_predictions
+from inputs_of_users.usd_files import in_centimetres_with_z_up
 from utils.showing.plots import save_figure
 
 
@@ -95,6 +96,22 @@ def other_faces_than_those_trained_on():
     one, other = (read_obj(Path(f"out_{name}/body.1.obj")) for name in ("turned", "quads"))
     np.testing.assert_allclose(one[0], other[0], atol=1e-6)
     assert not one[1].are_like(other[1])
+
+
+def a_body_of_another_size():
+    write_obj(Path("cm/body.1.obj"), 100 * tube_frames(1)[0], tube_quads())
+    match = (
+        r"cm/body\.1\.obj: a body 100 times as large as the one that .*untrained\.pt was trained on, expected the same"
+    )
+    refused(inference_mesh, "-src", "cm", "-saved_path", a_checkpoint(), match=match)
+
+
+def what_usd_says_of_itself():
+    in_centimetres_with_z_up()
+    _, target = write_tube(Path(), num_frames=16)
+    result = run_script(Path().resolve(), "check_data.py", "-src", "skin.usda", "-tar", target.resolve())
+    assert "warning: skin.usda says that z is up, taken is y: see --up_axis" in result.stdout
+    assert "warning: skin.usda says that a unit is 0.01 m, taken is 1 m: see --units" in result.stdout
 
 
 def sources_flag_by_flag():
@@ -192,6 +209,8 @@ COMMANDS = {
         predictions_of_two_sources,
         predictions_in_several_formats,
         other_faces_than_those_trained_on,
+        a_body_of_another_size,
+        what_usd_says_of_itself,
         sources_flag_by_flag,
         a_source_by_two_names,
         files_of_a_wildcard,

@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from inputs_of_users.meshes import NUMBERS, SCANS, SKINNED, both, folder
 
 
@@ -64,7 +66,24 @@ def few(*numbers):
         folder(name, frames[: len(numbers)], numbers=numbers)
 
 
+def two_numbers_that_change():
+    for name, frames in (("skin", SKINNED), ("scan", SCANS)):
+        folder(name, frames)
+        for number in NUMBERS:
+            Path(f"{name}/body.{number:04d}.obj").rename(f"{name}/body_{number:04d}_left{48 - number:04d}.obj")
+
+
+TIMES_OF_A_CAMERA = (1000 + np.random.default_rng(0).integers(31, 38, 16).cumsum()).tolist()  # milliseconds
+
 INPUTS = {
+    "two numbers that change": (
+        two_numbers_that_change, r"two numbers change from name to name, \d+ and \d+ here, and say different orders",
+    ),
+    "times of a camera": (partial(both, numbers=TIMES_OF_A_CAMERA), TIMES_OF_A_CAMERA),
+    "times at 120 frames a second": (
+        partial(both, numbers=[round(index * 1000 / 120) for index in range(16)]),
+        [round(index * 1000 / 120) for index in range(16)],
+    ),
     "capitals": (in_capitals, NUMBERS),
     "a number before and one behind": (partial(both, pattern="take12_{:04d}_cam3"), NUMBERS),
     "a version that differs once": (a_version_that_differs_once, r"frame 2 is there twice, also as .*the last that differs"),

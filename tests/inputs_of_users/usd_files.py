@@ -9,6 +9,9 @@ from tube import AROUND, RINGS, tube_quads
 from inputs_of_users.meshes import NUMBERS, SKINNED, Read
 
 FRAMES = SKINNED.astype(np.float32)
+STILL = FRAMES.copy()
+STILL[6:8] = STILL[5]
+STILL[8] = STILL[5]  # the last of the run, which an exporter writes
 
 
 def new_stage(path, first=1, last=16, rate=24):
@@ -65,6 +68,44 @@ def a_reference_of_another_rate():
     shot = new_stage("skin.usda")
     shot.DefinePrim("/char").GetReferences().AddReference("./cache.usda")
     shot.Save()
+
+
+def held_runs_left_out():
+    """An animation whose exporter leaves out what does not change: points that are still over frames 6 to 8."""
+    stage = new_stage("skin.usda")
+    add_mesh(stage, "/body", [(n, STILL[n - 1]) for n in NUMBERS if n not in (7, 8)])
+    stage.Save()
+
+
+def two_keys_of_points():
+    stage = new_stage("skin.usda")
+    add_mesh(stage, "/body", [(1, FRAMES[0]), (16, FRAMES[0] + np.float32([15, 0, 0]))])
+    stage.Save()
+
+
+def keys_of_a_skeleton():
+    """A character whose lower bone is keyed at 1 and 16 alone."""
+    a_character()
+    stage = Usd.Stage.Open("skin.usda")
+    turns = stage.GetPrimAtPath("/char/animation").GetAttribute("rotations")
+    for time in turns.GetTimeSamples():
+        if time not in (1, 8, 16):
+            turns.ClearAtTime(time)
+    stage.Save()
+
+
+def times_in_seconds():
+    stage = new_stage("skin.usda", 0, 16 / 24, rate=1)
+    add_mesh(stage, "/body", numbered([n / 24 for n in NUMBERS]))
+    stage.Save()
+
+
+def texture_of_another_name():
+    stage = new_stage("skin.usda")
+    mesh = add_mesh(stage, "/body", numbered())
+    coordinates = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("UVMap", Sdf.ValueTypeNames.TexCoord2fArray, "vertex")
+    coordinates.Set(Vt.Vec2fArray.FromNumpy(FRAMES[0][:, :2].copy()))
+    stage.Save()
 
 
 def a_missing_reference():
@@ -164,6 +205,12 @@ INPUTS = {
     "USD, keys of a transform": (
         keys_of_a_transform, Read(skinned=FRAMES[0] + np.arange(16)[:, None, None] * np.array([1, 0, 0]), tolerance=1e-5),
     ),
+    "USD, runs that do not change left out": (held_runs_left_out, Read(skinned=STILL)),
+    "USD, two keys of points": (
+        two_keys_of_points, Read(skinned=FRAMES[0] + np.arange(16)[:, None, None] * np.array([1, 0, 0]), tolerance=1e-5),
+    ),
+    "USD, keys of a skeleton": (keys_of_a_skeleton, Read(skinned=skinned_character(), tolerance=1e-3)),
+    "USD, times in seconds": (times_in_seconds, "16 samples between .*, 1 of them a second: times that count seconds"),
     "USD, samples for motion blur": (samples_for_motion_blur, NUMBERS),
     "USD, a reference of another rate": (a_reference_of_another_rate, NUMBERS),
     "USD, a missing reference": (

@@ -13,7 +13,7 @@ import torch
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
-from data.sequences.plausibility import check_plausible
+from data.sequences.plausibility import check_plausible, what_files_say
 from models.coordinates import COORDINATES
 from models.model_settings import UNITS_IN_MM, ModelSettings
 from utils.command_line.flag_values import Sources, folder_name, frame_rate, not_negative, positive, positive_number
@@ -212,7 +212,8 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
 
 def say_what_was_given(sequences: list[MeshSequence], settings: ModelSettings) -> None:
     """Print what was given to train on, in the first process; raise `InputError` for what cannot be meant."""
-    lines = check_plausible(sequences, UNITS_IN_MM[settings.units] / 1000)
+    metres_per_unit = UNITS_IN_MM[settings.units] / 1000
+    lines = check_plausible(sequences, metres_per_unit) + what_files_say(sequences, settings.up_axis, metres_per_unit)
     if rank() == 0:
         print("\n".join(lines))
 

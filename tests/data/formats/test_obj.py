@@ -206,5 +206,14 @@ def test_texture_coordinates_counted_from_the_end(tmp_path):
     polygons = read_obj(path)[1]
     found = polygons.texture[polygons.texture_corners]
     np.testing.assert_array_equal(found, [[0, 0], [1, 0], [1, 1], [0.5, 0.5], [1, 1], [0, 0]])
-    path.write_text(text.replace("-1/-4", "-1/-9"))  # before the first: none can be used
-    assert not len(read_obj(path)[1].texture)
+    path.write_text(text.replace("-1/-4", "-1/-9"))  # before the first
+    polygons = read_obj(path)[1]
+    np.testing.assert_array_equal(polygons.texture[polygons.texture_corners], [*found[:5], [0, 0]])
+
+
+@pytest.mark.parametrize("bad", ["0", "9", "4"])
+def test_a_texture_coordinate_that_cannot_be_used_costs_one_corner_its_own(tmp_path, bad):
+    path = tmp_path / "a.obj"
+    path.write_text(f"v 0 0 0\nv 1 0 0\nv 1 1 0\nvt 0 1\nvt 1\nvt 1 1\nvt nan 0\nf 1/1 2/2 3/{bad}\n")
+    polygons = read_obj(path)[1]
+    np.testing.assert_array_equal(polygons.texture[polygons.texture_corners], [[0, 1], [1, 0], [0, 0]])

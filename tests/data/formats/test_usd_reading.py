@@ -11,8 +11,9 @@ from inputs_of_users.usd_files import (
     new_stage,
     numbered,
     points_over_another_files_mesh,
+    texture_of_another_name,
 )
-from pxr import Gf, Usd, UsdSkel
+from pxr import Gf, Sdf, Usd, UsdSkel, Vt
 from tube import tube_quads
 
 import convert_meshes
@@ -107,3 +108,44 @@ def test_a_conversion_keeps_units_axis_and_rate(tmp_path):
     assert scene_of(tmp_path / "out.usda") == Scene("z", 0.01, 24.0)
     convert_meshes.main([str(tmp_path / "z.usda"), str(tmp_path / "other.usda"), "--units", "m", "--frame_rate", "30"])
     assert scene_of(tmp_path / "other.usda") == Scene("z", 1.0, 30.0)
+
+
+def test_a_clip_that_comes_later_is_read(tmp_path):
+    for number, points in numbered():
+        clip = new_stage(tmp_path / f"clip.{number:04d}.usda", number, number)
+        attribute = clip.OverridePrim("/body").CreateAttribute("points", Sdf.ValueTypeNames.Point3fArray)
+        attribute.Set(Vt.Vec3fArray.FromNumpy(points), number)
+        clip.Save()
+    manifest = Usd.Stage.CreateNew(str(tmp_path / "manifest.usda"))
+    manifest.OverridePrim("/body").CreateAttribute("points", Sdf.ValueTypeNames.Point3fArray)
+    manifest.Save()
+    stage = new_stage(tmp_path / "skin.usda")
+    mesh = add_mesh(stage, "/body")
+    mesh.GetPrim().RemoveProperty("points")
+    clips = Usd.ClipsAPI(mesh.GetPrim())
+    clips.SetClipTemplateAssetPath("./clip.####.usda")
+    clips.SetClipTemplateStride(1)
+    clips.SetClipTemplateStartTime(1)
+    clips.SetClipTemplateEndTime(16)
+    clips.SetClipPrimPath("/body")
+    clips.SetClipManifestAssetPath(Sdf.AssetPath("./manifest.usda"))
+    stage.Save()
+    (tmp_path / "clip.0016.usda").rename(tmp_path / "later")
+    assert read(tmp_path / "skin.usda")[0] == list(range(1, 16))
+    (tmp_path / "later").rename(tmp_path / "clip.0016.usda")
+    numbers, vertices = read(tmp_path / "skin.usda")
+    assert numbers == list(range(1, 17))
+    np.testing.assert_array_equal(vertices, FRAMES)
+
+
+def test_frames_that_we_skipped_stay_so(tmp_path):
+    numbers = [1, 2, 5, 9]
+    write_usd(tmp_path / "b.usdc", numbers, FRAMES[:4], Polygons.from_rows(tube_quads()), Scene())
+    assert read(tmp_path / "b.usdc")[0] == numbers
+
+
+def test_texture_coordinates_of_another_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texture_of_another_name()
+    polygons = load_frames(tmp_path / "skin.usda").polygons
+    np.testing.assert_array_equal(polygons.texture[polygons.texture_corners], FRAMES[0][polygons.corners, :2])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -75,7 +77,7 @@ def test_scans_of_other_frames_from_the_middle_on(clip):
     assert not check_plausible([clip], 1.0)[1:]
     clip.scan[20:-1] = clip.scan[21:]
     (warning,) = check_plausible([clip], 1.0)[1:]
-    assert warning.startswith("warning: the scans of frames 16 to 31 in tube seem to be 1 frame early")
+    assert warning.startswith("warning: the scans of frames 19 to 34 in tube seem to be 1 frame early")
 
 
 @pytest.mark.parametrize("kind", ["scan", "skinned"])
@@ -85,6 +87,42 @@ def test_vertices_far_from_their_neighbours(clip, kind, frames):
     name = {"scan": "scans", "skinned": "skinned meshes"}[kind]
     said = f"warning: 2 vertices of the {name} are far from their neighbours in most frames, the first is vertex 21: "
     assert said + "they are learned as they are given" in check_plausible([clip], 1.0)
+
+
+def shifted(clip):
+    clip.scan += np.float32([0.2, 0, 0])
+
+
+def stretched(clip):
+    clip.scan[..., 0] += np.float32(0.3) * (clip.scan[..., 0] - clip.scan[..., 0].mean(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (shifted, "the scans are 0.201 m away from the skinned meshes (0.201, "),
+        (stretched, "the scans are 1.3 times as large as the skinned meshes along x: another body, or other units?"),
+    ],
+)
+def test_scans_a_little_elsewhere_or_larger(clip, change, said):
+    change(clip)
+    assert check_plausible([clip], 1.0)[1].startswith(f"warning: {said}")
+
+
+def test_one_take_of_several(clip, make_tube_sequence):
+    others = [replace(make_tube_sequence(40, seed=seed), name=str(seed)) for seed in (2, 3)]
+    assert len(check_plausible([clip, *others], 1.0)) == 1
+    late = replace(others[1], scan=np.roll(others[1].scan, 2, axis=0))
+    assert "in 3 seem to be 2 frames late" in check_plausible([clip, others[0], late], 1.0)[1]
+    with pytest.raises(InputError, match="scans 100 times as large as the skinned meshes, about 100 of 3, expected"):
+        check_plausible([clip, others[0], replace(others[1], scan=100 * others[1].scan)], 1.0)
+
+
+def test_mirrored_scans(clip):
+    clip.skinned[..., 2] += 0.2 * clip.skinned[..., 0] ** 2 + 0.3 * clip.skinned[..., 1]  # of no symmetry
+    clip.scan = clip.skinned * np.float32([1, 1, -1]) + np.float32(1e-3)
+    with pytest.raises(InputError, match="scans mirrored in z against the skinned meshes, expected the same axes"):
+        check_plausible([clip], 1.0)
 
 
 def test_too_few_frames_to_tell(make_tube_sequence):
