@@ -15,6 +15,7 @@ from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.flag_values import Sources
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.metrics import vertex_errors
 from utils.showing.comparison import draw_comparison
@@ -24,7 +25,7 @@ STANDS_OUT, MOST_LINES = 3.0, 10  # times the usual distance; frames that are li
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     arguments.add_data_arguments(parser, target_required=True)
     parser.add_argument(
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from data.input_error import InputError
 from models.oscillators import HISTORY
-from utils.command_line import arguments
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.onnx_export import topology_hash, write_onnx
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument(
         "checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it"
     )

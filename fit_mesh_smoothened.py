@@ -14,6 +14,7 @@ from models.rest_surface import RestSurface
 from models.uniform_laplacian import uniform_laplacian
 from utils.command_line import arguments
 from utils.command_line.flag_values import positive_number
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.fitting.losses import smooth_reconstruction
 from utils.fitting.sampling import WHOLE_MESHES
@@ -25,7 +26,7 @@ from utils.runs.run_record import describe_run
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     arguments.add_data_arguments(parser, target_required=True)
     arguments.add_model_arguments(parser, model_type="without_joints_smoothened")
     arguments.add_machine_arguments(parser)

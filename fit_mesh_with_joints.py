@@ -11,6 +11,7 @@ from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
 from utils.command_line import arguments
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.fitting.losses import reconstruction
 from utils.fitting.sampling import SHUFFLED_VERTICES
@@ -22,7 +23,7 @@ from utils.runs.run_record import describe_run
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     arguments.add_data_arguments(parser, target_required=True)
     arguments.add_model_arguments(parser, model_type="with_joints")
     arguments.add_joint_arguments(parser)

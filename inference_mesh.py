@@ -13,6 +13,7 @@ from data.sequences.mesh_windows import all_windows
 from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.export import describe_expectation, export_predictions
 from utils.predicting.mesh_writer import MeshWriter
@@ -27,7 +28,7 @@ from utils.showing.report import write_report
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     arguments.add_data_arguments(parser, target_required=False)
     arguments.add_model_arguments(parser, model_type=None)
     arguments.add_machine_arguments(parser)

@@ -3,8 +3,7 @@
     python inference_mesh_with_joints.py -src geo_test/dyna_sbs/obj -src_joint geo_test/dyna_joints/obj \\
         -tar geo_test/dyna_target/obj -tar_avail -saved_path saved_model/with_joints
 
-Writes inference_meshes/<model_type>/<timestamp of the model>/<epoch>_<shot>/<source file's name>.obj, and comparison.png; other
-formats with --export. With --is_target_available it prints how far the skinned meshes and the predictions are from the scans.
+Writes inference_meshes/<model_type>/<timestamp of the model>/<epoch>_<shot>/<source file's name>.obj, and comparison.png.
 """
 
 from data.formats.usd import Scene
@@ -13,6 +12,7 @@ from data.sequences.mesh_windows import all_windows
 from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.export import describe_expectation, export_predictions
 from utils.predicting.mesh_writer import MeshWriter
@@ -27,7 +27,7 @@ from utils.showing.report import write_report
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     arguments.add_data_arguments(parser, target_required=False)
     arguments.add_model_arguments(parser, model_type=None)
     arguments.add_joint_arguments(parser)

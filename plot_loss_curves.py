@@ -9,14 +9,14 @@ error on frames kept out of training, the dashed line that of the skinned mesh: 
 from pathlib import Path
 
 from data.input_error import InputError
-from utils.command_line import arguments
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.runs.checkpoint import find_checkpoint, load_checkpoint
 from utils.showing.plots import check_picture_name, plot_loss_curves
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument(
         "checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="checkpoints, or folders of them"
     )

@@ -13,6 +13,7 @@ from data.sequences.predicted_meshes import load_predictions
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
 from utils.command_line.flag_values import Sources, positive
+from utils.command_line.parser import add_frame_rate_argument, make_parser
 from utils.command_line.run_main import run_main
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.showing.clip import Clip, LivePredictions
@@ -21,7 +22,7 @@ from utils.showing.viewer import Viewer
 
 
 def parse_arguments(argv):
-    parser = arguments.make_parser(__doc__)
+    parser = make_parser(__doc__)
     arguments.add_data_arguments(parser, target_required=False)
     group = parser.add_argument_group("viewer")
     predictions = group.add_mutually_exclusive_group()
@@ -42,7 +43,7 @@ def parse_arguments(argv):
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     group.add_argument("--port", type=positive, default=8080, help="first port to try (default: 8080)")
-    arguments.add_frame_rate_argument(group)
+    add_frame_rate_argument(group)
     args = parser.parse_args(argv)
     check_viewer()
     args.port = free_port(args.host, args.port)

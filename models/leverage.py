@@ -89,7 +89,8 @@ class Leverage(nn.Module):
         Over the frames of training it is 1 on average, but for what quiet frames add.
         """
         seen = (features - self.mean) / self.scale
-        leverage = self.least + (seen.unsqueeze(2) @ self.root).square().sum(dim=(2, 3))
+        # anchor by anchor, all frames in one product
+        leverage = self.least + (seen.transpose(0, 1) @ self.root).square().sum(dim=2).T
         return leverage + self.quietness(seen)
 
     def energy(self, seen: Float[Tensor, "B A C"]) -> Float[Tensor, "B A"]:

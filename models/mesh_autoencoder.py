@@ -50,9 +50,9 @@ class MeshAutoencoder(nn.Module):
         self.register_buffer("target_mean", torch.zeros(3))
         self.register_buffer("target_scale", torch.ones(()))
         self.register_buffer("network_strength", torch.ones(()))
-        self.register_buffer("up", torch.eye(3)[UP_AXES[settings.up_axis]])
+        self.register_buffer("up", torch.tensor([float(axis == settings.up_axis) for axis in UP_AXES]))
         if settings.num_embeddings:
-            self.embedding = nn.Parameter(0.3 * torch.randn(num_vertices, settings.num_embeddings))
+            self.embedding = nn.Parameter(torch.randn(num_vertices, settings.num_embeddings).mul_(0.3))
         self.make_network()
 
     def make_network(self) -> None:

@@ -16,9 +16,10 @@ def thread_pool(process: int, num_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(num_threads, "loop")
 
 
-def in_ranges(loop: Callable[..., None], num_rows: int, *arguments: object) -> None:
-    """Call `loop(*arguments, first, last)` for all rows, in as many threads as torch may use here."""
-    num_parts = min(torch.get_num_threads(), max(1, num_rows // FEWEST_ROWS))
+def in_ranges(loop: Callable[..., None], num_rows: int, *arguments: object, fewest: int = FEWEST_ROWS) -> None:
+    """Call `loop(*arguments, first, last)` for all rows, in as many threads as torch may use here, each with `fewest` rows or
+    more."""
+    num_parts = min(torch.get_num_threads(), max(1, num_rows // fewest))
     bounds = [num_rows * part // num_parts for part in range(num_parts + 1)]
     if num_parts == 1:
         loop(*arguments, 0, num_rows)

@@ -1,9 +1,11 @@
 """Wavefront OBJ: new positions, written into the text of another file or into a plain one."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -16,43 +18,52 @@ from data.safe_write import write_beside
 VERTEX_POSITION = re.compile(rb"^([ \t]*v)[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+[ \t\x0b]+[^\s#]+", re.MULTILINE)
 
 
-def position_template(path: Path) -> bytes:
-    """Return a file's text as a `%` format with places for its 3 V coordinates; everything else stays as it was."""
-    text = read_text(path).replace(b"%", b"%%")
+@dataclass(frozen=True)
+class Template:
+    """An OBJ text with places for V positions: all in one block of `v` lines between what is `before` and `behind` or, where
+    these lines are scattered or hold more, as a `%` format `around` them, with places for 3 V coordinates."""
+
+    num_vertices: int
+    before: bytes = b""
+    behind: bytes = b""
+    around: bytes | None = None
+
+
+def position_template(path: Path) -> Template:
+    """Return a file's text with places for its positions; everything else stays as it was."""
+    text = read_text(path)
     before, block, behind = split_vertex_block(text)
     lines = block.count(b"\n") + 1
     scattered = VERTEX_LINE.search(before) or VERTEX_LINE.search(behind)
     # nothing but `v` and three numbers in every line
     if not scattered and block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):
-        text = before + b"\n".join([b"v %.9g %.9g %.9g"] * lines) + behind
-    else:
-        text = VERTEX_POSITION.sub(rb"\1 %.9g %.9g %.9g", text)
-    return text.replace(CONTINUATION, b"\\\n")
+        return Template(lines, *(each.replace(CONTINUATION, b"\\\n") for each in (before, behind)))
+    around, count = VERTEX_POSITION.subn(rb"\1 %s %s %s", text.replace(b"%", b"%%"))
+    return Template(count, around=around.replace(CONTINUATION, b"\\\n"))
 
 
-def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: bytes) -> None:
-    """Write `vertices` (V, 3) into a template of `position_template`; nine digits keep every bit of a float32.
+def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: Template) -> None:
+    """Write `vertices` (V, 3) into a template, with as few digits as keep every bit: of a float32 or, far from the origin, of a
+    float64.
 
-    Far from the origin seventeen keep every bit of a float64. The file appears whole or not at all; `OSError` where the disk
-    does not take it.
+    The file appears whole or not at all; `OSError` where the disk does not take it.
     """
-    vertices = in_needed_precision(vertices)
-    if vertices.dtype == np.float64:
-        template = template.replace(b"v %.9g %.9g %.9g", b"v %.17g %.17g %.17g")
-    try:
-        text = template % tuple(vertices.ravel().tolist())
-    except TypeError:  # too few or too many
-        raise InputError(
-            f"{path}: the file that it is made from has other vertices than before, expected no change"
-        ) from None
+    if len(vertices) != template.num_vertices:
+        raise InputError(f"{path}: the file that it is made from has other vertices than before, expected no change")
+    rows = np.ascontiguousarray(in_needed_precision(vertices))
+    numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2]
+    if template.around is None:
+        lines = numbers.replace(b"],[", b"\nv ").replace(b",", b" ")
+        text = b"".join([template.before, b"v " if len(rows) else b"", lines, template.behind])
+    else:
+        text = template.around % tuple(numbers.replace(b"],[", b",").split(b","))
     with write_beside(Path(path)) as partial:
         partial.write_bytes(text)
 
 
-def topology_template(polygons: Polygons, num_vertices: int) -> bytes:
-    """Return a plain OBJ text of these polygons, with their texture coordinates, as a format like that of
-    `position_template`."""
-    text = [b"v %.9g %.9g %.9g\n" * num_vertices]
+def topology_template(polygons: Polygons, num_vertices: int) -> Template:
+    """Return a plain OBJ text of these polygons, with their texture coordinates, and places for positions."""
+    text = [b"\n"]
     corners: ndarray = polygons.corners + 1
     corner = b" %d"
     if len(polygons.texture):
@@ -60,7 +71,7 @@ def topology_template(polygons: Polygons, num_vertices: int) -> bytes:
         corners = np.stack([corners, polygons.texture_corners + 1], axis=1)
         corner = b" %d/%d"
     faces = b"".join([b"f" + corner * size + b"\n" for size in polygons.sizes.tolist()])
-    return b"".join([*text, faces % tuple(corners.ravel().tolist())])
+    return Template(num_vertices, behind=b"".join([*text, faces % tuple(corners.ravel().tolist())]))
 
 
 def write_obj(path: Path, vertices: Float[ndarray, "V 3"], polygons: Int[ndarray, "P K"] | None = None) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from trimesh.exchange.ply import load_ply
 
 from data.formats.guarded_reading import guarded
 from data.formats.mixed_ply import read_mixed_ply
@@ -23,6 +22,8 @@ def read_ply(path: Path) -> tuple[Float[ndarray, "V 3"], Polygons]:
 
     Raises `InputError`.
     """
+    from trimesh.exchange.ply import load_ply  # half a second, which no other format has to wait for
+
     # no textures: they would split vertices; no files that this one names
     with guarded(path, "PLY file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -14,6 +14,7 @@ from models.surface_frames import to_world
 from utils.fitting import cross_validation
 from utils.fitting.cross_validation import (
     Choice,
+    FoldMoments,
     best_penalty,
     choose_groups,
     rated,
@@ -83,9 +84,11 @@ def test_joints_are_looked_at_where_they_bring_something_only():
         model.coordinates.groups.columns_of(["joints"])[:3],
     )
     one = torch.ones(1).double()
-    without = choose_groups(model, *2 * [moments_of(model, lambda seen: seen[..., own])], one)
+    without = choose_groups(model, *2 * [FoldMoments(moments_of(model, lambda seen: seen[..., own]))], one)
     assert without.groups == ("motion", "gravity", "anchors", "anchors' rotations")
-    both = choose_groups(model, *2 * [moments_of(model, lambda seen: seen[..., own] + seen[..., joint])], one)
+    both = choose_groups(
+        model, *2 * [FoldMoments(moments_of(model, lambda seen: seen[..., own] + seen[..., joint]))], one
+    )
     assert both.groups == (*without.groups, "joints")
     assert both.left < 0.5
 
@@ -93,7 +96,9 @@ def test_joints_are_looked_at_where_they_bring_something_only():
 def test_oscillators_are_looked_at_up_to_the_slowest_that_brings_something(make_model):
     model = make_model(num_condition_frames=3)
     second = model.coordinates.groups.columns_of([list(OSCILLATORS)[1]])[:3]
-    choice = choose_groups(model, *2 * [moments_of(model, lambda seen: seen[..., second])], torch.ones(1).double())
+    choice = choose_groups(
+        model, *2 * [FoldMoments(moments_of(model, lambda seen: seen[..., second]))], torch.ones(1).double()
+    )
     assert choice.groups[-1] == list(OSCILLATORS)[1]
 
 
@@ -101,9 +106,12 @@ def test_what_follows_along_a_motion_is_found_in_few_frames(make_model):
     model, weights = make_model(num_condition_frames=3), torch.ones(100).double()
     velocity = model.coordinates.groups.columns_of(["motion"])[:3]
     folds = moments_of(model, lambda seen: 2 * seen[..., velocity], num_frames=30, num_vertices=100)
-    along = choose_groups(model, folds, folds, weights)
+    along = choose_groups(model, *2 * [FoldMoments(folds)], weights)
     assert along.isotropic
-    assert along.left < 0.8 * best_penalty(model, folds, folds, weights, along.groups, isotropic=False, start=10.0).left
+    assert (
+        along.left
+        < 0.8 * best_penalty(model, *2 * [FoldMoments(folds)], weights, along.groups, isotropic=False, start=10.0).left
+    )
 
 
 def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
@@ -111,7 +119,7 @@ def test_what_follows_across_a_motion_is_not_taken_to_follow_along(make_model):
     velocity = model.coordinates.groups.columns_of(["motion"])[:3]
     across = torch.tensor([2.0, -1.0, -1.0]).double()
     folds = moments_of(model, lambda seen: across * seen[..., velocity], num_frames=30, num_vertices=100)
-    assert not choose_groups(model, folds, folds, weights).isotropic
+    assert not choose_groups(model, *2 * [FoldMoments(folds)], weights).isotropic
 
 
 def test_a_vertex_counts_the_less_the_more_its_targets_vary():
@@ -135,9 +143,9 @@ def test_what_few_soft_vertices_would_have_is_left_out_for_the_stiff_ones():
     soft = moments_of(model, lambda seen: 30 * seen[..., own] + 6 * seen[..., joint])
     stiff = moments_of(model, lambda seen: seen[..., own])
     folds = torch.cat([soft, *[stiff] * 200], dim=1)
-    plain = choose_groups(model, folds, folds, torch.ones(201).double())
+    plain = choose_groups(model, *2 * [FoldMoments(folds)], torch.ones(201).double())
     assert "joints" in plain.groups
-    weighted = choose_groups(model, folds, folds, weights_of(folds.sum(dim=0)))
+    weighted = choose_groups(model, *2 * [FoldMoments(folds)], weights_of(folds.sum(dim=0)))
     assert "joints" not in weighted.groups
 
 
@@ -166,7 +174,9 @@ def test_a_penalty_serves_unlike_frames_as_well(make_model):
     like = moments_of(model, lambda seen: seen[..., velocity])
     turns = torch.tensor([1.0, 0.2]).double()[:, None, None, None]
     unlike = moments_of(model, lambda seen: turns * seen[..., velocity])
-    alike = best_penalty(model, like, like, one, ("motion",), isotropic=False, start=0.1)
-    otherwise = best_penalty(model, like, unlike, one, ("motion",), isotropic=False, start=0.1)
+    alike = best_penalty(model, *2 * [FoldMoments(like)], one, ("motion",), isotropic=False, start=0.1)
+    otherwise = best_penalty(
+        model, FoldMoments(like), FoldMoments(unlike), one, ("motion",), isotropic=False, start=0.1
+    )
     assert otherwise.penalty > alike.penalty
     assert otherwise.left_unlike > 1.2 * alike.left_unlike

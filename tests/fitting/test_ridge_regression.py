@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from utils.fitting import ridge_regression
 from utils.fitting.ridge_regression import PENALTY_OF_SHARES, solve, spread_of_targets, squares
 
 
@@ -90,3 +91,19 @@ def test_motion_that_dwarfs_the_penalty_is_solved_all_the_same():
     mean, coefficients, _ = solve((rows.T @ rows).double()[None], list(range(30)), penalty=3e-4)
     predicted = mean + rows[:, :31].double() @ coefficients[0].double()
     np.testing.assert_allclose(predicted, rows[:, 31:], rtol=0.01, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "vectors"), [([], []), ([0, 1, 2, 5], []), (list(range(9)), [0, 6]), ([3, 4, 5], [3])]
+)
+def test_compiled_loops_find_what_torch_does(monkeypatch, columns, vectors):
+    rows = torch.randn(50, 30, 9 + 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows[..., 9] = 1
+    moments = torch.einsum("tvd,tve->vde", rows, rows)
+    found = solve(moments, columns, 0.03, vectors)
+    sums = squares(moments, *found)
+    monkeypatch.setattr(ridge_regression, "has_loops", lambda moments: False)
+    expected = solve(moments, columns, 0.03, vectors)
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-9)
+    torch.testing.assert_close(sums, squares(moments, *expected), atol=1e-9, rtol=1e-9)

@@ -16,7 +16,8 @@ from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.coordinates import COORDINATES
 from models.model_settings import UNITS_IN_MM, ModelSettings
-from utils.command_line.flag_values import Sources, folder_name, frame_rate, not_negative, positive, positive_number
+from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number
+from utils.command_line.parser import add_frame_rate_argument
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
@@ -26,13 +27,6 @@ from utils.showing.film import check_encoder
 from utils.showing.report import check_report
 
 FILMS = ("mp4", "gif")
-
-
-def make_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser that shows a script's docstring as it stands."""
-    return argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -> None:
@@ -50,14 +44,6 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     group.add_argument(
         "--units", choices=UNITS_IN_MM,
         help="what the files' numbers are; errors are printed in mm (default: m, or as in the checkpoint)",
-    )  # fmt: skip
-
-
-def add_frame_rate_argument(group: argparse._ArgumentGroup) -> None:
-    """Add what USD says of time."""
-    group.add_argument(
-        "--frame_rate", type=frame_rate, default=30.0, metavar="FPS",
-        help="frames per second of USD files and films (default: 30)",
     )  # fmt: skip
 
 

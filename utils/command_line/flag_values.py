@@ -8,7 +8,7 @@ from typing import Any
 
 from data.formats.mesh_formats import POINTS
 from data.input_error import InputError
-from utils.runs.run_folders import FOLDER_NAME
+from utils.runs.folder_names import FOLDER_NAME
 
 
 class Sources(argparse.Action):

@@ -7,10 +7,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any, NoReturn, TextIO
 
-import torch
-
 from data.input_error import InputError
-from utils.runs.processes import leave_processes, num_processes
 from utils.runs.stopping import Interrupted, signals_to_stop
 
 
@@ -27,7 +24,9 @@ def in_one_line(error: Exception) -> str:
 
 def out_of_memory(error: Exception) -> bool:
     """Say whether an error is that of memory that is not there, on any device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+    torch = sys.modules.get("torch")  # without it, a script starts in a fraction of the time
+    of_device = torch is not None and isinstance(error, torch.OutOfMemoryError)
+    return isinstance(error, MemoryError) or of_device or "allocate memory" in str(error)
 
 
 def nobody_reads(stream: TextIO) -> bool:
@@ -72,6 +71,9 @@ def run_main(main: Callable[[], None]) -> None:
         else:
             print(f"error: {message}", file=sys.stderr)
             code = 2
-    if num_processes() > 1:
-        leave_processes(code)
+    if "torch" in sys.modules:
+        from utils.runs.processes import leave_processes, num_processes
+
+        if num_processes() > 1:
+            leave_processes(code)
     sys.exit(code)

@@ -114,32 +114,31 @@ def weights_of(moments: Float[Tensor, "S D D"]) -> Float[Tensor, " S"]:
     return 1 / (spread_of_each + 0.1 * spread_of_each.mean()).clamp_min(1e-6)  # targets are about one in size
 
 
-def sums_kept_out(
-    folds: Float[Tensor, "K S D D"],
-    weights: Float[Tensor, " S"],
-    columns: list[int],
-    penalty: float,
-    vectors: list[int],
-) -> Float[Tensor, "4"]:
-    """Return the weighted sums of `squares` (4,), when each fold (K) of frames is predicted by a fit to the others."""
-    looked_at = [*columns, *range(folds.shape[2] - 4, folds.shape[2])]
-    parts = folds[:, :, looked_at][:, :, :, looked_at]
-    others, places, first = parts.sum(dim=0) - parts, list(range(len(columns))), [columns.index(v) for v in vectors]
-    fits = (solve(other, places, penalty, first) for other in others)
-    return weights @ sum(squares(part, *fit) for part, fit in zip(parts, fits, strict=True))
+class FoldMoments:
+    """The moments of S vertices in each of K folds (K S, D, D), and in all others, by a fit to which a fold is predicted."""
+
+    def __init__(self, folds: Float[Tensor, "K S D D"]):
+        self.num_folds = len(folds)
+        self.inside, self.others = folds.flatten(0, 1), (folds.sum(dim=0) - folds).flatten(0, 1)
+
+    def sums_kept_out(
+        self, weights: Float[Tensor, " S"], columns: list[int], penalty: float, vectors: list[int]
+    ) -> Float[Tensor, "4"]:
+        """Return the weighted sums of `squares` (4,), when each fold of frames is predicted by a fit to the others."""
+        sums = squares(self.inside, *solve(self.others, columns, penalty, vectors))
+        return weights @ sums.view(self.num_folds, -1, 4).sum(dim=0)
 
 
 def best_penalty(
     model: MeshAutoencoder,
-    like: Float[Tensor, "K S D D"],
-    unlike: Float[Tensor, "L S D D"],
+    like: FoldMoments,
+    unlike: FoldMoments,
     weights: Float[Tensor, " S"],
     groups: tuple[str, ...],
     isotropic: bool,
     start: float,
 ) -> Choice:
-    """Return the choice of these feature groups with the penalty of the best score, in folds of like frames (K) and of unlike
-    ones (L).
+    """Return the choice of these feature groups with the penalty of the best score, in folds of like frames and of unlike ones.
 
     The search begins at the penalty `start` and goes on in the direction that improves, until none does.
     """
@@ -152,23 +151,20 @@ def best_penalty(
         best = place
         for number in {*range(max(0, place - 1), min(len(penalties), place + 2))} - known.keys():
             penalty = penalties[number]
-            choice = rated(replace(unrated, penalty=penalty), sums_kept_out(like, weights, columns, penalty, vectors))
-            sums = sums_kept_out(unlike, weights, columns, penalty, vectors)
+            choice = rated(replace(unrated, penalty=penalty), like.sums_kept_out(weights, columns, penalty, vectors))
+            sums = unlike.sums_kept_out(weights, columns, penalty, vectors)
             known[number] = replace(choice, left_unlike=share_left(sums, choice.strength))
         place = min(known, key=lambda number: known[number].score)
     return known[best]
 
 
 def choose_groups(
-    model: MeshAutoencoder,
-    like: Float[Tensor, "K S D D"],
-    unlike: Float[Tensor, "L S D D"],
-    weights: Float[Tensor, " S"],
+    model: MeshAutoencoder, like: FoldMoments, unlike: FoldMoments, weights: Float[Tensor, " S"]
 ) -> Choice:
     """Return the fewest feature groups with about the best score; joints are tried last, and have to improve it more."""
     choices = []
     for isotropic in (True, False):
-        penalty = PENALTIES[-3:][0]  # the search goes on from there
+        penalty = PENALTIES[-3:][0]  # the search goes on from there; of a few, from the first
         for groups in candidate_groups(model):
             choices.append(best_penalty(model, like, unlike, weights, groups, isotropic, penalty))
             penalty = choices[-1].penalty
@@ -224,7 +220,8 @@ def choose(model: MeshAutoencoder, kept: KeptFrames) -> Choice:
     not seen asks for more of all that than these folds do.
     """
     weights, few = weights_of(kept.like.sum(dim=0)), kept.patches.few
-    best = agreed(choose_groups(model, kept.like[:, few], kept.unlike(), weights[few]))
+    folds = FoldMoments(kept.like[:, few]), FoldMoments(kept.unlike())
+    best = agreed(choose_groups(model, *folds, weights[few]))
     looks_at = columns_and_vectors(model, best)
     smoothed = with_smoothing(best, *looks_at, kept.like, kept.seen, kept.patches, weights)
     least = min(choice.left for choice in smoothed)

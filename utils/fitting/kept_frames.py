@@ -1,5 +1,6 @@
 """What of the frames is kept beside the sums of all vertices, to choose the linear part and its damping by."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,15 +108,19 @@ class KeptFrames:
         self.parts = [torch.zeros(0, len(self.watched), size, device=device)]
 
     def add(
-        self, fold: int, frames: Int[ndarray, " B"], rows: Float[Tensor, "B V D"], axes: Float[Tensor, "B V 3 3"]
+        self,
+        fold: int,
+        frames: Int[ndarray, " B"],
+        rows_of: Callable[[Int[ndarray, " S"]], Float[Tensor, "B S D"]],
+        axes: Float[Tensor, "B V 3 3"],
     ) -> None:
-        """Keep what is needed of some frames of a fold, with their surface frames."""
+        """Keep what is needed of some frames of a fold, given what returns the rows of some vertices, and surface frames."""
         vertices = self.patches.vertices
-        in_patches = rows[:, vertices]
+        in_patches = rows_of(vertices)
         add_products(self.like[fold], in_patches)
         some = np.isin(frames, self.to_smooth_by)
         self.seen[fold].append(SeenFrames(in_patches[some], axes[:, vertices][some]))
-        self.parts.append(rows[:, self.watched])
+        self.parts.append(rows_of(self.watched))
 
     def finish(self) -> None:
         """Add up over all processes, when all frames are in."""

@@ -5,6 +5,7 @@ far to regularise, smooth and trust the outcome.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -25,7 +26,8 @@ from utils.predicting.prediction import spread
 from utils.runs.processes import combine, rank
 
 FOLDS = 8
-FRAMES_AT_ONCE = 8
+VERTICES_IN_CACHE = 1024
+VERTICES_AT_ONCE = 500_000  # of whole frames: many frames make large products
 FRAMES_TO_FIT = 1200
 FRAMES_FOR_SCALES = 48
 LARGEST_MOMENTS = (
@@ -33,12 +35,29 @@ LARGEST_MOMENTS = (
 )
 
 
+@dataclass
+class SeenRows:
+    """What is seen in some frames (B) and is to be answered; features in units of their spread, from their means (V, C)."""
+
+    features: Float[Tensor, "B V C"]
+    targets: Float[Tensor, "B V 3"]
+    shift: Float[Tensor, "V C"]
+    scale: Float[Tensor, " C"]
+
+    def of(self, vertices: slice | Int[ndarray, " S"]) -> Float[Tensor, "B S D"]:
+        """Return rows of [features, 1, targets] of some vertices."""
+        targets = self.targets[:, vertices]
+        features = (self.features[:, vertices] - self.shift[vertices]) / self.scale
+        return torch.cat([features, torch.ones_like(targets[..., :1]), targets], dim=2)
+
+
 def read_features(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
 ) -> Iterator[tuple[Int[ndarray, " B"], Float[Tensor, "B V C"], Float[Tensor, "B V 3"], Float[Tensor, "B V 3 3"]]]:
     """Yield features, targets and surface frames of some frames, a few at a time, with their numbers among the windows."""
-    for start in range(0, len(frames), FRAMES_AT_ONCE):
-        some = frames[start : start + FRAMES_AT_ONCE]
+    at_once = max(1, VERTICES_AT_ONCE // len(model.surface.vertices))
+    for start in range(0, len(frames), at_once):
+        some = frames[start : start + at_once]
         meshes = read_meshes(model, windows, some, device)
         skinned = meshes.inputs[0][:, -1]
         surface_frames = model.surface.frames_of(skinned)
@@ -59,8 +78,8 @@ def set_scales(
     mean_square = torch.zeros(num_features, dtype=torch.float64, device=device)
     targets = []
     for _, features, target, _ in read_features(model, windows, frames, device):
-        vertex_mean += features.double().sum(0) / len(frames)
-        mean_square += features.double().square().sum((0, 1)) / (len(frames) * num_vertices)
+        vertex_mean += features.sum(0, dtype=torch.float64) / len(frames)
+        mean_square += features.square().sum((0, 1), dtype=torch.float64) / (len(frames) * num_vertices)
         targets.append(target)
     mean = vertex_mean.mean(dim=0)
     deviation = (mean_square - mean.square()).clamp_min(0).sqrt()
@@ -108,11 +127,12 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
             moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
             for fold, block in enumerate(kept.blocks):
                 for current, features, targets, axes in read_features(model, windows, block, device):
-                    ones = torch.ones_like(targets[..., :1])
-                    rows = torch.cat([(features - shift) / scale, ones, targets / model.target_scale], dim=2)
-                    add_products(moments, rows[:, part])
+                    seen = SeenRows(features, targets / model.target_scale, shift, scale)
+                    for some in range(part.start, part.start + len(moments), VERTICES_IN_CACHE):
+                        few = slice(some, min(some + VERTICES_IN_CACHE, part.start + len(moments)))
+                        add_products(moments[few.start - part.start : few.stop - part.start], seen.of(few))
                     if choice is None:  # in the first round, all that the choice is made by is gathered, too
-                        kept.add(fold, current, rows, axes)
+                        kept.add(fold, current, seen.of, axes)
                         longest = torch.linalg.vector_norm(targets, dim=2).amax(dim=0).maximum(longest)
                     bar.update(len(features))
             if choice is None:

@@ -2,21 +2,31 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.loops import arrays
+from models.threads import in_ranges
 from utils.runs.processes import combine
 
 VERTICES_AT_ONCE = 2048
+PRODUCTS_AT_ONCE = 256  # vertices, whose products stay in a processor's caches
 ROUNDING = 1e-6  # of a matrix' mean diagonal: features in single precision are no more certain than this
 PENALTY_OF_SHARES = 1e-4  # hardly any: a share is one number in place of nine
 
 
+def has_loops(moments: Float[Tensor, "V D D"]) -> bool:
+    """Say whether compiled loops serve: on the CPU."""
+    return moments.is_cpu
+
+
 def add_products(moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"]) -> None:
     """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments."""
-    by_vertex = rows.transpose(0, 1).double()
-    moments.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
+    for own, some in zip(moments.split(PRODUCTS_AT_ONCE), rows.split(PRODUCTS_AT_ONCE, dim=1), strict=True):
+        by_vertex = some.transpose(0, 1).double()
+        own.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
 
 
 def moments_of(rows: Float[Tensor, "T V D"]) -> Float[Tensor, "V D D"]:
@@ -45,6 +55,9 @@ def solve(
     ridge = torch.full((len(rows),), penalty, dtype=torch.float64, device=moments.device)
     ridge[-1] = 0
     along = [[rows.index(first + axis) for first in vectors] for axis in range(3)]
+    if has_loops(moments):
+        coefficients = solve_by_vertex(moments, rows, along, penalty)
+        return *about_the_mean(moments, coefficients, bool(columns)), rows
     solutions = []
     for some in moments.split(VERTICES_AT_ONCE):
         seen, count = some[:, rows], some[:, ones, ones, None, None].clamp_min(1)
@@ -57,12 +70,34 @@ def solve(
         if vectors:
             add_shares(solution, root, along, penalty)
         solutions.append(solution)
-    coefficients = torch.cat(solutions)
+    return *about_the_mean(moments, torch.cat(solutions), bool(columns)), rows
+
+
+def about_the_mean(
+    moments: Float[Tensor, "V D D"], coefficients: Float[Tensor, "V K 3"], has_mean: bool
+) -> tuple[Float[Tensor, "V 3"], Float[Tensor, "V K 3"]]:
+    """Return the mean target, zero where there is to be none, and the coefficients of its change, whose constant is less by
+    that."""
+    ones = moments.shape[1] - 4
     mean = torch.zeros_like(coefficients[:, -1])
-    if columns:
+    if has_mean:
         mean = moments[:, ones, ones + 1 :] / moments[:, ones, ones, None].clamp_min(1)
     coefficients[:, -1] -= mean
-    return mean, coefficients, rows
+    return mean, coefficients
+
+
+def solve_by_vertex(
+    moments: Float[Tensor, "V D D"], rows: list[int], along: list[list[int]], penalty: float
+) -> Float[Tensor, "V K 3"]:
+    """Return what `solve` finds, the mean included, by compiled loops."""
+    from utils.fitting import ridge_kernels
+
+    coefficients = moments.new_empty(len(moments), len(rows), 3)
+    places = np.array(rows), np.array(along, dtype=np.int64).reshape(3, -1)
+    numbers = float(penalty), ROUNDING, PENALTY_OF_SHARES
+    given = (*arrays(moments), *places, *numbers, coefficients.numpy())
+    in_ranges(ridge_kernels.solve, len(moments), *given, fewest=ridge_kernels.FEWEST_VERTICES)
+    return coefficients
 
 
 def leverage(
@@ -113,6 +148,13 @@ def squares(
 
     The rest is the target less the mean; the change is what the coefficients predict of it.
     """
+    if has_loops(moments):
+        from utils.fitting import ridge_kernels
+
+        sums = moments.new_empty(len(moments), 4)
+        given = (*arrays(moments, mean, coefficients), np.array(rows), sums.numpy())
+        in_ranges(ridge_kernels.squares, len(moments), *given, fewest=ridge_kernels.FEWEST_VERTICES)
+        return sums
     ones = moments.shape[1] - 4
     seen = moments[:, rows]
     whole = moments[:, -3:, -3:].diagonal(dim1=1, dim2=2).sum(dim=1)

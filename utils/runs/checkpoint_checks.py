@@ -22,7 +22,7 @@ from models.local_features import OPTIONAL_GROUPS
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM, UP_AXES, ModelSettings
 from models.rest_surface import BUFFERS, RestSurface
-from utils.runs.run_folders import FOLDER_NAME, TIMESTAMP
+from utils.runs.folder_names import FOLDER_NAME, TIMESTAMP
 
 CONTENTS = {"settings": dict, "model": dict, "model_type": str, "timestamp": str, "record": dict}
 CONTENTS |= {"options": dict, "optimizer": dict, "progress": dict}

@@ -1,7 +1,6 @@
 """Where a run writes: every output path of the project is named here, and the log."""
 
 import csv
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +12,8 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from data.safe_write import naming, remove_leftovers, write_beside
+from utils.runs.folder_names import TIMESTAMP
 from utils.runs.processes import rank
-
-FOLDER_NAME = re.compile(r"\w[\w.-]*")
-TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?")
 
 
 def checkpoint_folder(model_type: str) -> Path:

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from utils.runs.processes import num_processes
-
 
 class Interrupted(BaseException):
     """A script was asked to stop, and did; `exit_code` is what shells expect after the signal.
@@ -38,6 +36,8 @@ def signals_to_stop() -> list[signal.Signals]:
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
     """Give a list that the first Ctrl-C, or other signal to stop, is added to; the second one ends the program as usual."""
+    from utils.runs.processes import num_processes  # training has imported torch long since; other scripts need none
+
     received: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, *signals_to_stop())}
 

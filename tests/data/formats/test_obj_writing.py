@@ -41,9 +41,12 @@ def test_a_plain_file_and_one_with_more_in_its_lines_keep_all_but_the_positions(
     path, vertices = tmp_path / "mesh.obj", np.arange(9, dtype=np.float32).reshape(3, 3)
     around = "# 100 %\n{}\nf 1 2 \\\n3\n"
     for lines, expected in (
-        (["v 1 2 3", "v -1.5e-3 +2. .5", "v 1 2 3"], ["v 0 1 2", "v 3 4 5", "v 6 7 8"]),
-        (["v 1 2 3 0.5 0.5 0.5", "v 1 2 3 # ?", "v 1 2 3#"], ["v 0 1 2 0.5 0.5 0.5", "v 3 4 5 # ?", "v 6 7 8#"]),
-        (["v 0 0 0", "v 0 0 1", "  v 0 1 0"], ["v 0 1 2", "v 3 4 5", "  v 6 7 8"]),
+        (["v 1 2 3", "v -1.5e-3 +2. .5", "v 1 2 3"], ["v 0.0 1.0 2.0", "v 3.0 4.0 5.0", "v 6.0 7.0 8.0"]),
+        (
+            ["v 1 2 3 0.5 0.5 0.5", "v 1 2 3 # ?", "v 1 2 3#"],
+            ["v 0.0 1.0 2.0 0.5 0.5 0.5", "v 3.0 4.0 5.0 # ?", "v 6.0 7.0 8.0#"],
+        ),
+        (["v 0 0 0", "v 0 0 1", "  v 0 1 0"], ["v 0.0 1.0 2.0", "v 3.0 4.0 5.0", "  v 6.0 7.0 8.0"]),
     ):
         path.write_text(around.format("\n".join(lines)))
         write_positions(path, vertices, position_template(path))
