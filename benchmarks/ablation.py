@@ -38,6 +38,7 @@ from utils.predicting.prediction import mean_errors
 from utils.runs.run_folders import TrainingRun, new_timestamp
 
 CPU = torch.device("cpu")
+MOTION, LOOPS = "models.local_features.motion", "models.loops.compiles"
 LEAVE_OUT = "models.mesh_autoencoder.MeshAutoencoder.leave_out"
 BEST_PENALTY = cross_validation.best_penalty
 FULL_CANDIDATES = cross_validation.candidate_groups
@@ -50,6 +51,11 @@ def squared_distance(predicted, target):
 
 def without_oscillators(model):
     return [groups for groups in FULL_CANDIDATES(model) if not OSCILLATORS.keys() & set(groups)]
+
+
+def by_torch(*tensors):
+    """No compiled loops, which know of the features as they are alone."""
+    return False
 
 
 def always_isotropic(model, like, unlike, weights, groups, isotropic, start):
@@ -123,9 +129,7 @@ ROWS = {
     "network sees all inputs": ({}, {LEAVE_OUT: leave_out_nothing}),
     "window of 2": ({"num_condition_frames": 2}, {}),
     "window of 5": ({"num_condition_frames": 5}, {}),
-    "displacements for velocity and accelerations": (
-        {}, {"models.local_features.motion": displacements, "models.loops.compiles": lambda *_: False},
-    ),  # fmt: skip
+    "displacements for velocity and accelerations": ({}, {MOTION: displacements, LOOPS: by_torch}),
     "64 anchors": ({}, {"models.rest_surface.NUM_ANCHORS": 64}),
     "4 nearest anchors": ({}, {"models.rest_surface.NUM_NEAREST_ANCHORS": 4}),
     "anchors' rotations not seen": ({}, {"models.rest_surface.NUM_TURNING_ANCHORS": 0}),
