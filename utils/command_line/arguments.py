@@ -23,8 +23,6 @@ from utils.predicting.mesh_writer import EXPORTS
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
 from utils.runs.processes import join_processes, local_rank, num_processes, rank
 from utils.runs.run_folders import checkpoint_folder
-from utils.showing.film import check_encoder
-from utils.showing.report import check_report
 
 FILMS = ("mp4", "gif")
 
@@ -92,8 +90,12 @@ def parse_inference_arguments(parser: argparse.ArgumentParser, argv: list[str] |
     if args.target_files_dir is not None and not args.is_target_available:
         print("--target_files_dir without --is_target_available: nothing is measured against the scans")
     if args.video or args.turntable:
+        from utils.showing.film import check_encoder
+
         check_encoder()
     if args.report:
+        from utils.showing.report import check_report
+
         check_report()
     return args
 

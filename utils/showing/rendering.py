@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -79,6 +78,8 @@ def cast_rays(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"], camer
     """Return what the camera sees of a smooth-shaded mesh."""
     # in camera axes every ray runs along -z; scaled to the picture, so that Embree's float32 is fine at any distance
     local = (vertices.astype(float) - camera.centre) @ camera.axes.T / camera.size[1]
+    import trimesh  # by itself half a second of every script's start
+
     mesh = trimesh.Trimesh(local, faces, process=False)
     width, height = (SAMPLES_PER_SIDE * count for count in camera.pixels)
     aspect = camera.size[0] / camera.size[1]
