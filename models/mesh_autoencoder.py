@@ -110,7 +110,7 @@ class MeshAutoencoder(nn.Module):
             embedding = nn.functional.embedding(vertex, self.embedding)
             condition = torch.cat([condition, nn.functional.embedding(vertex, self.surface.eigenfunctions)], dim=1)
         # on CUDA, half the digits at several times the speed: they are enough for what a linear part leaves to the network
-        with torch.autocast(condition.device.type, torch.bfloat16, enabled=condition.is_cuda):
+        with torch.autocast("cuda", torch.bfloat16, enabled=condition.is_cuda):
             answer = self.decoder(self.encoder(condition, embedding), condition)
         return self.target_mean + self.target_scale * answer.float()
 
