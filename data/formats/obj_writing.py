@@ -29,15 +29,21 @@ class Template:
     around: bytes | None = None
 
 
-def position_template(path: Path) -> Template:
-    """Return a file's text with places for its positions; everything else stays as it was."""
+def position_template(path: Path, known: Template | None = None) -> Template:
+    """Return a file's text with places for its positions; everything else stays as it was.
+
+    `known` is the template of another file: of the same mesh in another frame, most often the same but for the positions, which
+    takes less time to see.
+    """
     text = read_text(path)
     before, block, behind = split_vertex_block(text)
     lines = block.count(b"\n") + 1
-    scattered = VERTEX_LINE.search(before) or VERTEX_LINE.search(behind)
     # nothing but `v` and three numbers in every line
-    if not scattered and block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):
-        return Template(lines, *(each.replace(CONTINUATION, b"\\\n") for each in (before, behind)))
+    if block.count(b" ") == 3 * lines and not block.translate(None, PLAIN):
+        if known and (lines, before, behind) == (known.num_vertices, known.before, known.behind):
+            return known
+        if not VERTEX_LINE.search(before) and not VERTEX_LINE.search(behind):
+            return Template(lines, *(each.replace(CONTINUATION, b"\\\n") for each in (before, behind)))
     around, count = VERTEX_POSITION.subn(rb"\1 %s %s %s", text.replace(b"%", b"%%"))
     return Template(count, around=around.replace(CONTINUATION, b"\\\n"))
 

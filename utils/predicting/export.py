@@ -42,7 +42,7 @@ def export_predictions(
     no errors where they are not `measured`. Return also what is expected, which is not known in world coordinates.
     """
     num_frames, known = len(windows), model.leverage is not None
-    errors_of = MeshErrors(model.surface, units_in_mm)
+    errors_of = MeshErrors(model.surface, units_in_mm) if measured else None
     shape = (num_frames, len(model.surface.vertices))
     errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
     leverage = np.zeros((num_frames, len(model.surface.anchors) if known else 0), np.float32)
@@ -51,7 +51,7 @@ def export_predictions(
 
     def finish(frame: PredictedFrame) -> None:
         write(frame)
-        if measured:
+        if errors_of is not None:
             scan = windows.scan(np.array([frame.index]))
             before, after = errors_of(frame.skinned[None], scan), errors_of(frame.predicted[None], scan)
             for name, (skinned_errors, predicted_errors) in errors.items():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from data.formats.mesh_formats import MESHES, WITH_VALUES, WriteFrame, frame_writer, write_sequence
-from data.formats.obj_writing import position_template, write_positions
+from data.formats.obj_writing import Template, position_template, write_positions
 from data.formats.usd import Scene, check_usable
 from data.input_error import InputError
 from data.safe_write import naming, remove, write_beside
@@ -62,6 +62,7 @@ class MeshWriter:
             self.clips[self.names[windows.sequences[number].name]].append(index)
         check_free(folder, overwrite, windows.sequences)
         self.writers: dict[tuple[int, str], WriteFrame] = {}
+        self.template: Template | None = None  # of the latest OBJ file
         self.waiting = folder / f".predictions.{os.environ.get('MASTER_PORT', os.getpid())}.partial"
         self.kind = "<f8" if any(each.skinned.dtype == np.float64 for each in windows.sequences) else "<f4"
         self.num_expected, self.lock = 0, threading.Lock()  # errors to expect of a frame: none, or one for each vertex
@@ -104,7 +105,8 @@ class MeshWriter:
     def writer(self, sequence: MeshSequence, source: Path, ending: str) -> WriteFrame:
         """Return the function that writes a frame of a sequence, given the file of its skinned mesh."""
         if ending == source.suffix.lower() == ".obj":
-            return partial(write_positions, template=position_template(source))
+            self.template = position_template(source, self.template)
+            return partial(write_positions, template=self.template)
         key = id(sequence.polygons), ending
         if key not in self.writers:
             self.writers[key] = frame_writer(ending, sequence.polygons, sequence.skinned.shape[1])

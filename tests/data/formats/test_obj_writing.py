@@ -51,3 +51,13 @@ def test_a_plain_file_and_one_with_more_in_its_lines_keep_all_but_the_positions(
         path.write_text(around.format("\n".join(lines)))
         write_positions(path, vertices, position_template(path))
         assert path.read_text() == around.format("\n".join(expected))
+
+
+def test_a_known_template_serves_where_all_but_the_positions_is_the_same(tmp_path):
+    texts = {"a": "v 0 0 0\nv 1 0 0\nf 1 2 1\n", "b": "v 5 5 5\nv 6 6 6\nf 1 2 1\n", "c": "v 5 5 5\nv 6 6 6\nf 2 1 1\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    known = position_template(tmp_path / "a")
+    assert position_template(tmp_path / "b", known) is known
+    other = position_template(tmp_path / "c", known)
+    assert other == position_template(tmp_path / "c") != known
