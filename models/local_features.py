@@ -140,20 +140,21 @@ class LocalFeatures:
         if loops.compiles(*scene):
             return loops.features(self.surface, scene, ROUNDING)
         surface, frames, current = self.surface, scene.frames, scene.window[:, -1]
-
-        def local(vectors: Float[Tensor, "B V K 3"]) -> Float[Tensor, "B V K 3"]:
-            return to_local(frames, vectors)
-
-        gravity = scene.gravity.expand(*current.shape[:2], 1, 3)
-        anchors = gathered(scene.anchors, surface.places_of_anchors) - current.unsqueeze(2)
-        seen = [local(motion(scene.window).transpose(1, 2)), local(gravity), local(anchors) - surface.anchor_offsets]
         turns = surface.frames.transpose(-1, -2) @ frames  # since the mesh was at rest
-        rotations = rotations_between(turns.unsqueeze(2), gathered(turns, surface.turning_anchors))
-        seen.append(softshrink(local(rotations), ROUNDING))  # no turn at all is exactly zero
-        if self.periods:
-            seen.append(local(scene.states.index_select(1, surface.nearest_anchor)))
+        parts = [
+            motion(scene.window).transpose(1, 2),
+            scene.gravity.expand(*current.shape[:2], 1, 3),
+            gathered(scene.anchors, surface.places_of_anchors) - current.unsqueeze(2),
+            rotations_between(turns.unsqueeze(2), gathered(turns, surface.turning_anchors)),
+            scene.states.index_select(1, surface.nearest_anchor),
+        ]
         if self.sees_joints and scene.joints.shape[1]:
-            near = gathered(scene.joints, surface.nearest_joints) - current.unsqueeze(2)
-            near_motion = gathered(scene.moving, surface.nearest_joints).flatten(2, 3)
-            seen += [local(near) - surface.joint_offsets, local(near_motion)]
+            parts.append(gathered(scene.joints, surface.nearest_joints) - current.unsqueeze(2))
+            parts.append(gathered(scene.moving, surface.nearest_joints).flatten(2, 3))
+        # all vectors in one product: it is their number that costs, not their length
+        seen = list(to_local(frames, torch.cat(parts, dim=2)).split([part.shape[2] for part in parts], dim=2))
+        seen[2] = seen[2] - surface.anchor_offsets
+        seen[3] = softshrink(seen[3], ROUNDING)  # no turn at all is exactly zero
+        if len(seen) > 5:
+            seen[5] = seen[5] - surface.joint_offsets
         return torch.cat(seen, dim=2).flatten(2)
