@@ -28,6 +28,7 @@ TOGETHER = {
     "data/formats/test_hostile_files.py",
     "scripts/test_inputs_of_users.py",
     "data/sequences/test_joints.py",
+    "models/test_devices.py",
     "showing/test_browser.py",
 }
 

@@ -90,12 +90,10 @@ class MeshWriter:
         self.num_expected = len(frame.expected_error)
         values = {EXPECTED_ERROR: frame.expected_error} if self.num_expected else {}
         shot = self.folder if len(self.clips) == 1 else self.folder / self.names[sequence.name]
-        for ending in self.endings:
-            if ending in MESHES:
-                folder = shot if ending == ".obj" else shot / ending[1:]
-                path = folder / (sequence.frame_names[place] + ending)
-                write = self.writer(sequence, sequence.files[place], ending)
-                write(path, vertices, **({"values": values} if ending in WITH_VALUES else {}))
+        for ending in (each for each in self.endings if each in MESHES):
+            path = shot / ("" if ending == ".obj" else ending[1:]) / (sequence.frame_names[place] + ending)
+            more = {"values": values} if ending in WITH_VALUES else {}
+            self.writer(sequence, sequence.files[place], ending)(path, vertices, **more)
         if self.has_clips:
             content = vertices.astype(self.kind).tobytes() + frame.expected_error.astype("<f4").tobytes()
             with self.lock, naming(self.waiting):
@@ -105,8 +103,8 @@ class MeshWriter:
     def writer(self, sequence: MeshSequence, source: Path, ending: str) -> WriteFrame:
         """Return the function that writes a frame of a sequence, given the file of its skinned mesh."""
         if ending == source.suffix.lower() == ".obj":
-            self.template = position_template(source, self.template)
-            return partial(write_positions, template=self.template)
+            self.template = template = position_template(source, self.template)
+            return partial(write_positions, template=template)
         key = id(sequence.polygons), ending
         if key not in self.writers:
             self.writers[key] = frame_writer(ending, sequence.polygons, sequence.skinned.shape[1])
