@@ -51,7 +51,6 @@ def add_from_controls(
     `places` and `weights` are those of `controls_along_surface`. Compiled loops add in place.
     """
     if loops.compiles(change, network):
-        loops.add_from_controls(change, network, places, weights)
-        return change
+        return loops.add_from_controls(change, network, places, weights)
     near = network.index_select(1, places.flatten()).unflatten(1, places.shape)
     return change + (near * weights.unsqueeze(2)).sum(dim=2)

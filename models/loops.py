@@ -110,11 +110,13 @@ def add_from_controls(
     network: Float[Tensor, "B Q 3"],
     controls: Int[Tensor, "V K"],
     weights: Float[Tensor, "V K"],
-) -> None:
-    """Add to changes what is known at the controls, interpolated."""
+) -> Float[Tensor, "B V 3"]:
+    """Return changes with what is known at the controls added, interpolated; changes without gaps are overwritten."""
     from models import kernels
 
+    change = change.contiguous()
     in_ranges(kernels.add_from_controls, change.shape[:2].numel(), *arrays(change, network, controls, weights))
+    return change
 
 
 def conclude(
