@@ -24,15 +24,7 @@ NUMBERS_OF_FRAMES = (
     "framenumbers", "framenumber", "frameids", "frameid", "frameindices", "frameidxs", "frameidx", "frameindex", "framenos",
     "frameno", "framenums", "framenum", "frames", "frame", "timestamps", "timestamp",
 )  # fmt: skip
-NO_JOINTS = {
-    "poses",
-    "pose",
-    "betas",
-    "shape",
-    "transl",
-    "trans",
-    "fullpose",
-}  # of body models: angles, and more
+NO_JOINTS = {"poses", "pose", "betas", "shape", "transl", "trans", "fullpose"}  # of body models: angles, and more
 
 
 def load_array(path: Path) -> ndarray:

@@ -157,6 +157,12 @@ def check_pair(source: MeshFrames, target: MeshFrames) -> None:
         tqdm.write(f"{target.path}: other faces than {source.path}, but vertices in the same order: taken")
 
 
+def edge_lengths(vertices: Float[ndarray, "V 3"], triangles: Int64[ndarray, "F 3"]) -> Float[ndarray, " E"]:
+    """Return the lengths of two edges of each triangle (E,), in the vertices' units: those of a body, in any pose."""
+    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
+    return np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+
+
 def in_the_same_order(
     skinned: Float[ndarray, "V 3"], scan: Float[ndarray, "W 3"], triangles: Int64[ndarray, "F 3"]
 ) -> bool:
@@ -164,8 +170,7 @@ def in_the_same_order(
     unit."""
     if len(skinned) != len(scan):
         return False
-    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
-    ours, theirs = (np.linalg.norm(each[edges[:, 0]] - each[edges[:, 1]], axis=1) for each in (skinned, scan))
+    ours, theirs = (edge_lengths(each, triangles) for each in (skinned, scan))
     unit = np.median(theirs) / max(float(np.median(ours)), 1e-30)
     return bool((np.abs(theirs - unit * ours) <= 0.5 * unit * ours).mean() > 0.9 and unit > 0)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 from tqdm import tqdm
 
 from data.input_error import InputError
 from data.safe_write import write_beside
-from data.sequences.mesh_sequence import MeshSequence, in_the_same_order
+from data.sequences.mesh_sequence import MeshSequence, edge_lengths, in_the_same_order
 from data.sequences.plausibility import ALIKE, what_files_say
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM
@@ -72,11 +72,6 @@ def build_model(checkpoint: dict[str, Any], path: Path) -> MeshAutoencoder:
         raise InputError(f"{path}: settings and weights do not fit together ({str(error)[:200]})") from None
 
 
-def length_of_edges(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> float:
-    """Return the median length of edges, in the vertices' units: that of a body, in any pose."""
-    return float(np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)))
-
-
 def check_topology(model: MeshAutoencoder, sequence: MeshSequence, faces: Int[ndarray, "F 3"], path: Path) -> None:
     """Raise `InputError` where meshes or joints are not of the topology that the checkpoint at `path` was trained on."""
     expected, found = len(model.surface.vertices), sequence.skinned.shape[1]
@@ -87,7 +82,8 @@ def check_topology(model: MeshAutoencoder, sequence: MeshSequence, faces: Int[nd
         if not in_the_same_order(rest, sequence.skinned[0], own_faces):
             raise InputError(f"{sequence.files[0]}: other faces than the meshes that {path} was trained on")
         tqdm.write(f"{sequence.name}: other faces than {path} was trained on, but vertices in the same order: taken")
-    times = length_of_edges(sequence.skinned[0], own_faces) / max(length_of_edges(rest, own_faces), 1e-30)
+    here, there = (float(np.median(edge_lengths(each, own_faces))) for each in (sequence.skinned[0], rest))
+    times = here / max(there, 1e-30)
     if not ALIKE[0] < times < ALIKE[1]:
         raise InputError(
             f"{sequence.files[0]}: a body {times:.3g} times as large as the one that {path} was trained on, expected the same "

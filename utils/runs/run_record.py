@@ -56,11 +56,16 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
     }
 
 
+def data_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a record says of each of its data; nothing of what is no record of ours."""
+    data = record.get("data")
+    return [each for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
+
+
 def describe_left_out(record: dict[str, Any]) -> list[str]:
     """Return a line for each of a training's data of which something was not trained on, from its record."""
-    data = record.get("data")
     lines = []
-    for each in (each for each in (data if isinstance(data, list) else []) if isinstance(each, dict)):
+    for each in data_of(record):
         scans, vertices = each.get("scans left out", 0), each.get("vertices of scans guessed", 0)
         if scans or vertices:
             lines.append(
@@ -71,7 +76,6 @@ def describe_left_out(record: dict[str, Any]) -> list[str]:
 
 def other_data(stored: dict[str, Any], present: dict[str, Any]) -> list[str]:
     """Return a line for each of the present data whose fingerprints a stored record does not have."""
-    data = stored.get("data")
-    known = [each.get("fingerprints") for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
+    known = [each.get("fingerprints") for each in data_of(stored)]
     others = [each["name"] for each in present["data"] if each["fingerprints"] not in known]
     return [f"{name}: not what this run was begun with; it goes on with other data" for name in others]

@@ -76,10 +76,10 @@ class Hits:
 
 def cast_rays(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"], camera: Camera) -> Hits:
     """Return what the camera sees of a smooth-shaded mesh."""
-    # in camera axes every ray runs along -z; scaled to the picture, so that Embree's float32 is fine at any distance
-    local = (vertices.astype(float) - camera.centre) @ camera.axes.T / camera.size[1]
     import trimesh  # by itself half a second of every script's start
 
+    # in camera axes every ray runs along -z; scaled to the picture, so that Embree's float32 is fine at any distance
+    local = (vertices.astype(float) - camera.centre) @ camera.axes.T / camera.size[1]
     mesh = trimesh.Trimesh(local, faces, process=False)
     width, height = (SAMPLES_PER_SIDE * count for count in camera.pixels)
     aspect = camera.size[0] / camera.size[1]
