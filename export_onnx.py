@@ -1,10 +1,13 @@
 """Write a trained model as one ONNX file, for programs that run without Python and torch.
 
     python export_onnx.py saved_model/without_joints skin2scan.onnx
+    python export_onnx.py saved_model/without_joints live.onnx --streaming
 
 The file maps windows of skinned meshes (and of joints, variant 2) to predicted scans, surface frames included, any number of
-frames at a time. Before it is written, its answers in ONNX Runtime are held against torch's. What it was trained on is in its
-metadata; examples/predict_with_onnx.py runs it. Needs: pip install -r requirements-pipeline.txt
+frames at a time; or, with --streaming, one frame after another, twice as fast: what came before is a state that goes in and
+comes out. Before it is written, its answers in ONNX Runtime are held against torch's. What it was trained on is in its
+metadata; examples/predict_with_onnx.py and examples/stream_with_onnx.py run it. Needs: pip install -r
+requirements-pipeline.txt
 """
 
 import json
@@ -15,6 +18,7 @@ from models.oscillators import HISTORY
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.onnx_export import topology_hash, write_onnx
+from utils.predicting.onnx_forms import StreamingForm, WindowsForm
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 
 
@@ -24,6 +28,14 @@ def parse_arguments(argv):
         "checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it"
     )
     parser.add_argument("output", type=Path, metavar="FILE", help="where to write (.onnx)")
+    parser.add_argument(
+        "--streaming",
+        dest="form",
+        action="store_const",
+        const=StreamingForm,
+        default=WindowsForm,
+        help="one frame at a time, with a state in place of a window and a history: for live use (default: windows)",
+    )
     args = parser.parse_args(argv)
     if args.output.suffix.lower() != ".onnx" or args.output.is_dir():
         raise InputError(f"{args.output}: found as FILE, expected the name of a file that ends in .onnx")
@@ -52,7 +64,7 @@ def main(argv=None):
     }
 
     # export
-    difference = write_onnx(args.output, model, metadata)
+    difference = write_onnx(args.output, args.form(model), metadata)
     print(f"{path} as {args.output}: within {difference:.0e} of the mesh's size of what torch answers")
 
 

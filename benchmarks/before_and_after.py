@@ -99,6 +99,24 @@ def epoch_seconds():
     return float(dict(zip(header.split(","), last.split(","), strict=True))["time/epoch_seconds"])
 
 
+def onnx_seconds(root):
+    """Return how long ONNX Runtime takes for a frame of the trained model, in the form that is best for one after another."""
+    import numpy as np
+    import onnxruntime
+
+    streaming = ["--streaming"] if "--streaming" in run([root / "export_onnx.py", "--help"]) else []
+    run([root / "export_onnx.py", "saved_model/without_joints", "model.onnx", *streaming])
+    session, random = onnxruntime.InferenceSession("model.onnx"), np.random.default_rng(0)
+    shapes = {each.name: [size if isinstance(size, int) else 1 for size in each.shape] for each in session.get_inputs()}
+    feeds = {name: random.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
+    seconds = []
+    for _ in range(30):
+        start = time.perf_counter()
+        session.run(None, feeds)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
 def measure_all(root):
     """Return seconds by name of one state of the project, its scripts among them, alone and beside a busy process."""
     found = json.loads(run([__file__, root, "--measure"]).splitlines()[-1])
@@ -108,6 +126,7 @@ def measure_all(root):
         found[name] = time.perf_counter() - start
         if arguments == FIT:
             found["an epoch's steps"] = epoch_seconds()
+    found["ONNX Runtime, a frame"] = onnx_seconds(root)
     busy = subprocess.Popen([sys.executable, "-c", BUSY])
     try:
         run([root / "fit_mesh.py", *FIT])

@@ -28,7 +28,8 @@ from data.sequences.frame_files import open_frames
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface
-from utils.predicting.onnx_export import ExportedMap, example_inputs, write_onnx
+from utils.predicting.onnx_export import write_onnx
+from utils.predicting.onnx_forms import StreamingForm, WindowsForm, arrays
 
 
 def parse_arguments(argv):
@@ -66,28 +67,31 @@ def measure_format(folder, ending, vertices, polygons, repeats):
 
 
 def measure_onnx(folder, points, faces, repeats):
-    """Print how many frames a second torch and ONNX Runtime predict, one at a time, on all cores."""
+    """Print how many frames a second torch and ONNX Runtime, by both forms of file, predict, one at a time, on all cores."""
     torch.manual_seed(0)
-    model = MeshAutoencoder(ModelSettings(num_condition_frames=3), RestSurface.from_mesh(points, faces))
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=3), RestSurface.from_mesh(points, faces)).eval()
     for parameter in model.decoder.output.parameters():  # an untrained decoder adds nothing
         torch.nn.init.normal_(parameter, std=0.1)
-    difference = write_onnx(folder / "ball.onnx", model, {})
+    windows = WindowsForm(model)
+    inputs = windows.example([7]).values()
+    runs = {"torch": lambda: windows.module(*inputs)}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(folder / "ball.onnx", options)
-    inputs = example_inputs(model, 1)
-    arrays = {name: each.numpy() for name, each in inputs.items()}
-    exported = ExportedMap(model)
-    ours = theirs = np.inf
+    for form in (windows, StreamingForm(model)):
+        file = folder / f"{type(form).__name__}.onnx"
+        difference = write_onnx(file, form, {})
+        session = onnxruntime.InferenceSession(file, options)
+        feeds = arrays(windows.example([7]) if form is windows else form.inputs)
+        name = f"ONNX Runtime, {file.stem} ({file.stat().st_size / 1e6:.0f} MB, {difference:.0e} of the size apart)"
+        runs[name] = partial(session.run, None, feeds)
+    seconds = dict.fromkeys(runs, np.inf)
     with torch.no_grad():
         for _ in range(4 * repeats):  # in turns: the machine may be faster now than later
-            ours = min(ours, fastest(lambda: exported(*inputs.values()), 2))
-            theirs = min(theirs, fastest(lambda: session.run(None, arrays), 2))
-    megabytes = (folder / "ball.onnx").stat().st_size / 1e6
-    print(
-        f"\npredict, one frame at a time: torch {1 / ours:.1f} frames/s, ONNX Runtime {1 / theirs:.1f} frames/s "
-        f"({ours / theirs:.2f} times as fast; {megabytes:.0f} MB, {difference:.0e} of the mesh's size apart)"
-    )
+            for name, run in runs.items():
+                seconds[name] = min(seconds[name], fastest(run, 2))
+    print("\npredict, one frame at a time:")
+    for name, each in seconds.items():
+        print(f"{1 / each:6.1f} frames/s  {seconds['torch'] / each:.2f} times as fast as torch  {name}")
 
 
 def main(argv=None):

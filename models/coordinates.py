@@ -19,13 +19,14 @@ from models.rest_surface import RestSurface, mean_over_neighbours
 from models.surface_frames import to_local, to_world
 
 
-def no_longer_than(vectors: Float[Tensor, "B V 3"], longest: Float[Tensor, " V"]) -> Float[Tensor, "B V 3"]:
-    """Return vectors (B, V, 3) in their directions, shortened to the length allowed at their vertex (V,).
+def no_longer_than(
+    size: Float[Tensor, "*B V"], strength: Float[Tensor, "*B V"], longest: Float[Tensor, " V"]
+) -> Float[Tensor, "*B V"]:
+    """Return strengths of answers of some size (*B, V), less where one would be longer than allowed at its vertex (V,).
 
     Motion wilder than that of training must not tear the mesh.
     """
-    length = torch.linalg.vector_norm(vectors, dim=2)
-    return vectors * (longest / length.clamp_min(1e-30)).clamp_max(1).unsqueeze(2)
+    return torch.minimum(strength, longest / size.clamp_min(1e-30))
 
 
 def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
@@ -136,8 +137,9 @@ class LocalCoordinates(LocalFeatures):
             return Prediction(points, leverage, expected)
         answer = change + to_world(first.frames, linear.mean.expand_as(change).unsqueeze(2)).squeeze(2)
         spread = surface.spread_from_anchors(leverage)
-        damped = no_longer_than(answer * trust.strength(answer, spread), longest)
-        return Prediction(skinned + damped, leverage, trust.expected_error(answer, spread))
+        size = torch.linalg.vector_norm(answer, dim=2)
+        damped = answer * no_longer_than(size, trust.strength(size, spread), longest).unsqueeze(2)
+        return Prediction(skinned + damped, leverage, trust.expected_error(size, spread))
 
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what comes on top of the mean correction (B, V, 3), in the vertices' frames, smoothed over the surface.

@@ -104,16 +104,14 @@ class Leverage(nn.Module):
         level = (self.energy(seen) + self.quietest).log()
         return ((level - self.log_mean) / self.log_spread).clamp_max(0).square()
 
-    def relative_square(self, answer: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V"]:
-        """Return the squares of answers (B, V, 3), file units, in units of what is usual at each vertex (B, V)."""
-        size = torch.linalg.vector_norm(answer, dim=2) / self.answer_size
-        return size.clamp(SMALLEST_SIZE, LARGEST_SIZE).square()
+    def relative_square(self, size: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
+        """Return the squares of answers' lengths (*B, V), file units, in units of what is usual at each vertex."""
+        return (size / self.answer_size).clamp(SMALLEST_SIZE, LARGEST_SIZE).square()
 
-    def strength(self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B V"]) -> Float[Tensor, "B V 1"]:
-        """Return how much of an answer (B, V, 3), file units, to trust (B, V, 1), 0 to 1, by the leverage there (B, V)."""
-        return wiener(self.relative_square(answer), self.relative_variance * growth(leverage)).unsqueeze(2)
+    def strength(self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
+        """Return how much of answers of some length (*B, V), file units, to trust, 0 to 1, by the leverage there (*B, V)."""
+        return wiener(self.relative_square(size), self.relative_variance * growth(leverage))
 
-    def expected_error(self, answer: Float[Tensor, "B V 3"], leverage: Float[Tensor, "B V"]) -> Float[Tensor, "B V"]:
-        """Return how far answers (B, V, 3), once damped, are expected to be off on average (B, V), file units."""
-        size = torch.linalg.vector_norm(answer, dim=2)
+    def expected_error(self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
+        """Return how far answers of some length (*B, V), once damped, are expected to be off on average, file units."""
         return self.error_scale * uncertainty(size, self.residual, self.doubt * growth(leverage))

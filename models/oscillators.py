@@ -55,5 +55,10 @@ def oscillator_states(
     batch, num_frames, points, _ = history.shape
     if num_frames < 3:
         return history.new_zeros(batch, points, 2 * len(periods), 3)
-    response = torch.from_numpy(impulse_response(num_frames - 2, periods)).to(history)
-    return torch.einsum("ko,bkac->baoc", response, history.diff(dim=1).diff(dim=1))
+    return states_after(history.diff(dim=1).diff(dim=1), periods)
+
+
+def states_after(accelerations: Float[Tensor, "B K A 3"], periods: tuple[float, ...]) -> Float[Tensor, "B A O 3"]:
+    """Return what `oscillator_states` does, from the accelerations of K frames, per frame squared."""
+    response = torch.from_numpy(impulse_response(accelerations.shape[1], periods)).to(accelerations)
+    return torch.einsum("ko,bkac->baoc", response, accelerations)

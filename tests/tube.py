@@ -85,6 +85,25 @@ def untrained_model(surface, random_output=False, **settings):
     return model
 
 
+def filled(model):
+    """A model whose linear part and leverage hold numbers such as a fit could give."""
+    random = torch.Generator().manual_seed(1)
+    linear, leverage = model.linear, model.leverage
+    for tensor, size in (
+        (linear.coefficients, 0.1),
+        (linear.constant, 0.01),
+        (linear.mean, 0.02),
+        (leverage.root, 0.3),
+    ):
+        tensor.copy_(size * torch.randn(tensor.shape, generator=random))
+    for tensor in (leverage.relative_variance, leverage.residual, leverage.answer_size):
+        tensor.copy_(0.05 * torch.rand(tensor.shape, generator=random) + 0.01)
+    leverage.doubt.fill_(2.0)
+    leverage.error_scale.fill_(1.3)
+    model.longest.copy_(0.02 * torch.rand(model.longest.shape, generator=random) + 0.01)
+    return model.eval()
+
+
 def save_untrained(path, model, **contents):
     """Save a checkpoint of a model that no step of training was taken with."""
     nothing = {

@@ -42,10 +42,10 @@ def test_strength_is_wieners():
     module = Leverage(4, 2, 3, [])
     module.answer_size.copy_(torch.tensor([1.0, 2.0, 2.0, 1.0]))
     module.relative_variance.copy_(torch.tensor([0.5, 0.5, 0.0, 0.5]))
-    answer = torch.tensor([[[1.0, 0, 0], [0, 4.0, 0], [0, 0, 1e-3], [0, 0, 0]]])
-    strength = module.strength(answer, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
+    size = torch.tensor([[1.0, 4.0, 1e-3, 0.0]])
+    strength = module.strength(size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
     one, three = 0.5 * (1 + 1 / FAR), 1.5 * (1 + 3 / FAR)
-    np.testing.assert_allclose(strength[0, :, 0], [1 / (1 + one), 4 / (4 + three), 1, 0], atol=1e-6)
+    np.testing.assert_allclose(strength[0], [1 / (1 + one), 4 / (4 + three), 1, 0], atol=1e-6)
 
 
 def test_growth_is_linear_near_and_quadratic_far():
@@ -59,22 +59,22 @@ def test_expected_error_is_the_residual_and_what_damping_leaves_open(unit):
     module.residual.fill_(2 * unit)
     module.doubt.fill_(0.5)
     module.error_scale.fill_(0.9)
-    answer = unit * torch.tensor([[[0.0, 0, 3], [0, 3.0, 0], [0, 0, 0], [4.0, 0, 3]]])
+    size = unit * torch.tensor([[3.0, 3.0, 0.0, 5.0]])
     leverage = torch.tensor([[0.0, 2.0, 5.0, 1e9]])
     variance = 4 * 0.5 * 2 * (1 + 2 / FAR)
     left = [0, 9 * variance / (9 + variance), 0, 25]  # of nothing known there is as much left as was answered
     expected = 0.9 * unit * np.sqrt(4 + np.array(left))
-    np.testing.assert_allclose(module.expected_error(answer, leverage)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(module.expected_error(size, leverage)[0], expected, rtol=1e-5)
 
 
 def test_the_unit_of_length_does_not_matter_to_the_strength():
     module = Leverage(4, 2, 3, [])
     module.relative_variance.fill_(0.5)
-    answer, leverages = torch.randn(2, 4, 3), torch.rand(2, 4)
-    expected = module.strength(answer, leverages)
+    size, leverages = torch.rand(2, 4), torch.rand(2, 4)
+    expected = module.strength(size, leverages)
     for unit in (1e-15, 1e15):
         module.answer_size.fill_(unit)
-        torch.testing.assert_close(module.strength(unit * answer, leverages), expected)
+        torch.testing.assert_close(module.strength(unit * size, leverages), expected)
 
 
 def test_size_and_variance_of_what_a_regression_answers():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from tube import tube_frames, tube_joints, tube_surface_with_joints, tube_triangles, untrained_model
+from tube import filled, tube_frames, tube_joints, tube_surface_with_joints, tube_triangles, untrained_model
 
 from models import controls, loops
 from models.edges import longest_edge_ends, unique_edges
@@ -15,25 +15,6 @@ from models.rest_surface import RestSurface
 from models.surface_frames import surface_frames
 
 FACES = torch.from_numpy(tube_triangles())
-
-
-def filled(model):
-    """A model whose linear part and leverage hold numbers such as a fit could give."""
-    random = torch.Generator().manual_seed(1)
-    linear, leverage = model.linear, model.leverage
-    for tensor, size in (
-        (linear.coefficients, 0.1),
-        (linear.constant, 0.01),
-        (linear.mean, 0.02),
-        (leverage.root, 0.3),
-    ):
-        tensor.copy_(size * torch.randn(tensor.shape, generator=random))
-    for tensor in (leverage.relative_variance, leverage.residual, leverage.answer_size):
-        tensor.copy_(0.05 * torch.rand(tensor.shape, generator=random) + 0.01)
-    leverage.doubt.fill_(2.0)
-    leverage.error_scale.fill_(1.3)
-    model.longest.copy_(0.02 * torch.rand(model.longest.shape, generator=random) + 0.01)
-    return model.eval()
 
 
 def inputs_of(model, batch=3):

@@ -1,4 +1,4 @@
-"""The example that runs an exported model without torch, on what the scripts train, predict and export."""
+"""The examples that run exported models without torch, on what the scripts train, predict and export."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ from utils.fitting import linear_fit, sampling
 
 pytestmark = pytest.mark.starts_scripts
 
-EXAMPLE = ROOT / "examples" / "predict_with_onnx.py"
+EXAMPLES = {"": ROOT / "examples" / "predict_with_onnx.py", "--streaming": ROOT / "examples" / "stream_with_onnx.py"}
 
 
 def arguments(*values):
@@ -31,7 +31,7 @@ def arguments(*values):
 
 
 @pytest.mark.parametrize("fit", [fit_mesh_with_joints, fit_mesh_smoothened])  # whose models are like those of fit_mesh
-def test_the_example_predicts_what_inference_does(tmp_path, monkeypatch, capsys, fit):
+def test_the_examples_predict_what_inference_does(tmp_path, monkeypatch, capsys, fit):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 60)
     monkeypatch.setattr(linear_fit, "FOLDS", 3)
@@ -48,17 +48,18 @@ def test_the_example_predicts_what_inference_does(tmp_path, monkeypatch, capsys,
     (expected,) = Path("inference_meshes/m").glob("*/*/tube_sbs.npz")
     capsys.readouterr()
 
-    export_onnx.main(["saved_model/m", "out/tube.onnx"])
-    assert "as out/tube.onnx: within" in capsys.readouterr().out
     convert_meshes.main(arguments(source, "skinned.npz"))
     convert_meshes.main(arguments(joints, "joints.npz"))
-    command = [sys.executable, EXAMPLE, "out/tube.onnx", "skinned.npz", "predicted.npz"]
-    subprocess.run(arguments(*command, *(["joints.npz"] if has_joints else [])), check=True)
-    predicted = load_frames(Path("predicted.npz"))
-    assert predicted.frame_numbers == list(range(1, 21))
     skinned = load_frames(source).vertices
-    assert np.abs(predicted.vertices - skinned).max() > 1e-3  # it does something
-    np.testing.assert_allclose(predicted.vertices, load_frames(expected).vertices, atol=1e-5)
+    for flag, example in EXAMPLES.items():
+        export_onnx.main(["saved_model/m", "out/tube.onnx", *flag.split()])
+        assert "as out/tube.onnx: within" in capsys.readouterr().out
+        command = [sys.executable, example, "out/tube.onnx", "skinned.npz", "predicted.npz"]
+        subprocess.run(arguments(*command, *(["joints.npz"] if has_joints else [])), check=True)
+        predicted = load_frames(Path("predicted.npz"))
+        assert predicted.frame_numbers == list(range(1, 21))
+        assert np.abs(predicted.vertices - skinned).max() > 1e-3  # it does something
+        np.testing.assert_allclose(predicted.vertices, load_frames(expected).vertices, atol=1e-5)
 
     about = onnxruntime.InferenceSession("out/tube.onnx").get_modelmeta().custom_metadata_map
     assert (about["units"], about["window"], about["up_axis"], about["model_type"]) == ("cm", "3", "y", "m")
@@ -66,10 +67,11 @@ def test_the_example_predicts_what_inference_does(tmp_path, monkeypatch, capsys,
     assert len(json.loads(about["anchors"])) > 0
 
 
-def test_the_example_is_short_and_knows_no_torch():
-    lines = EXAMPLE.read_text().splitlines()
-    assert len([line for line in lines if line.strip()]) <= 30
-    assert "import torch" not in EXAMPLE.read_text()
+def test_the_examples_are_short_and_know_no_torch():
+    for example in EXAMPLES.values():
+        lines = example.read_text().splitlines()
+        assert len([line for line in lines if line.strip()]) <= 30
+        assert "import torch" not in example.read_text()
 
 
 def test_wrong_checkpoints_end_in_one_line(tmp_path):

@@ -59,9 +59,9 @@ def frames_kept_out(kept: KeptFrames, folds: Int[ndarray, " T"], fit: Regression
         change = torch.einsum("bjk,jko->bjo", seen[..., places].double(), coefficients)
         answer = (mean + fit.strength * change).float()
         grown = growth(module(seen[..., :num_features]))
-        damped = wiener(module.relative_square(answer), variance * spread.float() * grown).unsqueeze(2) * answer
-        lengths = (torch.linalg.vector_norm(each, dim=2) for each in (answer, damped - seen[..., -3:]))
-        own_size, error = lengths
+        own_size = torch.linalg.vector_norm(answer, dim=2)
+        damped = wiener(module.relative_square(own_size), variance * spread.float() * grown).unsqueeze(2) * answer
+        error = torch.linalg.vector_norm(damped - seen[..., -3:], dim=2)
         yield KeptOut(residual_of(sums, fit.strength, count, freedom).float(), own_size, grown, error)
 
 

@@ -144,9 +144,8 @@ def errors_kept_out(
         size, variance = size_and_variance(sums_of_fit, strength, count, freedom)
         module.answer_size.copy_(size)
         answer = (mean[few] + strength * change).float()
-        damped = (
-            wiener(module.relative_square(answer), times * (variance.float() * growth(leverages))).unsqueeze(3) * answer
-        )
+        square = module.relative_square(torch.linalg.vector_norm(answer, dim=2))
+        damped = wiener(square, times * (variance.float() * growth(leverages))).unsqueeze(3) * answer
         sums.append(torch.linalg.vector_norm(damped - target, dim=3).sum(dim=(1, 2)))
     left = combine(torch.cat(sums).double())
     return (left[1:] / left[0].clamp_min(1e-30)).view(len(strengths), -1)

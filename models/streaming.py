@@ -1,0 +1,117 @@
+"""The whole map one frame at a time, for runtimes without Python: what came before is a state that goes in and comes out.
+
+The twin of `MeshAutoencoder.predict` on windows; tests, and every export, hold both together.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.coordinates import LocalCoordinates, no_longer_than
+from models.features_in_rows import FeaturesInRows, gathered
+from models.mesh_autoencoder import MeshAutoencoder, network_answer
+from models.oscillators import HISTORY
+from models.rows import dot, rotated
+
+
+class StreamedMap(nn.Module):
+    """A model's `predict`, of local coordinates, for one frame after another.
+
+    `state_shapes` name what it knows of the frames before, all zero at a sequence's start: `previous`, the last skinned meshes,
+    oldest first; `accelerations` of the anchors, where the model has oscillators (and not the oscillators' own states: windows
+    remember 72 frames, and nothing of the frames before); `previous_joints`, where it sees joints; and how many
+    `frames_before` there were, as far as that matters.
+    """
+
+    coefficients: Tensor
+    constant: Tensor
+    offsets: Tensor
+    columns: Tensor
+    control_weights: Tensor
+    anchor_weights: Tensor
+
+    def __init__(self, model: MeshAutoencoder):
+        super().__init__()
+        assert isinstance(model.coordinates, LocalCoordinates)
+        self.model, self.coordinates, surface = model, model.coordinates, model.surface
+        self.features, linear = FeaturesInRows(model.coordinates), model.coordinates.linear
+        of_offsets = self.features.offsets.double().unsqueeze(1) @ linear.coefficients.double()
+        constants = {
+            "coefficients": linear.coefficients[:, self.features.order].transpose(1, 2),
+            "constant": (linear.constant - of_offsets.squeeze(1)).float(),
+            "offsets": self.features.offsets[surface.asked],
+            "columns": torch.tensor(self.features.order).argsort(),
+            "control_weights": surface.control_weights.T.unsqueeze(2).expand(-1, -1, 3),
+            "anchor_weights": surface.anchor_weights.T,
+        }
+        for name, values in constants.items():
+            self.register_buffer(name, values.contiguous())
+
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of what the state consists of, by name."""
+        surface, settings, coordinates = self.model.surface, self.model.settings, self.coordinates
+        num_steps = settings.num_condition_frames - 1
+        shapes: dict[str, tuple[int, ...]] = {}
+        if num_steps:
+            shapes["previous"] = (max(num_steps, 2) if coordinates.periods else num_steps, len(surface.vertices), 3)
+        if coordinates.periods:
+            shapes["accelerations"] = (HISTORY - 2, len(surface.anchors), 3)
+        if coordinates.sees_joints and num_steps:
+            shapes["previous_joints"] = (num_steps, settings.num_joints, 3)
+        return shapes | {"frames_before": (1,)}
+
+    def forward(self, *inputs: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], ...]:
+        """Return the predicted scan (V, 3) of a skinned mesh (V, 3), file units, and the next state.
+
+        After the skinned mesh come the joints (J, 3), where the model sees them, and the state, as `state_shapes` has it.
+        """
+        skinned, *others = inputs
+        joints = others.pop(0).unsqueeze(0) if self.coordinates.sees_joints else None
+        state = dict(zip(self.state_shapes, others, strict=True))
+        before, following = state["frames_before"], dict(state)
+        window = skinned.unsqueeze(0)
+        if "previous" in state:
+            window = torch.cat([torch.where(before < 1, skinned, state["previous"]), window])
+            following["previous"] = window[1:]
+        if joints is not None and "previous_joints" in state:
+            joints = torch.cat([torch.where(before < 1, joints, state["previous_joints"]), joints])
+            following["previous_joints"] = joints[1:]
+        if "accelerations" in state:
+            # before it starts, a sequence moves as in its first two frames
+            latest = window[-3:].index_select(1, self.model.surface.anchors).diff(dim=0).diff(dim=0)
+            latest = torch.where(before < 2, 0.0, latest)
+            following["accelerations"] = torch.cat([state["accelerations"][1:], latest])
+        following["frames_before"] = (before + 1).clamp_max(2)
+        window = window[-self.model.settings.num_condition_frames :]
+        points = self.answer(window, joints, following.get("accelerations"))
+        return points, *(following[name] for name in state)
+
+    def answer(
+        self,
+        window: Float[Tensor, "N V 3"],
+        joints: Float[Tensor, "N J 3"] | None,
+        accelerations: Float[Tensor, "K A 3"] | None,
+    ) -> Float[Tensor, "V 3"]:
+        """Return the predicted scan (V, 3) of the last frame."""
+        model, surface = self.model, self.model.surface
+        linear, trust = self.coordinates.linear, self.coordinates.leverage
+        axes = self.features.frames_of(window[-1])
+        to_world = axes.transpose(0, 1)
+        seen = self.features(window, joints, accelerations, model.up, axes)
+        change = rotated(to_world, ((self.coefficients @ seen.unsqueeze(2)).squeeze(2) + self.constant).T)
+
+        asked = (seen.index_select(0, surface.asked).T.index_select(0, self.columns).T - self.offsets).unsqueeze(0)
+        of_anchors, of_controls = asked.split([len(surface.anchors), len(surface.controls)], dim=1)
+        network = model.network_strength * network_answer(model, of_controls, surface.controls)[0]
+        network = rotated(to_world.index_select(2, surface.controls), network.T).T
+        change = change + (gathered(network, surface.nearest_controls.T) * self.control_weights).sum(dim=0).T
+        for _ in range(linear.smoothing_steps):
+            change = gathered(change.T, surface.neighbours.T).mean(dim=0).T
+
+        answer = change + rotated(to_world, linear.mean.T)
+        size = dot(answer, answer).sqrt()
+        leverage = gathered(trust(of_anchors)[0], surface.places_of_anchors.T) * self.anchor_weights
+        assert model.longest is not None
+        strength = no_longer_than(size, trust.strength(size, leverage.sum(dim=0)), model.longest)
+        return window[-1] + (strength * answer).T
