@@ -6,6 +6,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from models import loops
+from models.edges import spread_along_surface
 
 MOST_CONTROLS = 2048
 NUM_NEAREST_CONTROLS = 5
@@ -24,16 +25,7 @@ def controls_along_surface(
     if num_vertices <= MOST_CONTROLS:
         everything = np.arange(num_vertices)
         return everything, everything[:, None], np.ones((num_vertices, 1))
-    from models.paths import farthest_points, nearest_sources
-
-    both = np.concatenate([edges, edges[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    starts = np.searchsorted(both[:, 0], np.arange(num_vertices + 1))
-    ends = np.ascontiguousarray(both[:, 1])
-    lengths = np.linalg.norm(vertices[both[:, 0]] - vertices[ends], axis=1) + 1e-12
-    first = int(np.argmax(np.linalg.norm(vertices - vertices.mean(axis=0), axis=1)))
-    controls = np.sort(farthest_points(starts, ends, lengths, first, MOST_CONTROLS))
-    places, distances = nearest_sources(starts, ends, lengths, controls, NUM_NEAREST_CONTROLS)
+    controls, places, distances = spread_along_surface(vertices, edges, MOST_CONTROLS, NUM_NEAREST_CONTROLS)
     farthest = np.where(np.isfinite(distances), distances, 0).max(axis=1, keepdims=True)
     weights = np.where(places >= 0, (1 - np.minimum(distances, farthest) / np.maximum(farthest, 1e-30)) ** 2 + 1e-6, 0)
     weights[places[:, 0] < 0, 0] = 1

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 NUM_NEIGHBOURS = 8
@@ -44,29 +44,24 @@ def bridges(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[
     return np.array(added, dtype=np.int64).reshape(-1, 2)
 
 
-def nearest_along_surface(
-    vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"], num_anchors: int, num_nearest: int
-) -> tuple[Int[ndarray, " A"], Int[ndarray, "V K"]]:
-    """Return anchors (A,) spread by farthest-point sampling, and the K of them nearest to each vertex (V, K).
+def spread_along_surface(
+    vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"], num_points: int, num_nearest: int
+) -> tuple[Int[ndarray, " A"], Int[ndarray, "V K"], Float[ndarray, "V K"]]:
+    """Return vertices spread by farthest-point sampling (A,), in order, the places among them of those nearest to each vertex
+    (V, K), nearest first, and their distances; -1, and infinity, where no path leads to as many.
 
-    Distances are shortest paths along edges (Dijkstra); a vertex that no path reaches takes the straight distance.
+    Distances are shortest paths along edges.
     """
-    length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1) + 1e-12
-    graph = sparse.coo_matrix((length, edges.T), shape=(len(vertices), len(vertices))).tocsr()
-    num_anchors = min(num_anchors, len(vertices))
-    anchors, distances = [], []
-    farthest = int(np.argmax(np.linalg.norm(vertices - vertices.mean(axis=0), axis=1)))
-    nearest = np.full(len(vertices), np.inf)
-    for _ in range(num_anchors):
-        distance = dijkstra(graph, directed=False, indices=farthest)
-        straight = np.linalg.norm(vertices - vertices[farthest], axis=1)
-        distance = np.where(np.isfinite(distance), distance, straight)
-        anchors.append(farthest)
-        distances.append(distance)
-        nearest = np.minimum(nearest, distance)
-        farthest = int(nearest.argmax())
-    order = np.argsort(np.stack(distances, axis=1), axis=1, kind="stable")
-    return np.array(anchors), np.array(anchors)[order[:, : min(num_nearest, num_anchors)]]
+    from models.paths import farthest_points, nearest_sources  # compiled only where a rest mesh is made
+
+    both = np.concatenate([edges, edges[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    starts = np.searchsorted(both[:, 0], np.arange(len(vertices) + 1))
+    ends = np.ascontiguousarray(both[:, 1])
+    lengths = np.linalg.norm(vertices[both[:, 0]] - vertices[ends], axis=1) + 1e-12
+    first = int(np.argmax(np.linalg.norm(vertices - vertices.mean(axis=0), axis=1)))
+    points = np.sort(farthest_points(starts, ends, lengths, first, min(num_points, len(vertices))))
+    return points, *nearest_sources(starts, ends, lengths, points, min(num_nearest, len(points)))
 
 
 def longest_edge_ends(vertices: Float[ndarray, "V 3"], edges: Int[ndarray, "E 2"]) -> Int[ndarray, " V"]:

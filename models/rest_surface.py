@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models import loops
 from models.controls import controls_along_surface
-from models.edges import bridges, edge_neighbours, longest_edge_ends, nearest_along_surface, unique_edges
+from models.edges import bridges, edge_neighbours, longest_edge_ends, spread_along_surface, unique_edges
 from models.eigenfunctions import laplacian_eigenfunctions
 from models.loops import CornersAround
 from models.surface_frames import surface_frames, to_local
@@ -146,6 +146,9 @@ class RestSurface(nn.Module):
         }
         for name, values in derived.items():
             self.register_buffer(name, values.to(self.faces.device), persistent=False)
+        self.anchors_to_read = (
+            anchors.cpu().numpy()
+        )  # where to look for their history; a device would have to be waited for
         self.corners_around: CornersAround | None = None
 
     def frames_of(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3 3"]:
@@ -177,12 +180,12 @@ class RestSurface(nn.Module):
         unit = power_of_two_near(np.ptp(vertices, axis=0).max())
         links = bridges(vertices / unit, edges)
         ties = np.concatenate([edges, links])
-        _, anchors = nearest_along_surface(vertices / unit, ties, NUM_ANCHORS, NUM_NEAREST_ANCHORS)
+        anchors, places, _ = spread_along_surface(vertices / unit, ties, NUM_ANCHORS, NUM_NEAREST_ANCHORS)
         ends = torch.from_numpy(longest_edge_ends(vertices, edges))
         rest = torch.from_numpy(vertices).float()
         face_tensor = torch.from_numpy(np.asarray(faces, np.int64))
         frames = surface_frames(rest / unit, face_tensor, ends)
-        nearest_anchors = torch.from_numpy(anchors)
+        nearest_anchors = torch.from_numpy(anchors[places])
         nearest_joints = torch.from_numpy(nearest_points(vertices, points, NUM_NEAREST_JOINTS))
         bones = torch.from_numpy(points).float()
         eigenfunctions = laplacian_eigenfunctions(vertices, faces, links, NUM_EIGENFUNCTIONS)

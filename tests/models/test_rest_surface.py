@@ -5,7 +5,7 @@ import trimesh
 from tube import tube_frames, tube_triangles
 
 from models import eigenfunctions
-from models.edges import bridges, edge_neighbours, longest_edge_ends, nearest_along_surface, unique_edges
+from models.edges import bridges, edge_neighbours, longest_edge_ends, spread_along_surface, unique_edges
 from models.eigenfunctions import laplacian_eigenfunctions
 from models.rest_surface import RestSurface, mean_over_neighbours
 
@@ -64,9 +64,10 @@ def test_anchors_are_near_along_the_surface_not_through_the_air():
     faces = np.concatenate(
         [np.stack([lower, lower + 1, lower + 39], axis=1), np.stack([lower + 1, lower + 40, lower + 39], axis=1)]
     )
-    anchors, nearest = nearest_along_surface(vertices, unique_edges(faces), 10, 2)
+    anchors, places, distances = spread_along_surface(vertices, unique_edges(faces), 10, 2)
     assert len(set(anchors.tolist())) == 10
-    column = nearest % 39
+    assert (distances[anchors, 0] == 0).all()
+    column = anchors[places] % 39
     own = np.arange(len(vertices)) % 39
     assert np.abs(column - own[:, None]).max() < 12  # the other end, closest through the air, is 38 columns away
 

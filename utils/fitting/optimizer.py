@@ -48,4 +48,16 @@ def make_optimizer(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
     decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or name == "embedding"]
     groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
+    device = decayed[0].device
+    on_cuda = device.type == "cuda"  # where a step is recorded, the rate has to be where the recording can read it
+    rate = torch.tensor(learning_rate, device=device) if on_cuda else learning_rate
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=True, capturable=on_cuda)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Let the optimizer's next steps be of some rate."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(learning_rate)
+        else:
+            group["lr"] = learning_rate

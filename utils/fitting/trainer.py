@@ -15,18 +15,16 @@ from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM
 from utils.fitting.divergence import Divergence
 from utils.fitting.epoch_end import describe_epoch, draw_epoch, measure_epoch
-from utils.fitting.gradients import Gradients
 from utils.fitting.linear_fit import fit_linear_part
 from utils.fitting.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
 from utils.fitting.progress import Progress, TrainingOptions, save_progress, stored_progress
 from utils.fitting.sampling import Sampling, blocks_of_epoch, samples_of_steps
+from utils.fitting.steps import Steps
 from utils.predicting.model_inputs import Samples
 from utils.runs.processes import check_alike, combine, in_parallel, rank
 from utils.runs.run_folders import TrainingRun
 from utils.runs.run_record import other_data
 from utils.runs.stopping import Interrupted, stop_signals
-
-LARGEST_GRADIENT = 1.0
 
 Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
 
@@ -91,7 +89,7 @@ class Trainer:
             if choice := fit_linear_part(model, self.training, self.device):
                 self.run.report(str(choice))
             self.optimizer = make_optimizer(model, self.options.learning_rate)  # the fit made the network anew
-        self.gradients = Gradients(in_parallel(self.losses))
+        self.steps = Steps(in_parallel(self.losses), self.optimizer)
         with stop_signals() as stop:
             while progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -121,11 +119,8 @@ class Trainer:
         """Take one optimisation step, in an epoch of `total_steps`."""
         progress, options = self.progress, self.options
         step = progress.epoch * total_steps + progress.step
-        for group in self.optimizer.param_groups:
-            group["lr"] = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
-        losses = self.gradients.step(samples)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
+        learning_rate = scheduled_learning_rate(step, options.num_epochs * total_steps, options.learning_rate)
+        losses, norm = self.steps.take(samples, learning_rate)
         progress.add_step(losses)
         self.divergence.look_at(torch.stack(list(losses.values())).sum() + norm)
 

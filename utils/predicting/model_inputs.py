@@ -24,7 +24,7 @@ def read_inputs(
     joints = windows.joints(frames) if model.coordinates.sees_joints else None
     history = None
     if model.coordinates.periods:
-        history = torch.from_numpy(windows.history(frames, model.surface.anchors.cpu().numpy(), HISTORY)).to(device)
+        history = torch.from_numpy(windows.history(frames, model.surface.anchors_to_read, HISTORY)).to(device)
     return (
         torch.from_numpy(windows.skinned(frames)).to(device),
         None if joints is None else torch.from_numpy(joints).to(device),
