@@ -49,9 +49,9 @@ def main(argv=None):
     print("\n".join([*describe_sequences(windows.sequences), *lines]))
 
     # frames that stand out
-    places = [(sequence, frame) for sequence in sequences for frame in range(len(sequence.frame_numbers))]
+    places = [(sequence, frame) for sequence in sequences for frame in sequence.scanned]
     means = units_in_mm * np.array(
-        [vertex_errors(each.skinned[frame], each.scan[frame]).mean() for each, frame in places]
+        [vertex_errors(each.skinned[frame], each.scan_of(frame)).mean() for each, frame in places]
     )
     for place in (-means).argsort()[:MOST_LINES]:
         sequence, frame = places[place]
@@ -62,7 +62,7 @@ def main(argv=None):
 
     # a picture of the worst
     sequence, frame = places[int(means.argmax())]
-    skinned, scan = (sequence.seen(each[frame], frame) for each in (sequence.skinned, sequence.scan))
+    skinned, scan = (sequence.seen(each, frame) for each in (sequence.skinned[frame], sequence.scan_of(frame)))
     distances = units_in_mm * vertex_errors(skinned, scan)
     far = distances > units_in_mm * np.ptp(skinned, axis=0).max()  # one vertex in orbit, and nobody would see the body
     scan = np.where(far[:, None], skinned, scan)

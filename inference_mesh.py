@@ -64,7 +64,7 @@ def main(argv=None):
 
     # compare
     if errors:
-        print(error_table(errors, len(windows)))
+        print(error_table(errors))
     picture_prediction(model, windows, errors, units_in_mm, device, folder / "comparison.png")
     print(f"picture in {folder / 'comparison.png'}")
 

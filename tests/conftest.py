@@ -37,16 +37,18 @@ def _environment(tmp_path_factory):
 
 @pytest.fixture
 def make_tube_sequence():
-    """A function that returns a tube's `MeshSequence`."""
+    """A function that returns a tube's `MeshSequence`, with a scan of `every` so many frames."""
 
-    def make(num_frames=12, seed=0):
+    def make(num_frames=12, seed=0, every=1):
         skinned = tube_frames(num_frames, seed)
         files = [Path(f"tube_sbs.{number:05d}.obj") for number in range(1, num_frames + 1)]
         numbers = np.arange(1, num_frames + 1)
         names = [file.stem for file in files]
         polygons = Polygons.from_rows(tube_quads())
         scan = tube_scans(skinned).astype(np.float32)
-        return MeshSequence("tube", numbers, files, names, polygons, skinned.astype(np.float32), scan)
+        rows = np.where(np.arange(num_frames) % every == 0, np.arange(num_frames) // every, -1)
+        named = "tube", numbers, files, names, polygons
+        return MeshSequence(*named, skinned.astype(np.float32), scan[::every].copy(), scan_rows=rows)
 
     return make
 

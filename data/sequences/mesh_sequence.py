@@ -14,6 +14,7 @@ from data.formats.polygons import Polygons
 from data.input_error import InputError
 from data.sequences.frame_names import frame_step, starts_of_sequences
 from data.sequences.mesh_frames import MeshFrames, load_frames
+from data.sequences.same_topology import check_topology, in_the_same_order
 
 # by frame: which vertices of its scan do not belong, and where they are taken to be
 Repairs = dict[int, tuple[Int64[ndarray, " _"], Float[ndarray, "_ 3"]]]
@@ -21,11 +22,12 @@ Repairs = dict[int, tuple[Int64[ndarray, " _"], Float[ndarray, "_ 3"]]]
 
 @dataclass
 class MeshSequence:
-    """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scan and joints, file units.
+    """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scans and joints, file units.
 
-    The numbers are `step` apart, or in times a little more: of an animation on twos, 2. `frame_names` are the files' names
-    without ending; where one file holds all frames, its name and the frame's number. `fingerprints` stand for all frames of
-    "skinned", "scan" and "joints", as they were before gaps split them into sequences. Where outliers were looked for
+    Frames may have no scan: `scan_rows` (T,) say which row of `scan` is of each frame, -1 where none is. The numbers are `step`
+    apart, or in times a little more: of an animation on twos, 2. `frame_names` are the files' names without ending; where one
+    file holds all frames, its name and the frame's number. `fingerprints` stand for all frames of "skinned", "scan" and
+    "joints", as they were before gaps split them into sequences. Where outliers were looked for
     (`data.sequences.outliers`), the scans of frames that are `left_out` are not trained on, and there are `repairs` of others.
     """
 
@@ -35,23 +37,46 @@ class MeshSequence:
     frame_names: list[str]
     polygons: Polygons
     skinned: Float[ndarray, "T V 3"]
-    scan: Float[ndarray, "T V 3"] | None
+    scan: Float[ndarray, "S V 3"] | None
     joints: Float[ndarray, "T J 3"] | None = None
+    scan_rows: Int64[ndarray, " T"] = field(default_factory=lambda: np.empty(0, np.int64))  # all in order, by default
     step: int = 1
     fingerprints: dict[str, str] = field(default_factory=dict)
     left_out: Bool[ndarray, " T"] | None = None
     repairs: Repairs = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not len(self.scan_rows):
+            self.scan_rows = np.arange(len(self.frame_numbers))
+
+    def has_scan(self, frame: int | np.integer) -> bool:
+        """Say whether a frame has a scan."""
+        return self.scan is not None and bool(self.scan_rows[frame] >= 0)
+
+    @property
+    def scanned(self) -> Int64[ndarray, " S"]:
+        """The frames that have a scan."""
+        return np.flatnonzero(self.scan_rows >= 0) if self.scan is not None else np.empty(0, np.int64)
+
+    def scan_of(self, frame: int | np.integer) -> Float[ndarray, "V 3"]:
+        """Return the scan of a frame, file units; it is no number anywhere where there is none."""
+        if self.scan is None or self.scan_rows[frame] < 0:
+            return np.full_like(self.skinned[frame], np.nan)
+        return self.scan[self.scan_rows[frame]]
+
     def piece(self, start: int, end: int) -> "MeshSequence":
         """Return some of the frames, one after the other, as a sequence of their own."""
         some = slice(start, end)
+        rows = self.scan_rows[some]
+        first, last = (int(rows[rows >= 0][[0, -1]][place]) for place in (0, 1)) if (rows >= 0).any() else (0, -1)
         return replace(
             self,
             frame_numbers=self.frame_numbers[some],
             files=self.files[some],
             frame_names=self.frame_names[some],
             skinned=self.skinned[some],
-            scan=None if self.scan is None else self.scan[some],
+            scan=None if self.scan is None else self.scan[first : last + 1],
+            scan_rows=np.where(rows >= 0, rows - first, -1),
             joints=None if self.joints is None else self.joints[some],
             left_out=None if self.left_out is None else self.left_out[some],
             repairs={frame - start: each for frame, each in self.repairs.items() if start <= frame < end},
@@ -77,6 +102,8 @@ def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
         first, last = sequence.frame_numbers[0], sequence.frame_numbers[-1]
         apart = f", {sequence.step} apart" if sequence.step > 1 else ""
         line = f"{sequence.name}: frames {first} to {last}{apart}, {sequence.skinned.shape[1]} vertices"
+        if sequence.scan is not None and (count := len(sequence.scanned)) < len(sequence.frame_numbers):
+            line += f", {count} of the {len(sequence.frame_numbers)} with scans: the others are context of these"
         if index and sequences[index - 1].name == sequence.name:
             missing = "is not there" if sequence.left_out is None else "is not there or does not belong"
             line += f"; a sequence of its own, for frame {first - sequence.step} {missing}"
@@ -142,11 +169,10 @@ def hint_on_frames(here: list[int], there: list[int]) -> str:
 
 
 def check_pair(source: MeshFrames, target: MeshFrames) -> None:
-    """Raise `InputError` where two folders do not hold the same frames of the same topology.
+    """Raise `InputError` where there is a scan of no skinned mesh, or another topology. Skinned meshes may have no scan.
 
     Scans may have other faces, where their vertices are in the skinned mesh's order: faces turned, cut or sorted otherwise.
     """
-    check_frames(source, target, "have no partner")
     check_frames(target, source, "have no partner")
     try:
         check_topology(source, target)
@@ -155,44 +181,6 @@ def check_pair(source: MeshFrames, target: MeshFrames) -> None:
         if not in_the_same_order(source.vertices[0], target.vertices[0], triangles):
             raise
         tqdm.write(f"{target.path}: other faces than {source.path}, but vertices in the same order: taken")
-
-
-def edge_lengths(vertices: Float[ndarray, "V 3"], triangles: Int64[ndarray, "F 3"]) -> Float[ndarray, " E"]:
-    """Return the lengths of two edges of each triangle (E,), in the vertices' units: those of a body, in any pose."""
-    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
-    return np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
-
-
-def in_the_same_order(
-    skinned: Float[ndarray, "V 3"], scan: Float[ndarray, "W 3"], triangles: Int64[ndarray, "F 3"]
-) -> bool:
-    """Say whether the vertices of a scan are in the order of a skinned mesh: its edges are then about as long, but for a
-    unit."""
-    if len(skinned) != len(scan):
-        return False
-    ours, theirs = (edge_lengths(each, triangles) for each in (skinned, scan))
-    unit = np.median(theirs) / max(float(np.median(ours)), 1e-30)
-    return bool((np.abs(theirs - unit * ours) <= 0.5 * unit * ours).mean() > 0.9 and unit > 0)
-
-
-def check_topology(first: MeshFrames, other: MeshFrames) -> None:
-    """Raise `InputError` where two folders differ in vertex count or, where both have some, in faces."""
-    check_like(first.files[0], first.vertices.shape[1], first.polygons, other)
-
-
-def check_like(first: Path, num_vertices: int, polygons: Polygons, other: MeshFrames) -> None:
-    """Raise `InputError` where meshes are not of the topology of the one in the file `first`."""
-    found = other.vertices.shape[1]
-    if found != num_vertices:
-        raise InputError(
-            f"{other.files[0]}: {found} vertices, expected {num_vertices} as in {first}, in the same order: remove what was "
-            "added, or register a raw scan to the mesh"
-        )
-    if len(polygons.sizes) and len(other.polygons.sizes) and not other.polygons.are_like(polygons):
-        hint = ""
-        if ".drc" in (first.suffix.lower(), other.files[0].suffix.lower()):
-            hint = "; Draco keeps the order of vertices only where asked to (in DracoPy: preserve_order=True)"
-        raise InputError(f"{other.files[0]}: other faces than {first}, expected the same topology{hint}")
 
 
 def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
@@ -220,26 +208,27 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFra
         )
     numbers = np.array(source.frame_numbers, dtype=np.int64)
     joint_positions = None
+    scan_rows = np.full(len(numbers), -1)
+    if target is not None:
+        scan_rows[np.searchsorted(numbers, target.frame_numbers)] = np.arange(len(target.frame_numbers))
     if joints is not None:
         joint_positions = joints.vertices[np.searchsorted(joints.frame_numbers, source.frame_numbers)]
     named = {"skinned": source, "scan": target, "joints": joints}
     fingerprints = {name: frames.fingerprint for name, frames in named.items() if frames is not None}
-    bounds, step = [*starts_of_sequences(numbers).tolist(), len(numbers)], frame_step(numbers)
-    return [
-        MeshSequence(
-            name=str(source.path),
-            frame_numbers=numbers[start:end],
-            files=source.files[start:end],
-            frame_names=source.names[start:end],
-            polygons=polygons,
-            skinned=source.vertices[start:end],
-            scan=None if target is None else target.vertices[start:end],
-            joints=None if joint_positions is None else joint_positions[start:end],
-            step=step,
-            fingerprints=fingerprints,
-        )
-        for start, end in pairwise(bounds)
-    ]
+    whole = MeshSequence(
+        name=str(source.path),
+        frame_numbers=numbers,
+        files=source.files,
+        frame_names=source.names,
+        polygons=polygons,
+        skinned=source.vertices,
+        scan=None if target is None else target.vertices,
+        joints=joint_positions,
+        scan_rows=scan_rows,
+        step=frame_step(numbers),
+        fingerprints=fingerprints,
+    )
+    return [whole.piece(start, end) for start, end in pairwise([*starts_of_sequences(numbers).tolist(), len(numbers)])]
 
 
 def check_joint_counts(sequences: list[MeshSequence]) -> None:
@@ -262,7 +251,8 @@ def load_sequences(
     """Return the sequences of all source folders or files, with their scans and joints where given, and their triangles (F, 3).
 
     A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for a source given twice, for another number
-    of target or joint than source folders, a frame without its partner, and meshes or joints that are not alike in all frames.
+    of target or joint than source folders, a scan without its frame, a frame without joints, and meshes or joints that are not
+    alike in all frames.
     """
     if target_dirs is not None:
         check_one_per_source("--target_files_dir", target_dirs, source_dirs)

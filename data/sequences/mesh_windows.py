@@ -39,7 +39,13 @@ class MeshWindows:
 
     def has_scan(self, index: int) -> bool:
         """Say whether a frame has a scan."""
-        return self.sequences[self.entries[index, 0]].scan is not None
+        sequence, frame = self.entries[index]
+        return self.sequences[sequence].has_scan(frame)
+
+    @property
+    def scanned(self) -> Int[ndarray, " _"]:
+        """The frames that have a scan."""
+        return np.array([index for index in range(len(self)) if self.has_scan(index)], dtype=np.int64)
 
     def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
         """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
@@ -85,13 +91,11 @@ class MeshWindows:
         return np.stack(paths)
 
     def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:
-        """Return the scans (B, V, 3) of the current frames, file units; raise `ValueError` where there are none."""
+        """Return the scans (B, V, 3) of the current frames, file units; no numbers where there are none."""
         scans = []
         for s, frame in self.entries[indices]:
             sequence = self.sequences[s]
-            if sequence.scan is None:
-                raise ValueError(f"{sequence.name} has no scans")
-            scan = sequence.scan[frame]
+            scan = sequence.scan_of(frame)
             if frame in sequence.repairs:
                 vertices, positions = sequence.repairs[frame]
                 scan = scan.copy()
@@ -109,8 +113,8 @@ def all_windows(sequences: list[MeshSequence], num_condition_frames: int) -> Mes
 def split_windows(
     sequences: list[MeshSequence], num_condition_frames: int, num_inference_meshes: int
 ) -> tuple[MeshWindows, MeshWindows]:
-    """Return the frames to train on, and the last `num_inference_meshes` of each sequence, kept out of training; both without
-    frames that do not belong (`data.sequences.outliers`).
+    """Return the frames to train on, and the last `num_inference_meshes` of each sequence, kept out of training: of those
+    that have a scan, without any that does not belong (`data.sequences.outliers`).
 
     Raises `InputError` where that leaves a sequence no frame to train on.
     """
@@ -120,11 +124,12 @@ def split_windows(
     for sequence, own in zip(sequences, find_outliers(sequences), strict=True):
         entries = []
         for number, piece in enumerate(own, len(pieces)):
-            belongs = range(len(piece.frame_numbers)) if piece.left_out is None else np.flatnonzero(~piece.left_out)
-            entries += [(number, int(frame)) for frame in belongs]
+            entries += [
+                (number, int(frame)) for frame in piece.scanned if piece.left_out is None or not piece.left_out[frame]
+            ]
         if len(entries) <= num_inference_meshes:
             raise InputError(
-                f"{sequence.name}: a sequence of {len(entries)} frames (from {sequence.files[0].name}), "
+                f"{sequence.name}: a sequence of {len(entries)} frames with scans (from {sequence.files[0].name}), "
                 f"expected more than the {num_inference_meshes} of --num_inference_meshes kept out of training"
             )
         pieces += own

@@ -1,8 +1,8 @@
 """Frames and vertices that do not belong: a registration that failed or slipped, a mesh of another moment, a frame of zeros.
 
 They are found by the correction, from the skinned mesh to the scan, which soft tissue changes little from frame to frame: by
-how far it is from that of the frames beside it, and from what is usual at the vertex, in units of its usual spread. Clean
-takes of dancing, jumping and running bodies, of cloth and of ears that swing reach half of the limits at most.
+how far it is from that of the scanned frames beside it, and from what is usual at the vertex, in units of its usual spread.
+Clean takes of dancing, jumping and running bodies, of cloth and of ears that swing reach half of the limits at most.
 """
 
 from dataclasses import replace
@@ -34,7 +34,7 @@ class Usual:
     """What is usual: the median correction of each vertex, and its spread (V,), file units."""
 
     def __init__(self, sequences: list[MeshSequence]):
-        places = [(sequence, frame) for sequence in sequences for frame in range(len(sequence.frame_numbers))]
+        places = [(sequence, frame) for sequence in sequences for frame in sequence.scanned.tolist()]
         step = max(1, len(places) // FRAMES_TO_LOOK_AT)
         some = np.stack([correction(*place) for place in places[::step]])
         self.correction = np.median(some, axis=0)
@@ -60,8 +60,7 @@ class Usual:
 
 def correction(sequence: MeshSequence, frame: int) -> Correction:
     """Return the way from the skinned mesh to the scan, file units."""
-    assert sequence.scan is not None
-    return sequence.scan[frame].astype(np.float64) - sequence.skinned[frame]
+    return sequence.scan_of(frame).astype(np.float64) - sequence.skinned[frame]
 
 
 def find_outliers(sequences: list[MeshSequence]) -> list[list[MeshSequence]]:
@@ -71,8 +70,8 @@ def find_outliers(sequences: list[MeshSequence]) -> list[list[MeshSequence]]:
     does not belong, a sequence ends, and another one begins. The correction of a single vertex is replaced by the mean of those
     of the frames beside it where they belong, or else by the usual one.
     """
-    num_frames = sum(len(sequence.frame_numbers) for sequence in sequences)
-    if num_frames < FEWEST_FRAMES or any(sequence.scan is None for sequence in sequences):
+    num_scans = sum(len(sequence.scanned) for sequence in sequences)
+    if num_scans < FEWEST_FRAMES or any(sequence.scan is None for sequence in sequences):
         return [[sequence] for sequence in sequences]
     usual = Usual(sequences)
     if not usual.of_frames > 0:
@@ -82,14 +81,15 @@ def find_outliers(sequences: list[MeshSequence]) -> list[list[MeshSequence]]:
 
 def pieces_that_belong(sequence: MeshSequence, usual: Usual) -> list[MeshSequence]:
     """Return what is left of one sequence, as `find_outliers` does."""
-    length = len(sequence.frame_numbers)
-    if length < 3:
+    length, scanned = len(sequence.frame_numbers), sequence.scanned.tolist()
+    if len(scanned) < 3:
         return [sequence]
     left_out, broken = np.zeros(length, bool), np.zeros(length, bool)
     off: dict[int, Int64[ndarray, " _"]] = {}
     known: dict[int, Correction] = {}
-    for frame in range(length):
-        beside = [frame - 1, frame + 1] if 0 < frame < length - 1 else [1, 2] if frame == 0 else [frame - 2, frame - 1]
+    for place, frame in enumerate(scanned):
+        first = min(max(place - 1, 0), len(scanned) - 3)
+        beside = [each for each in scanned[first : first + 3] if each != frame]
         known |= {each: correction(sequence, each) for each in (frame, *beside) if each not in known}
         middle = middle_of(known[frame], known[beside[0]], known[beside[1]])
         jump, away = lengths(known[frame] - middle), lengths(known[frame] - usual.correction)
@@ -97,7 +97,7 @@ def pieces_that_belong(sequence: MeshSequence, usual: Usual) -> list[MeshSequenc
             left_out[frame], broken[frame] = True, skinned_is_off(sequence, frame, beside)
         elif len(vertices := np.flatnonzero(usual.vertices_are_off(jump, away))):
             off[frame] = vertices
-        known.pop(frame - 2, None)
+        known.pop(scanned[place - 2], None)
     if not left_out.any() and not off:
         return [sequence]
     repairs = {frame: (vertices, guessed(sequence, frame, off, left_out, usual)) for frame, vertices in off.items()}
@@ -115,8 +115,10 @@ def guessed(
     those where they belong, or else with the usual one."""
     vertices = off[frame]
     total, count = np.zeros((len(vertices), 3)), np.zeros((len(vertices), 1))
-    for beside in (frame - 1, frame + 1):
-        if 0 <= beside < len(left_out) and not left_out[beside]:
+    scanned = sequence.scanned
+    place = int(np.searchsorted(scanned, frame))
+    for beside in scanned[max(place - 1, 0) : place + 2].tolist():
+        if beside != frame and not left_out[beside]:
             belongs = ~np.isin(vertices, off.get(beside, []))[:, None]
             total += np.where(belongs, correction(sequence, beside)[vertices], 0)
             count += belongs
@@ -131,10 +133,9 @@ def lengths(vectors: Float[ndarray, "V 3"]) -> Float[ndarray, " V"]:
 
 def skinned_is_off(sequence: MeshSequence, frame: int, beside: list[int]) -> bool:
     """Say whether it is the skinned mesh of a frame that is farther from those beside it than the scan is."""
-    assert sequence.scan is not None
     jumps = []
-    for meshes in (sequence.skinned, sequence.scan):
-        here, one, other = (meshes[each].astype(np.float64) for each in (frame, *beside))
+    for mesh_of in (sequence.skinned.__getitem__, sequence.scan_of):
+        here, one, other = (mesh_of(each).astype(np.float64) for each in (frame, *beside))
         jumps.append(float(np.median(lengths(here - middle_of(here, one, other)))))
     return jumps[0] > jumps[1]
 

@@ -54,15 +54,22 @@ def some_of(positions: Float[ndarray, "T V 3"], frames: slice | list[int], step:
     return np.asarray(positions[frames, ::step], dtype=np.float64)
 
 
+def some_scans(sequence: MeshSequence, frames: list[int], step: int) -> Points:
+    """Return every `step`-th vertex of the scans of some frames that have one."""
+    assert sequence.scan is not None
+    return some_of(sequence.scan, sequence.scan_rows[frames].tolist(), step)
+
+
 def some_frames(sequences: list[MeshSequence]) -> Given:
     """Return some frames from all over the sequences, and some of their vertices."""
     step = max(1, sequences[0].skinned.shape[1] // VERTICES_TO_LOOK_AT)
     each = max(2, FRAMES_TO_LOOK_AT // len(sequences))
     parts: list[tuple[Points, Points]] = []
     for sequence in sequences[:FRAMES_TO_LOOK_AT]:
-        frames = np.unique(np.linspace(0, len(sequence.frame_numbers) - 1, each).astype(int)).tolist()
-        assert sequence.scan is not None
-        parts.append((some_of(sequence.skinned, frames, step), some_of(sequence.scan, frames, step)))
+        if not len(sequence.scanned):
+            continue
+        frames = sequence.scanned[np.unique(np.linspace(0, len(sequence.scanned) - 1, each).astype(int))].tolist()
+        parts.append((some_of(sequence.skinned, frames, step), some_scans(sequence, frames, step)))
     skinned, scan = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Given(skinned, scan)
 
@@ -167,17 +174,17 @@ def late_scans(sequences: list[MeshSequence]) -> list[str]:
     runs: list[tuple[str, Float[ndarray, " L"]]] = []
     for sequence in sequences[:8]:
         length, most = len(sequence.frame_numbers), max(LAGS)
-        for start in np.unique(np.linspace(most, max(most, length - RUN - most), 4).astype(int)):
-            end = min(int(start) + RUN, length - most)
-            if end - start < 4:
+        between = [frame for frame in sequence.scanned.tolist() if most <= frame < length - most]
+        for start in np.unique(np.linspace(0, max(0, len(between) - RUN), 4).astype(int)):
+            run, sums = between[start : start + RUN], np.zeros(len(LAGS))
+            if len(run) < 4:
                 continue
-            assert sequence.scan is not None
-            skinned, sums = some_of(sequence.skinned, slice(int(start), end), step), np.zeros(len(LAGS))
+            scan = some_scans(sequence, run, step)
             for place, lag in enumerate(LAGS):
-                scan = some_of(sequence.scan, slice(int(start) + lag, end + lag), step)
-                sums[place] += np.linalg.norm(scan - skinned, axis=2).mean() * len(skinned)
+                skinned = some_of(sequence.skinned, [frame - lag for frame in run], step)
+                sums[place] += np.linalg.norm(scan - skinned, axis=2).mean() * len(run)
             numbers = sequence.frame_numbers
-            runs.append((f" of frames {numbers[start]} to {numbers[end - 1]} in {sequence.name}", sums))
+            runs.append((f" of frames {numbers[run[0]]} to {numbers[run[-1]]} in {sequence.name}", sums))
     which, lag = "", best_lag(np.sum([sums for _, sums in runs], axis=0)) if runs else 0
     if not lag:
         which, lag = next(((name, best_lag(sums)) for name, sums in runs if best_lag(sums)), ("", 0))
@@ -192,9 +199,10 @@ def torn_vertices(sequences: list[MeshSequence]) -> list[str]:
     many of some frames: nothing stands out in time there."""
     triangles = sequences[0].polygons.triangles()
     one, other = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
-    frames = [(each, frame) for each in sequences[:3] for frame in (0, len(each.frame_numbers) // 2, -1)]
+    some = [each for each in sequences if len(each.scanned)][:3]
+    frames = [(each, each.scanned[place]) for each in some for place in (0, len(each.scanned) // 2, -1)]
     meshes = {
-        "scans": [each.scan[frame] for each, frame in frames if each.scan is not None],
+        "scans": [each.scan_of(frame) for each, frame in frames],
         "skinned meshes": [each.skinned[frame] for each, frame in frames],
     }
     lengths = {
@@ -244,7 +252,10 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
 
     Looks at a few frames and vertices alone.
     """
-    num_frames = sum(len(sequence.frame_numbers) for sequence in sequences)
+    num_frames, num_scans = (
+        sum(len(each) for each in kind)
+        for kind in ([s.frame_numbers for s in sequences], [s.scanned for s in sequences])
+    )
     warnings: list[str] = []
     names = list(dict.fromkeys(sequence.name for sequence in sequences))
     for each in names:  # one take of several may be in other units
@@ -256,16 +267,17 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
         warnings += check_place(given, metres_per_unit, name)
     given = some_frames(sequences)
     size, in_mm = metres_per_unit * given.size, 1000 * metres_per_unit * given.distances
+    scanned = f" ({num_scans} with scans)" if num_scans < num_frames else ""
     lines = [
-        f"given: {len(sequences)} sequence{'s' * (len(sequences) > 1)}, {num_frames} frames of "
+        f"given: {len(sequences)} sequence{'s' * (len(sequences) > 1)}, {num_frames} frames{scanned} of "
         f"{sequences[0].skinned.shape[1]} vertices, a body of {size:.3g} m; "
         f"scans are {in_mm.mean():.3g} mm away on average, {in_mm.max():.3g} at most (of some frames)"
     ]
     if not SMALLEST_BODY < size < LARGEST_BODY:
         lines.append(f"warning: a body of {size:.3g} m? Say with --units what the files' numbers are")
     lines += [*warnings, *torn_vertices(sequences)]
-    if num_frames < FEWEST_FRAMES:
-        lines.append(f"{num_frames} frames are too few to tell which of them do not belong: nothing is left out")
+    if num_scans < FEWEST_FRAMES:
+        lines.append(f"{num_scans} frames are too few to tell which of them do not belong: nothing is left out")
     if late := late_scans(sequences):
         lines += late
     elif not warnings and follow_another_motion(given):

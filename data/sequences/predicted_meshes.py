@@ -7,7 +7,8 @@ from numpy import ndarray
 
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
-from data.sequences.mesh_sequence import MeshSequence, check_like, check_one_per_source
+from data.sequences.mesh_sequence import MeshSequence, check_one_per_source
+from data.sequences.same_topology import check_like
 from data.sequences.shot_names import names_of_sources
 
 

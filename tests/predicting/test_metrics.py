@@ -59,7 +59,7 @@ def test_summary():
 
 def test_table_lines_up():
     before, after = np.full((60, 4), 2.0), np.full((60, 4), 0.5)
-    head, row = error_table({"vertex error (mm)": (before, after)}, 60).splitlines()
+    head, row = error_table({"vertex error (mm)": (before, after)}).splitlines()
     assert len(head) == len(row)
     assert "2.00 →   0.50" in row
     assert row.endswith("25.0%")

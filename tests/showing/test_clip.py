@@ -76,3 +76,19 @@ def test_predictions_are_made_when_asked_for_and_once(make_model, make_tube_sequ
         np.testing.assert_allclose(values["predicted"], 1000 * seen[3].expected_error, rtol=1e-6)
         assert list(values) == ["predicted"]
     assert Clip(sequence, np.stack(expected), 1000.0).values("expected error", 3) == {}  # files do not say it
+
+
+def test_frames_without_a_scan_are_not_measured(make_tube_sequence):
+    sequence = make_tube_sequence(9, every=4)
+    clip = Clip(sequence, sequence.skinned + np.float32([0, 0.003, 0]), 1000.0)
+    assert [set(clip.meshes(frame)) for frame in (3, 4)] == [
+        {"skinned", "predicted"},
+        {"skinned", "predicted", "target"},
+    ]
+    assert clip.values("error", 3) == {}
+    assert set(clip.values("correction", 3)) == {"predicted"}
+    list(clip.measure_all())
+    assert np.flatnonzero(np.isfinite(clip.mean["predicted"])).tolist() == [0, 4, 8]
+    assert clip.worst_frame("frame") in (0, 4, 8)
+    assert np.flatnonzero(np.isfinite(clip.over_time(5)["skinned"])).tolist() == [0, 4, 8]
+    assert highest_value([clip], "error") > 0

@@ -39,7 +39,8 @@ def export_predictions(
     """Pass the prediction of every frame to `write`, while the next ones are computed.
 
     Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
-    no errors where they are not `measured`. Return also what is expected, which is not known in world coordinates.
+    no errors where they are not `measured`, and no numbers for frames without scans. Return also what is expected, which is not
+    known in world coordinates.
     """
     num_frames, known = len(windows), model.leverage is not None
     errors_of = MeshErrors(model.surface, units_in_mm) if measured else None
@@ -56,12 +57,16 @@ def export_predictions(
             before, after = errors_of(frame.skinned[None], scan), errors_of(frame.predicted[None], scan)
             for name, (skinned_errors, predicted_errors) in errors.items():
                 skinned_errors[frame.index], predicted_errors[frame.index] = before[name][0], after[name][0]
+            if not windows.has_scan(frame.index):
+                for each in (each for pair in errors.values() for each in pair):
+                    each[frame.index] = np.nan
         if model.leverage is not None:
             in_mm = units_in_mm * frame.expected_error
             expected.mean[frame.index], expected.leverage[frame.index] = in_mm.mean(), frame.leverage
             if expected.within is not None:
                 limits = model.leverage.within.cpu().numpy()[:, None] * in_mm
-                expected.within[frame.index] = (errors[VERTEX_ERROR][1][frame.index] <= limits).mean(axis=1)
+                own = errors[VERTEX_ERROR][1][frame.index]
+                expected.within[frame.index] = np.where(np.isfinite(own), own <= limits, np.nan).mean(axis=1)
 
     own = own_share(np.arange(num_frames))
     with tqdm(total=len(own), desc="predicting", unit="frame", disable=rank() > 0) as bar:
@@ -96,6 +101,6 @@ def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected:
     if len(beyond):
         line += f", {expected.mean[beyond].mean():.3g} mm in these frames"
     if expected.within is not None:
-        shares = " and ".join(f"{100 * share:.0f} %" for share in expected.within.mean(axis=0))
+        shares = " and ".join(f"{100 * share:.0f} %" for share in np.nanmean(expected.within, axis=0))
         line += f"; {shares} of the vertices are within the intervals for 68 % and 95 % of them"
     return line

@@ -116,12 +116,14 @@ class ErrorSummary:
 
 
 def summarise_errors(errors: Float[ndarray, "*B"]) -> ErrorSummary:
-    """Return the summary of errors, in their units."""
+    """Return the summary of errors, in their units; those that are no number were not measured."""
+    errors = errors[np.isfinite(errors)]
     return ErrorSummary(float(errors.mean()), float(np.percentile(errors, 95)), float(errors.max()))
 
 
-def error_table(errors: dict[str, tuple[ndarray, ndarray]], num_frames: int) -> str:
-    """Return a table, skinned → predicted, a row for each name of errors before and after."""
+def error_table(errors: dict[str, tuple[ndarray, ndarray]]) -> str:
+    """Return a table, skinned → predicted, a row for each name of errors before and after (T, V)."""
+    num_frames = int(np.isfinite(next(iter(errors.values()))[0]).any(axis=1).sum())
     title = f"{num_frames} frames, skinned → predicted"
     width = max(len(title), *(len(name) for name in errors))
     lines = [f"{title:{width}}  {'mean':>15}  {'95th percentile':>15}  {'max':>15}  {'mean left':>9}"]

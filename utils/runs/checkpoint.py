@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from data.input_error import InputError
 from data.safe_write import write_beside
-from data.sequences.mesh_sequence import MeshSequence, edge_lengths, in_the_same_order
+from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.plausibility import ALIKE, what_files_say
+from data.sequences.same_topology import edge_lengths, in_the_same_order
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM
 from utils.runs.checkpoint_checks import check_archive, check_contents, checked_model, why_not_loaded

@@ -74,7 +74,17 @@ class LivePredictions:
         return self.kept(frame, "expected_error")
 
 
-Positions = Float[ndarray, "T V 3"] | LivePredictions
+@dataclass
+class Scans:
+    """The scans of a sequence by frame; of some frames there may be none."""
+
+    sequence: MeshSequence
+
+    def __getitem__(self, frame: int) -> Float[ndarray, "V 3"]:
+        return self.sequence.scan_of(frame)
+
+
+Positions = Float[ndarray, "T V 3"] | LivePredictions | Scans
 
 
 @dataclass
@@ -82,7 +92,7 @@ class Clip:
     """A sequence with the predictions of its frames, and what has been measured of them so far.
 
     `mean` and `worst` (T,), mm, and `worst_vertex` (T,) are of the distances from the scan or, where there is no scan, of the
-    correction; for frames that have not been measured, `mean` and `worst` are NaN.
+    correction; for frames that have not been measured, or cannot be, `mean` and `worst` are NaN.
     """
 
     sequence: MeshSequence
@@ -106,7 +116,8 @@ class Clip:
 
     def meshes(self, frame: int) -> dict[str, Float32[ndarray, "V 3"]]:
         """Return what there is of a frame by name, skinned, predicted and target, relative to the clip's centre, file units."""
-        return {name: self.centred(each[frame]) for name, each in self.stored().items()}
+        there = [name for name in self.stored() if name != "target" or self.sequence.has_scan(frame)]
+        return {name: self.centred(self.stored()[name][frame]) for name in there}
 
     def joints(self, frame: int) -> Float32[ndarray, "J 3"] | None:
         """Return the joints of a frame, relative to the clip's centre, file units."""
@@ -118,7 +129,8 @@ class Clip:
 
     def stored(self) -> dict[str, Positions]:
         """Return what there is of skinned, predicted and target, as it is stored, file units."""
-        positions = {"skinned": self.sequence.skinned, "predicted": self.predicted, "target": self.sequence.scan}
+        scans = None if self.sequence.scan is None else Scans(self.sequence)
+        positions = {"skinned": self.sequence.skinned, "predicted": self.predicted, "target": scans}
         return {name: each for name, each in positions.items() if each is not None}
 
     def values(self, colored: Colored, frame: int) -> dict[str, Float32[ndarray, " V"]]:
@@ -130,8 +142,9 @@ class Clip:
             return {"predicted": (self.units_in_mm * self.predicted.expected_error(frame)).astype(np.float32)}
         stored = self.stored()
         reference = stored.pop(REFERENCE[colored], None)
-        if reference is None:
+        if reference is None or (colored == "error" and not self.sequence.has_scan(frame)):
             return {}
+        stored = {name: each for name, each in stored.items() if name != "target" or self.sequence.has_scan(frame)}
         there = reference[frame]
         return {
             name: (self.units_in_mm * vertex_errors(each[frame], there)).astype(np.float32)
@@ -200,6 +213,8 @@ def highest_value(clips: list[Clip], colored: Colored) -> float:
             values += [clip.values(colored, frame)["predicted"] for frame in frames]
             continue
         shown = clip.stored()["target" if colored == "error" else "predicted"]
+        if colored == "error":
+            frames = clip.sequence.scanned[spread(len(clip.sequence.scanned), len(frames))].tolist()
         if isinstance(shown, LivePredictions):
             shown.predict(np.array(frames))
         skinned = clip.sequence.skinned

@@ -22,7 +22,7 @@ from utils.showing.rendering import Hits, cast_rays, frame_camera, paint
 
 def frame_to_show(errors: Errors, windows: MeshWindows) -> int:
     """Return the frame that skinning gets most wrong; the middle one where there are no errors."""
-    return int(errors[VERTEX_ERROR][0].mean(axis=1).argmax()) if errors else len(windows) // 2
+    return int(np.nanargmax(errors[VERTEX_ERROR][0].mean(axis=1))) if errors else len(windows) // 2
 
 
 def picture_prediction(

@@ -188,9 +188,13 @@ class Film:
     device: torch.device
     frame_rate: float = 30.0
 
-    def see(self, frame: PredictedFrame) -> tuple[Panels, str]:
-        """Return what to show of one of the windows' frames, and what to say of it."""
-        scan = self.windows.scan(np.array([frame.index]))[0] if self.windows.has_scan(frame.index) else None
+    def have_scans(self, frames: Int[ndarray, " K"]) -> bool:
+        """Say whether all of the windows' frames have scans: pictures of some show what there is of all."""
+        return all(self.windows.has_scan(int(frame)) for frame in frames)
+
+    def see(self, frame: PredictedFrame, measured: bool) -> tuple[Panels, str]:
+        """Return what to show of one of the windows' frames, with its scan where errors are to be seen, and what to say."""
+        scan = self.windows.scan(np.array([frame.index]))[0] if measured else None
         panels, errors = panels_of(frame, scan, self.units_in_mm)
         # far from the origin, each frame is relative to one of its own: all are shown relative to that of the first
         moved = self.windows.origin(frame.index) - self.windows.origin(0)
@@ -201,7 +205,8 @@ class Film:
 
     def see_one(self, frame: int) -> tuple[Panels, str]:
         """Predict one of the windows' frames; return what to show of it, and what to say of it."""
-        (seen,) = map_predictions(self.see, self.model, self.windows, np.array([frame]), self.device)
+        see = partial(self.see, measured=self.have_scans(np.array([frame])))
+        (seen,) = map_predictions(see, self.model, self.windows, np.array([frame]), self.device)
         return seen
 
     def strip(self, panels: list[Panels], camera: Camera) -> Strip:
@@ -213,16 +218,17 @@ class Film:
     def sequence(self, indices: list[int], path: Path) -> None:
         """Film some of the windows' frames, one after the other, under a camera that stands still."""
         frames = np.array(indices)
-        see = partial(map_predictions, model=self.model, windows=self.windows, device=self.device)
+        predict = partial(map_predictions, model=self.model, windows=self.windows, device=self.device)
+        see = partial(self.see, measured=self.have_scans(frames))
         some = frames[spread(len(frames), FRAMES_TO_LOOK_AT)]
-        shown = [panels for panels, _ in see(self.see, frames=some)]
+        shown = [panels for panels, _ in predict(see, frames=some)]
         skinned = np.stack([panels["skinned"][0] for panels in shown])
         strip = self.strip(shown, frame_camera(skinned, self.model.settings.up_axis, longest=LONGEST))
         with (
             encoder(path, self.frame_rate, strip.size) as add,
             tqdm(total=len(frames), desc="filming", unit="frame") as bar,
         ):
-            for picture in see(lambda frame: strip.draw(*self.see(frame)), frames=frames):
+            for picture in predict(lambda frame: strip.draw(*see(frame)), frames=frames):
                 add(picture)
                 bar.update()
 

@@ -97,7 +97,8 @@ def draw_curves(
     order = frame_numbers.argsort()
     gaps = starts_of_sequences(frame_numbers[order])[1:]
     numbers = np.insert(frame_numbers[order].astype(float), gaps, np.nan)  # where no line is drawn
-    marker = "." if len(numbers) < FEW else None
+    gappy = any(np.isnan(values).any() for values in curves.values())
+    marker = "." if len(numbers) < FEW or gappy else None
     for (mesh, what), values in curves.items():
         line, color = ":" if what == "worst" else "-", MESH_COLORS[mesh]
         drawn = np.insert(values[order].astype(float), gaps, np.nan)
@@ -126,6 +127,7 @@ def draw_histogram(values: dict[str, Float[ndarray, "T V"]], unit: str) -> bytes
     many are too small for it."""
     figure = Figure(figsize=(5.2, 2.0), dpi=72)
     axes = figure.add_axes(CURVE_AXES)
+    values = {mesh: each[np.isfinite(each)] for mesh, each in values.items()}
     largest = max(float(each.max()) for each in values.values())
     edges = np.geomspace(1e-3 * max(largest, 1e-9), max(largest, 1e-9), 80)
     for mesh, each in values.items():

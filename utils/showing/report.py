@@ -4,6 +4,7 @@ import io
 import json
 import math
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict
     right, up, _ = camera_axes(up_axis, 0.0)
     vertices, joints = windows.skinned(first)[0, -1], joints[0, -1]
     nearest = cKDTree(joints).query(vertices)[1]
-    before, after = (values[name].mean(axis=0) for name in ("skinned", "predicted"))
+    before, after = (np.nanmean(values[name], axis=0) for name in ("skinned", "predicted"))
     low, high = (vertices @ up).min(), (vertices @ up).max()
     middle, height = (vertices @ right).mean(), max(high - low, 1e-30)
     rows = []
@@ -153,14 +154,15 @@ def play_back(film: Film, indices: list[int], highest: float) -> tuple[str, str]
         if len(page) <= LARGEST or step >= len(indices):
             break
         step *= 2
-    meaning = "coloured by error" if film.windows.has_scan(indices[0]) else "the prediction coloured by its correction"
+    meaning = "coloured by error" if film.have_scans(np.array(indices)) else "the prediction coloured by its correction"
     every = "every frame" if step == 1 else f"one frame in {step}"
     return page, f"{every}, fewer triangles, {meaning}; drag to turn, scroll to come nearer"
 
 
 def record_frames(film: Film, indices: list[int], frame_rate: float, highest: float) -> str:
     """Return a page of viser's that plays frames of decimated meshes."""
-    seen = [panels for panels, _ in map_predictions(film.see, film.model, film.windows, np.array(indices), film.device)]
+    see = partial(film.see, measured=film.have_scans(np.array(indices)))
+    seen = [panels for panels, _ in map_predictions(see, film.model, film.windows, np.array(indices), film.device)]
     kept, faces = decimate(seen[0]["skinned"][0], film.model.surface.faces.cpu().numpy())
     names = [name for name in seen[0] if name in ("skinned", "predicted", "target")]
     values_of = {"skinned": "skinned error", "predicted": "predicted error" if "target" in names else "correction"}
@@ -210,7 +212,8 @@ def write_report(
     from jinja2 import Environment
 
     windows, values = film.windows, measure(film, errors)
-    by_frame = values["predicted"].mean(axis=1).argsort()
+    means = values["predicted"].mean(axis=1)
+    by_frame = means.argsort()[: int(np.isfinite(means).sum())]  # those that were measured
     chosen = {"best": by_frame[0], "median": by_frame[len(by_frame) // 2], "worst": by_frame[-1]}
     panels = [film.see_one(int(frame)) for frame in chosen.values()]
     highest = highest_value([each for each, _ in panels])

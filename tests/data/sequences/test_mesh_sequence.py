@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
-from tube import tube_frames, tube_quads, tube_triangles, write_tube
+from tube import tube_frames, tube_quads, tube_scans, tube_triangles, write_tube
 
 from data.formats.obj import read_obj
 from data.formats.obj_writing import write_obj
@@ -207,15 +207,33 @@ def test_wrong_folders(tmp_path):
         load_sequences([source], [target])
 
 
-def test_a_frame_without_partner(tmp_path):
+def test_a_scan_without_its_frame(tmp_path):
     source, target = write_tube(tmp_path, num_frames=4)
-    (target / "tube_target.00003.obj").unlink()
-    with pytest.raises(InputError, match=r"target.*1 of the 4 frames .* frame 3 \(tube_sbs\.00003\)"):
-        load_sequences([source], [target])
     (source / "tube_sbs.00003.obj").unlink()
-    (source / "tube_sbs.00004.obj").unlink()
-    with pytest.raises(InputError, match=r"sbs.*1 of the 3 frames .* frame 4"):
+    with pytest.raises(InputError, match=r"sbs.*1 of the 4 frames .* frame 3 \(tube_target\.00003\)"):
         load_sequences([source], [target])
+
+
+def test_frames_without_a_scan_are_context(tmp_path):
+    source, target = write_tube(tmp_path, num_frames=9)
+    for number in (1, 3, 4, 6, 9):
+        (target / f"tube_target.{number:05d}.obj").unlink()
+    (source / "tube_sbs.00006.obj").unlink()  # a gap
+    first, second = load_sequences([source], [target])[0]
+    assert (first.frame_numbers.tolist(), second.frame_numbers.tolist()) == ([1, 2, 3, 4, 5], [7, 8, 9])
+    assert (first.scanned.tolist(), second.scanned.tolist()) == ([1, 4], [0, 1])
+    scans = tube_scans(tube_frames(9))
+    for sequence in (first, second):
+        for frame, number in enumerate(sequence.frame_numbers):
+            assert sequence.has_scan(frame) == (frame in sequence.scanned)
+            expected = scans[number - 1] if sequence.has_scan(frame) else np.full_like(scans[0], np.nan)
+            np.testing.assert_allclose(sequence.scan_of(frame), expected, atol=1e-6)
+    assert [line.split(" vertices")[1] for line in describe_sequences([first, second])] == [
+        ", 2 of the 5 with scans: the others are context of these",
+        ", 2 of the 3 with scans: the others are context of these; a sequence of its own, for frame 6 is not there",
+    ]
+    without = first.piece(2, 4)
+    assert (len(without.scanned), without.has_scan(0), without.scan.shape) == (0, False, (0, 72, 3))
 
 
 def test_other_vertex_count_names_both_files(tmp_path):

@@ -60,3 +60,22 @@ def test_history_of_a_frame_is_the_same_in_any_batch(make_tube_sequence):
     together = windows.history(np.arange(20), vertices, 64)
     for frame in (0, 7, 19):
         np.testing.assert_array_equal(windows.history(np.array([frame]), vertices, 64)[0], together[frame])
+
+
+def test_frames_without_a_scan_are_neither_trained_on_nor_held_out(make_tube_sequence):
+    whole, sparse = make_tube_sequence(30), make_tube_sequence(30, every=4)
+    training, held_out = split_windows([sparse], 3, 2)
+    assert training.entries[:, 1].tolist() == [0, 4, 8, 12, 16, 20]
+    assert held_out.entries[:, 1].tolist() == [24, 28]
+    of_all = all_windows([whole], 3)
+    frames = training.entries[:, 1]
+    np.testing.assert_array_equal(training.skinned(np.arange(6)), of_all.skinned(frames))  # the others are context
+    np.testing.assert_array_equal(
+        training.history(np.arange(6), np.array([3]), 9), of_all.history(frames, np.array([3]), 9)
+    )
+    np.testing.assert_array_equal(training.scan(np.arange(6)), of_all.scan(frames))
+    every = all_windows([sparse], 3)
+    assert every.scanned.tolist() == list(range(0, 30, 4))
+    assert np.isnan(every.scan(np.array([1, 2, 3]))).all()
+    with pytest.raises(InputError, match="a sequence of 8 frames with scans"):
+        split_windows([sparse], 3, 8)

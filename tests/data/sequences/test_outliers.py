@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tube import tube_frames, tube_scans
 
 from data.sequences.mesh_sequence import describe_sequences
 from data.sequences.mesh_windows import split_windows
@@ -93,3 +94,15 @@ def test_one_vertex_ten_kilometres_away(clip):
         "1 vertices in 1 frames, scanned or skinned, do not belong and are guessed (first vertex 21 of frame 8)"
         in describe_sequences(training.sequences)[1]
     )
+
+
+def test_among_few_scans_those_that_do_not_belong_are_found(make_tube_sequence):
+    sparse = make_tube_sequence(120, every=4)
+    sparse.scan[10] += [0.3, 0, 0]
+    sparse.scan[20, 5] += [0, 1e3, 0]
+    training, _ = split_windows([sparse], 3, 2)
+    assert training.entries[:, 1].tolist() == [frame for frame in range(0, 112, 4) if frame != 40]
+    (sequence,) = training.sequences
+    assert list(sequence.repairs) == [80]
+    repaired = training.scan(training.entries[:, 1].tolist().index(80) + np.array([0]))[0, 5]
+    assert np.linalg.norm(repaired - tube_scans(tube_frames(120))[80, 5]) < 0.05

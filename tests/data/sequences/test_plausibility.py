@@ -73,11 +73,20 @@ def test_scans_of_other_frames(clip, lag, said):
     ]
 
 
+@pytest.mark.parametrize("lag", [1, 2])
+def test_few_scans_of_other_frames(make_tube_sequence, lag):
+    sparse = make_tube_sequence(120, every=4)
+    assert not check_plausible([sparse], 1.0)[1:]
+    assert "120 frames (30 with scans) of 72 vertices" in check_plausible([sparse], 1.0)[0]
+    sparse.scan_rows = np.roll(sparse.scan_rows, lag)
+    assert f"seem to be {lag} frame{'s' * (lag > 1)} late" in check_plausible([sparse], 1.0)[1]
+
+
 def test_scans_of_other_frames_from_the_middle_on(clip):
     assert not check_plausible([clip], 1.0)[1:]
     clip.scan[20:-1] = clip.scan[21:]
     (warning,) = check_plausible([clip], 1.0)[1:]
-    assert warning.startswith("warning: the scans of frames 19 to 34 in tube seem to be 1 frame early")
+    assert warning.startswith("warning: the scans of frames 15 to 30 in tube seem to be 1 frame early")
 
 
 @pytest.mark.parametrize("kind", ["scan", "skinned"])
