@@ -47,6 +47,7 @@ def describe_run(args: argparse.Namespace, sequences: list[MeshSequence]) -> dic
                 "name": each.name,
                 "frames": [int(each.frame_numbers[0]), int(each.frame_numbers[-1])],
                 "frames are apart": each.step,
+                "scans": len(each.scanned),
                 "scans left out": 0 if each.left_out is None else int(each.left_out.sum()),
                 "vertices of scans guessed": sum(len(vertices) for vertices, _ in each.repairs.values()),
                 "fingerprints": each.fingerprints,
@@ -60,6 +61,17 @@ def data_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a record says of each of its data; nothing of what is no record of ours."""
     data = record.get("data")
     return [each for each in (data if isinstance(data, list) else []) if isinstance(each, dict)]
+
+
+def scans_trained_on(record: dict[str, Any]) -> int:
+    """Return about how many scans a training has seen, from its record; of an early one, that of every frame."""
+    count = 0
+    for each in data_of(record):
+        first, last = each.get("frames", [0, 0])
+        count += each.get("scans", (last - first) // each.get("frames are apart", 1) + 1) - each.get(
+            "scans left out", 0
+        )
+    return count
 
 
 def describe_left_out(record: dict[str, Any]) -> list[str]:
