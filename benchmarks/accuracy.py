@@ -42,7 +42,9 @@ COMMANDS = {
     "variant 1": ["fit_mesh.py"],
     "variant 2": ["fit_mesh_with_joints.py"],
     "variant 3": ["fit_mesh_smoothened.py"],
+    "variant 1, every 4th frame scanned": ["fit_mesh.py"],
 }
+EVERY = {"variant 1, every 4th frame scanned": 4}
 SKINNED = "skinned mesh as it is"
 BASELINES = {
     "mean correction": lambda groups: MeanCorrection(),
@@ -140,16 +142,30 @@ def run_baseline(data, name, seed):
     return [*data.measured(name, torch.cat(predicted).numpy()), seconds]
 
 
+def some_of(scans, folder, every):
+    """Return a folder of every so many of the scans in another one; that one itself where all are meant."""
+    if every == 1:
+        return scans.resolve()
+    folder.mkdir()
+    for path in sorted(scans.iterdir())[::every]:
+        (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
 def run_script(data, name, seed):
     """Return the columns of a fit script, trained as a user would, in a folder of its own."""
     args, command = data.args, COMMANDS[name]
-    flags = ["-src", *args.src, "-tar", *args.tar, "-n_cond", args.num_condition_frames, "--seed", seed]
+    flags = ["-src", *args.src, "-n_cond", args.num_condition_frames, "--seed", seed]
     flags += ["-min_batch", args.mini_batch_size, "--units", args.units, "-m_type", "row"]
     if "joints" in command[0]:
         flags += ["-src_joint", *args.joint]
     flags = [str(flag.resolve() if isinstance(flag, Path) else flag) for flag in flags]
     with tempfile.TemporaryDirectory() as folder:
-        seconds, _ = run_measured(Path(folder), *command, *flags)
+        scans = [
+            some_of(scans, Path(folder) / f"scans_{number}", EVERY.get(name, 1))
+            for number, scans in enumerate(args.tar)
+        ]
+        seconds, _ = run_measured(Path(folder), *command, *flags, "-tar", *scans)
         path = find_checkpoint(Path(folder) / "saved_model" / "row")
         model = build_model(load_checkpoint(path), path)
     sequences = data.test.sequences

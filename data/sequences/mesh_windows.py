@@ -124,12 +124,11 @@ def split_windows(
     for sequence, own in zip(sequences, find_outliers(sequences), strict=True):
         entries = []
         for number, piece in enumerate(own, len(pieces)):
-            entries += [
-                (number, int(frame)) for frame in piece.scanned if piece.left_out is None or not piece.left_out[frame]
-            ]
+            frames = np.arange(len(piece.frame_numbers)) if piece.scan is None else piece.scanned
+            entries += [(number, int(frame)) for frame in frames if piece.left_out is None or not piece.left_out[frame]]
         if len(entries) <= num_inference_meshes:
             raise InputError(
-                f"{sequence.name}: a sequence of {len(entries)} frames with scans (from {sequence.files[0].name}), "
+                f"{sequence.name}: a sequence of {len(entries)} frames (from {sequence.files[0].name}) to train on, "
                 f"expected more than the {num_inference_meshes} of --num_inference_meshes kept out of training"
             )
         pieces += own

@@ -12,8 +12,9 @@ from data.formats.usd_reading import USD_ENDINGS, scene_of
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import FEWEST_FRAMES
+from data.sequences.scan_timing import VERTICES_TO_LOOK_AT, Points, late_scans, numbered_anew, some_of, some_scans
 
-FRAMES_TO_LOOK_AT, VERTICES_TO_LOOK_AT = 24, 2000
+FRAMES_TO_LOOK_AT = 24
 UNITS = (1000.0, 304.8, 100.0, 39.37, 30.48, 25.4, 12.0, 10.0, 3.281, 2.54)  # of lengths, in one another
 TARGETS = "--target_files_dir"
 ALIKE = (0.7, 1.4)  # times as large as the skinned mesh: a scan of it may be
@@ -22,12 +23,8 @@ LARGER = 0.14  # as a logarithm: 15 % larger or smaller along an axis is said
 ANOTHER_MOTION = 0.03  # of the body's size: scans of another motion are farther away
 SMALLEST_TURN = 60.0  # degrees
 SMALLEST_BODY, LARGEST_BODY = 0.1, 10.0  # metres
-LAGS = range(-6, 7)  # frames
-RUN = 16  # consecutive frames, to see a lag in
-MUCH_BETTER = 0.6  # times as far
 TORN = 5.0  # times as long as in the other mesh: skin does not stretch so
 
-Points = Float[ndarray, "_ _ 3"]
 Pairs = list[tuple[Float[ndarray, "_ 3"], Float[ndarray, "_ 3"]]]
 
 
@@ -47,17 +44,6 @@ class Given:
     def distances(self) -> Float[ndarray, "T V"]:
         """How far scans are from skinned meshes, file units."""
         return np.linalg.norm(self.scan - self.skinned, axis=2)
-
-
-def some_of(positions: Float[ndarray, "T V 3"], frames: slice | list[int], step: int) -> Points:
-    """Return every `step`-th vertex of some frames."""
-    return np.asarray(positions[frames, ::step], dtype=np.float64)
-
-
-def some_scans(sequence: MeshSequence, frames: list[int], step: int) -> Points:
-    """Return every `step`-th vertex of the scans of some frames that have one."""
-    assert sequence.scan is not None
-    return some_of(sequence.scan, sequence.scan_rows[frames].tolist(), step)
 
 
 def some_frames(sequences: list[MeshSequence]) -> Given:
@@ -157,43 +143,6 @@ def check_place(given: Given, metres_per_unit: float, name: str) -> list[str]:
     return []
 
 
-def best_lag(sums: Float[ndarray, " L"]) -> int:
-    """Return the lag at which scans fit the skinned meshes, by how far they are away at each of `LAGS`; 0 where none is much
-    better than that."""
-    lag = LAGS[int(sums.argmin())]
-    better = MUCH_BETTER if abs(lag) <= 3 else MUCH_BETTER**2  # of many lags, one fits better by chance
-    return lag if sums.min() < better * sums[LAGS.index(0)] else 0
-
-
-def late_scans(sequences: list[MeshSequence]) -> list[str]:
-    """Return a warning where scans fit the skinned meshes of earlier or later frames: all of them, or some frames in a row.
-
-    Nothing is said where nothing moves enough to tell.
-    """
-    step = max(1, sequences[0].skinned.shape[1] // VERTICES_TO_LOOK_AT)
-    runs: list[tuple[str, Float[ndarray, " L"]]] = []
-    for sequence in sequences[:8]:
-        length, most = len(sequence.frame_numbers), max(LAGS)
-        between = [frame for frame in sequence.scanned.tolist() if most <= frame < length - most]
-        for start in np.unique(np.linspace(0, max(0, len(between) - RUN), 4).astype(int)):
-            run, sums = between[start : start + RUN], np.zeros(len(LAGS))
-            if len(run) < 4:
-                continue
-            scan = some_scans(sequence, run, step)
-            for place, lag in enumerate(LAGS):
-                skinned = some_of(sequence.skinned, [frame - lag for frame in run], step)
-                sums[place] += np.linalg.norm(scan - skinned, axis=2).mean() * len(run)
-            numbers = sequence.frame_numbers
-            runs.append((f" of frames {numbers[run[0]]} to {numbers[run[-1]]} in {sequence.name}", sums))
-    which, lag = "", best_lag(np.sum([sums for _, sums in runs], axis=0)) if runs else 0
-    if not lag:
-        which, lag = next(((name, best_lag(sums)) for name, sums in runs if best_lag(sums)), ("", 0))
-    if not lag:
-        return []
-    when = f"{abs(lag)} frame{'s' * (abs(lag) > 1)} {'late' if lag > 0 else 'early'}"
-    return [f"warning: the scans{which} seem to be {when}: they fit the skinned meshes of other frames better"]
-
-
 def torn_vertices(sequences: list[MeshSequence]) -> list[str]:
     """Return a warning for vertices that are far from all their neighbours, in the scan alone or in the skinned mesh alone, in
     many of some frames: nothing stands out in time there."""
@@ -278,7 +227,7 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
     lines += [*warnings, *torn_vertices(sequences)]
     if num_scans < FEWEST_FRAMES:
         lines.append(f"{num_scans} frames are too few to tell which of them do not belong: nothing is left out")
-    if late := late_scans(sequences):
+    if late := numbered_anew(sequences) or late_scans(sequences):
         lines += late
     elif not warnings and follow_another_motion(given):
         lines.append("warning: the scans fit the skinned meshes of other frames as well as their own: of another take?")

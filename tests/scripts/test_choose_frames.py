@@ -1,4 +1,4 @@
-"""Frames to scan next, chosen as a user would."""
+"""Few scans, and frames to scan next, chosen as a user would."""
 
 import csv
 
@@ -6,12 +6,20 @@ import pytest
 from terminal import run_script
 from tube import write_tube
 
+import check_data
 import choose_frames
 import fit_mesh
+import inference_mesh
 from data.input_error import InputError
 from utils.fitting import linear_fit, sampling
 
 pytestmark = pytest.mark.starts_scripts
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 20)
+    monkeypatch.setattr(linear_fit, "FOLDS", 3)
 
 
 def chosen(folder):
@@ -19,10 +27,8 @@ def chosen(folder):
         return [(row["source"], int(row["first frame"]), int(row["last frame"])) for row in csv.DictReader(file)]
 
 
-def test_with_and_without_a_model(tmp_path, monkeypatch, capsys):
+def test_with_and_without_a_model(short, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 20)
-    monkeypatch.setattr(linear_fit, "FOLDS", 3)
     source, target = write_tube(tmp_path, num_frames=20)
     more, _ = write_tube(tmp_path, name="more/tube", num_frames=30, seed=1)
     fit_mesh.main(["-src", str(source), "-tar", str(target), "-n_cond", "3", "-n_ep", "1"])
@@ -53,3 +59,30 @@ def test_longer_runs_than_there_are_end_in_a_line(tmp_path):
         "error: --run_length: found 7, expected at most 6, as many frames as a sequence has"
     )
     assert not (tmp_path / "chosen_frames").exists()
+
+
+def test_a_fit_to_few_scans(short, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    source, target = write_tube(tmp_path, num_frames=60)
+    for number in range(1, 61):
+        if number % 4:
+            (target / f"tube_target.{number:05d}.obj").unlink()
+    data = ["-src", str(source), "-tar", str(target)]
+    check_data.main(data)
+    fit_mesh.main([*data, "-n_cond", "3", "-n_ep", "1"])
+    found = capsys.readouterr().out
+    assert found.count("given: 1 sequence, 60 frames (15 with scans) of 72 vertices") == 2
+    assert (
+        found.count(f"{source}: frames 1 to 60, 72 vertices, 15 of the 60 with scans: the others are context of these")
+        == 2
+    )
+    flags = ["-tar_avail", "-saved_path", "saved_model/without_joints", "--report", "--video", "gif", "--export", "npz"]
+    inference_mesh.main([*data, *flags, "--output_dir", "out"])
+    found = capsys.readouterr().out
+    assert "60 meshes in out" in found
+    assert "15 frames, skinned → predicted" in found
+    assert "nan" not in found
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert ">nan" not in page
+    assert "the prediction coloured by its correction" in page
+    assert (tmp_path / "out/comparison.png").is_file()

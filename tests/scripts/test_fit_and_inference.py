@@ -17,7 +17,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from terminal import COARSE, ROOT, run_fresh, run_script, script_with, start_script, wait_for
 from tube import tube_frames, tube_quads, write_tube
 
-import check_data
 import convert_meshes
 import export_onnx
 import fit_mesh
@@ -119,33 +118,6 @@ def test_inference_without_scans(trained, tmp_path, monkeypatch, capsys):
     assert len(list(folder.glob("*.obj"))) == 30
     assert (folder / "comparison.png").exists()
     assert "→" not in capsys.readouterr().out
-
-
-def test_few_scans(short, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    source, target = write_tube(tmp_path, num_frames=60)
-    for number in range(1, 61):
-        if number % 4:
-            (target / f"tube_target.{number:05d}.obj").unlink()
-    data = ["-src", str(source), "-tar", str(target)]
-    check_data.main(data)
-    fit_mesh.main([*data, "-n_cond", "3", "-n_ep", "1"])
-    found = capsys.readouterr().out
-    assert found.count("given: 1 sequence, 60 frames (15 with scans) of 72 vertices") == 2
-    assert (
-        found.count(f"{source}: frames 1 to 60, 72 vertices, 15 of the 60 with scans: the others are context of these")
-        == 2
-    )
-    flags = ["-tar_avail", "-saved_path", "saved_model/without_joints", "--report", "--video", "gif", "--export", "npz"]
-    inference_mesh.main([*data, *flags, "--output_dir", "out"])
-    found = capsys.readouterr().out
-    assert "60 meshes in out" in found
-    assert "15 frames, skinned → predicted" in found
-    assert "nan" not in found
-    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert ">nan" not in page
-    assert "the prediction coloured by its correction" in page
-    assert (tmp_path / "out/comparison.png").is_file()
 
 
 def test_data_and_exports_in_other_formats(short, tmp_path, monkeypatch):
