@@ -36,7 +36,8 @@ from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface
 from utils.fitting.losses import reconstruction
 from utils.fitting.optimizer import make_optimizer
-from utils.fitting.sampling import SHUFFLED_VERTICES, Block, read_ahead, read_block
+from utils.fitting.sampling import SHUFFLED_VERTICES, Block, read_ahead
+from utils.predicting.model_inputs import read_meshes
 from utils.predicting.prediction import map_predictions
 
 CPU = torch.device("cpu")
@@ -133,11 +134,11 @@ def measure_training(model, windows, args, peak):
     `peak` is what a large matrix product reaches (`matrix_rate`).
     """
     size, optimizer = args.mini_batch_size, make_optimizer(model, 1e-3)
-    frames = np.arange(min(24, len(windows)))
-    num_steps = max(1, len(frames) * len(model.surface.vertices) // size)
-    block = Block(frames, num_steps, [0])
-    read = partial(read_block, model, windows, SHUFFLED_VERTICES, block, CPU)
-    steps = SHUFFLED_VERTICES.steps(model, read(), block)
+    frames, read = np.arange(min(24, len(windows))), partial(read_meshes, model, windows, device=CPU)
+    block = Block(frames, max(1, len(frames) * model.coordinates.num_asked // size), [0])
+    parts = SHUFFLED_VERTICES.parts(block, len(model.surface.vertices), CPU)
+    gathered = SHUFFLED_VERTICES.gather(model, map(read, parts), len(frames))
+    steps = list(SHUFFLED_VERTICES.steps(gathered, block))
 
     def step(samples):
         training_step(model, lambda: reconstruction(model, samples)["reconstruction"], optimizer)
@@ -152,11 +153,12 @@ def measure_training(model, windows, args, peak):
         f"{operations * alone / peak:.0%} of peak",
     )
     times = [time.perf_counter()]
-    for meshes in read_ahead(iter([read] * 4)):
-        for samples in SHUFFLED_VERTICES.steps(model, meshes, block):
+    for _ in range(4):
+        gathered = SHUFFLED_VERTICES.gather(model, read_ahead(partial(read, part) for part in parts), len(frames))
+        for samples in SHUFFLED_VERTICES.steps(gathered, block):
             step(samples)
         times.append(time.perf_counter())
-    pace = len(frames) * len(model.surface.vertices) / min(np.diff(times))
+    pace = len(frames) * model.coordinates.num_asked / min(np.diff(times))
     show(
         "train: with reading and all that a vertex sees",
         f"{pace:,.0f} vertices/s",

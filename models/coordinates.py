@@ -114,6 +114,21 @@ class LocalCoordinates(LocalFeatures):
         of_anchors, of_controls = seen.split([len(surface.anchors), len(surface.controls)], dim=1)
         return FirstAnswer(frames, change, of_anchors, surface.controls, of_controls)
 
+    @property
+    def num_asked(self) -> int:
+        """The number of vertices that the network is asked at."""
+        return len(self.surface.controls)
+
+    def asked_targets(
+        self, first: FirstAnswer, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]
+    ) -> Float[Tensor, "B Q 3"]:
+        """Return what the network should answer (B, Q, 3), file units, where it is asked."""
+        asked, surface = first.asked, self.surface
+        change = mean_over_neighbours(first.change, surface.neighbours, self.linear.smoothing_steps)
+        left = (scan - skinned - change).index_select(1, asked)
+        frames = first.frames.index_select(1, asked)
+        return to_local(frames, left.unsqueeze(2)).squeeze(2) - self.linear.mean[asked]
+
     def conclusion(
         self,
         first: FirstAnswer,
@@ -172,7 +187,7 @@ class WorldCoordinates:
     leverage: None = None
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
-        self.groups = FeatureGroups()
+        self.groups, self.num_vertices = FeatureGroups(), len(surface.vertices)
         self.num_features = 3 * settings.num_condition_frames * (1 + settings.num_joints)
         self.sees_joints = settings.num_joints > 0
 
@@ -216,6 +231,17 @@ class WorldCoordinates:
         seen = self.features(window, joints, history, frames, up)
         asked = torch.arange(current.shape[1], device=window.device)
         return FirstAnswer(frames, current[:, :0], seen[:, :0], asked, seen)
+
+    @property
+    def num_asked(self) -> int:
+        """The number of vertices that the network is asked at: all."""
+        return self.num_vertices
+
+    def asked_targets(
+        self, first: FirstAnswer, skinned: Float[Tensor, "B V 3"], scan: Float[Tensor, "B V 3"]
+    ) -> Float[Tensor, "B V 3"]:
+        """Return the scans (B, V, 3) as they are."""
+        return scan
 
     def conclusion(
         self,

@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from tube import tube_surface_with_joints
 
 from data.sequences.mesh_windows import all_windows
+from models import controls
+from models.mesh_autoencoder import MeshAutoencoder
+from models.model_settings import ModelSettings
 from utils.fitting import sampling
-from utils.fitting.sampling import SHUFFLED_VERTICES, WHOLE_MESHES, Block, plan_epoch, read_ahead, read_block
-from utils.predicting.model_inputs import Samples, read_inputs
+from utils.fitting.progress import TrainingOptions
+from utils.fitting.sampling import SHUFFLED_VERTICES, WHOLE_MESHES, Block, TrainingSamples, plan_epoch, read_ahead
+from utils.predicting.model_inputs import Samples, read_inputs, read_meshes
 from utils.runs import processes
 
 
@@ -32,9 +37,10 @@ def test_plans_follow_from_seed_and_epoch_alone():
 
 
 def read_steps(sampling, model, windows, frames, num_steps):
-    block = Block(frames, num_steps, [0, 0, 0])
-    meshes = read_block(model, windows, sampling, block, torch.device("cpu"))
-    return sampling.steps(model, meshes, block)
+    block, device = Block(frames, num_steps, [0, 0, 0]), torch.device("cpu")
+    parts = sampling.parts(block, len(model.surface.vertices), device)
+    meshes = (read_meshes(model, windows, part, device) for part in parts)
+    return list(sampling.steps(sampling.gather(model, meshes, sum(map(len, parts))), block))
 
 
 def test_a_block_holds_each_vertex_sample_once(make_model, make_tube_sequence):
@@ -82,6 +88,48 @@ def test_processes_share_a_step_among_them(
         torch.testing.assert_close(together.sort(dim=0)[0], rows(whole).sort(dim=0)[0])
         means = [part.weight * rows(part).mean(dim=0) for part in parts]
         torch.testing.assert_close(sum(means) / num_processes, rows(whole).mean(dim=0), atol=1e-5, rtol=1e-4)
+
+
+def options(num_frames):
+    return TrainingOptions(2, 0.01, 100, num_frames, 2, 1, 0)
+
+
+@pytest.mark.parametrize("num_frames", [3, 60])
+def test_what_is_no_more_than_fits_is_read_once(make_model, make_tube_sequence, monkeypatch, num_frames):
+    model, windows = make_model(num_condition_frames=2), all_windows([make_tube_sequence(11)], 2)
+    monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 24)
+    reads, real = [], sampling.read_meshes
+    monkeypatch.setattr(sampling, "read_meshes", lambda *given, **more: reads.append(1) or real(*given, **more))
+    samples = TrainingSamples(SHUFFLED_VERTICES, model, windows, options(num_frames), torch.device("cpu"))
+    blocks = samples.blocks_of_epoch(0)
+    assert len(blocks) == (3 if num_frames == 60 else 12)  # three passes, in one block each or in four
+    first = list(samples.of_steps(blocks, 0))
+    counts = np.zeros((72, 1))
+    for step in first:
+        np.add.at(counts, step.vertex.numpy(), 1)
+    assert (counts == 3 * 11).all()
+    so_far = len(reads)
+    again = list(samples.of_steps(blocks, 0))
+    assert (len(reads) == so_far) == (num_frames == 60)
+    rest = list(samples.of_steps(blocks, 10))
+    for steps in (again, [*first[:10], *rest]):
+        for one, other in zip(first, steps, strict=True):
+            assert torch.equal(one.features, other.features)
+            assert torch.equal(one.vertex, other.vertex)
+
+
+def test_blocks_hold_as_many_vertices_as_whole_frames_have(make_model, make_tube_sequence, monkeypatch):
+    monkeypatch.setattr(controls, "MOST_CONTROLS", 12)
+    monkeypatch.setattr(sampling, "STEPS_PER_EPOCH", 1)
+    model = MeshAutoencoder(ModelSettings(num_condition_frames=2), tube_surface_with_joints(0))
+    windows = all_windows([make_tube_sequence(30)], 2)
+    for kind, expected in ((SHUFFLED_VERTICES, [18, 12]), (WHOLE_MESHES, [3] * 10)):
+        samples = TrainingSamples(kind, model, windows, options(3), torch.device("cpu"))
+        blocks = samples.blocks_of_epoch(0)
+        assert [len(block.frames) for block in blocks] == expected
+    samples = TrainingSamples(SHUFFLED_VERTICES, model, windows, options(3), torch.device("cpu"))
+    steps = list(samples.of_steps(samples.blocks_of_epoch(0), 0))
+    assert set(torch.cat([step.vertex for step in steps]).tolist()) == set(model.surface.controls.tolist())
 
 
 def test_blocks_come_in_order_and_a_failing_read_is_not_lost():

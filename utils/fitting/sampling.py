@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.fitting.progress import TrainingOptions
-from utils.predicting.model_inputs import Meshes, Samples, read_meshes, whole_meshes
+from utils.predicting.model_inputs import Meshes, Samples, asked_vertices, read_meshes, whole_meshes
 from utils.runs.processes import num_processes, own_share
 
 # An epoch shows every training vertex at least once. Where that takes fewer steps than this, it goes over the frames again
@@ -41,16 +42,26 @@ class Block:
 
 
 def plan_epoch(
-    num_training: int, samples_per_frame: int, num_frames: int, samples_per_step: int, seed: int, epoch: int
+    num_training: int,
+    samples_per_frame: int,
+    num_frames: int,
+    samples_per_step: int,
+    seed: int,
+    epoch: int,
+    kept: bool = False,
 ) -> list[Block]:
-    """Return the blocks of an epoch, of up to `num_frames` training frames, shuffled over all sequences."""
+    """Return the blocks of an epoch, of up to `num_frames` training frames, shuffled over all sequences.
+
+    Where all frames are in one block and what was read is `kept`, they stay in order.
+    """
     sizes = [min(num_frames, num_training - start) for start in range(0, num_training, num_frames)]
     steps = [max(1, round(size * samples_per_frame / samples_per_step)) for size in sizes]
     passes = max(1, round(STEPS_PER_EPOCH / sum(steps)))
     random = np.random.default_rng([seed, epoch])
     blocks: list[Block] = []
     for _ in range(passes):
-        parts = np.split(random.permutation(num_training), np.cumsum(sizes)[:-1])
+        order = np.arange(num_training) if kept and len(sizes) == 1 else random.permutation(num_training)
+        parts = np.split(order, np.cumsum(sizes)[:-1])
         blocks += [
             Block(part, n, [seed, epoch, len(blocks) + i]) for i, (part, n) in enumerate(zip(parts, steps, strict=True))
         ]
@@ -62,13 +73,17 @@ class Sampling:
     """What training steps are made of.
 
     `parts` returns the frames of a block that this process reads, cut into parts that are processed together; it takes the
-    block, the number of vertices and the device. `steps` makes the samples of every step out of what was read.
-    `vertices_per_sample` returns how many of V vertices one sample holds.
+    block, the number of vertices and the device. `gather` makes samples of what is read of these parts, one after the other,
+    and `steps` those of every step. `vertices_per_sample` and `samples_per_frame` return how many there are, for a model. What
+    was gathered of all frames is `kept`, where it is no more than was to be held in memory.
     """
 
     parts: Callable[[Block, int, torch.device], list[Int[ndarray, " _"]]]
-    steps: Callable[[MeshAutoencoder, list[Meshes], Block], list[Samples]]
-    vertices_per_sample: Callable[[int], int]
+    gather: Callable[[MeshAutoencoder, Iterator[Meshes], int], list[Samples]]
+    steps: Callable[[list[Samples], Block], Iterator[Samples]]
+    vertices_per_sample: Callable[[MeshAutoencoder], int]
+    samples_per_frame: Callable[[MeshAutoencoder], int]
+    kept: bool
 
 
 def weight_of_share(num_own: int, num_all: int) -> float:
@@ -90,12 +105,16 @@ def mesh_parts(block: Block, num_vertices: int, device: torch.device) -> list[In
     return [share_or_first(step) for step in np.array_split(block.frames, block.num_steps)]
 
 
-def mesh_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
-    """Return steps over whole meshes (B, V)."""
-    steps = [whole_meshes(model, part) for part in meshes]
-    for samples, frames in zip(steps, np.array_split(block.frames, block.num_steps), strict=True):
+def gather_meshes(model: MeshAutoencoder, meshes: Iterator[Meshes], num_frames: int) -> list[Samples]:
+    """Return whole meshes (B, V) of every step."""
+    return [whole_meshes(model, part) for part in meshes]
+
+
+def mesh_steps(gathered: list[Samples], block: Block) -> Iterator[Samples]:
+    """Yield steps over whole meshes (B, V)."""
+    for samples, frames in zip(gathered, np.array_split(block.frames, block.num_steps), strict=True):
         samples.weight = weight_of_share(len(own_share(frames)), len(frames))
-    return steps
+        yield samples
 
 
 def shuffled_parts(block: Block, num_vertices: int, device: torch.device) -> list[Int[ndarray, " _"]]:
@@ -105,44 +124,47 @@ def shuffled_parts(block: Block, num_vertices: int, device: torch.device) -> lis
     return np.array_split(own, min(len(own), -(-len(own) * num_vertices // at_once)))
 
 
-def shuffled_steps(model: MeshAutoencoder, meshes: list[Meshes], block: Block) -> list[Samples]:
-    """Return steps over all vertices of the frames, shuffled by the block's seed; without what only whole meshes need."""
-    shape = len(block.frames), len(model.surface.vertices)
-    places = np.random.default_rng(block.seed).permutation(shape[0] * shape[1]).reshape(shape)
-    own, has_share = share_or_first(places), len(own_share(places)) > 0
-    is_own = np.zeros(places.size, dtype=np.int64)
-    is_own[own] = 1
-    own_before = np.concatenate([[0], np.cumsum(is_own)])  # each place
-    target = torch.from_numpy(own_before[own.ravel()]).to(model.up.device)
-    shuffled: list[Tensor] = []
+def gather_vertices(model: MeshAutoencoder, meshes: Iterator[Meshes], num_frames: int) -> list[Samples]:
+    """Return the vertices where the network is asked, of `num_frames` frames, one frame after the other, in one."""
+    whole: list[Tensor] = []
     start = 0
     for part in meshes:
-        samples = whole_meshes(model, part)
+        samples = asked_vertices(model, part)
         flat = [each.flatten(0, 1) for each in (samples.features, samples.targets, samples.vertex)]
-        shuffled = shuffled or [each.new_empty(len(target), *each.shape[1:]) for each in flat]
-        for whole, each in zip(shuffled, flat, strict=True):
-            whole[target[start : start + len(each)]] = each
+        if not whole:
+            count = num_frames * samples.vertex.shape[1]
+            whole = [each.new_empty(count, *each.shape[1:]) for each in flat]
+        for every, each in zip(whole, flat, strict=True):
+            every[start : start + len(each)] = each
         start += len(flat[0])
-    steps = []
-    for step in np.array_split(np.arange(places.size), block.num_steps):
-        first, last = (int(own_before[place]) for place in (step[0], step[-1] + 1))
-        some = slice(first, last) if last > first else slice(1)
-        features, targets, vertex = (each[some] for each in shuffled)
-        weight = weight_of_share(last - first, len(step)) if has_share else 0.0
-        steps.append(Samples(features, targets, vertex, weight=weight))
-    return steps
+    features, targets, vertex = whole
+    return [Samples(features, targets, vertex)]
 
 
-def read_block(
-    model: MeshAutoencoder, windows: MeshWindows, sampling: Sampling, block: Block, device: torch.device
-) -> list[Meshes]:
-    """Read what this process needs of a block's frames for its steps, in parts."""
-    parts = sampling.parts(block, len(model.surface.vertices), device)
-    return [read_meshes(model, windows, part, device) for part in parts]
+def shuffled_steps(gathered: list[Samples], block: Block) -> Iterator[Samples]:
+    """Yield steps over all vertices of the frames, shuffled by the block's seed."""
+    (own,) = gathered
+    frames = np.arange(len(block.frames))
+    mine, has_share = share_or_first(frames), len(own_share(frames)) > 0
+    per_frame = len(own.vertex) // len(mine)
+    place = np.full(len(frames), -1)  # of each frame among this process' own
+    place[mine] = np.arange(len(mine))
+    order = np.random.default_rng(block.seed).permutation(len(frames) * per_frame)
+    for step in np.array_split(order, block.num_steps):
+        frame, number = np.divmod(step, per_frame)
+        rows = (place[frame] * per_frame + number)[place[frame] >= 0]
+        weight = weight_of_share(len(rows), len(step)) if has_share else 0.0
+        index = torch.from_numpy(rows if len(rows) else np.zeros(1, np.int64)).to(own.vertex.device)
+        features, targets, vertex = (each.index_select(0, index) for each in (own.features, own.targets, own.vertex))
+        yield Samples(features, targets, vertex, weight=weight)
 
 
-SHUFFLED_VERTICES = Sampling(shuffled_parts, shuffled_steps, lambda num_vertices: 1)
-WHOLE_MESHES = Sampling(mesh_parts, mesh_steps, lambda num_vertices: num_vertices)
+SHUFFLED_VERTICES = Sampling(
+    shuffled_parts, gather_vertices, shuffled_steps, lambda model: 1, lambda model: model.coordinates.num_asked, True
+)
+WHOLE_MESHES = Sampling(
+    mesh_parts, gather_meshes, mesh_steps, lambda model: len(model.surface.vertices), lambda model: 1, False
+)
 
 
 def read_ahead(reads: Iterator[Callable[[], Read]]) -> Iterator[Read]:
@@ -160,30 +182,54 @@ def read_ahead(reads: Iterator[Callable[[], Read]]) -> Iterator[Read]:
             yield following.result()
 
 
-def blocks_of_epoch(
-    sampling: Sampling, model: MeshAutoencoder, windows: MeshWindows, options: TrainingOptions, epoch: int
-) -> list[Block]:
-    """Return the blocks of an epoch, for a model's meshes and with a run's options."""
-    num_vertices = len(model.surface.vertices)
-    vertices_per_sample = sampling.vertices_per_sample(num_vertices)
-    samples_per_frame = num_vertices // vertices_per_sample
-    samples_per_step = max(1, round(options.mini_batch_size / vertices_per_sample))
-    return plan_epoch(len(windows), samples_per_frame, options.num_frames, samples_per_step, options.seed, epoch)
+class TrainingSamples:
+    """The samples of a run's steps, for a model's meshes and with the run's options."""
 
+    def __init__(
+        self,
+        sampling: Sampling,
+        model: MeshAutoencoder,
+        windows: MeshWindows,
+        options: TrainingOptions,
+        device: torch.device,
+    ):
+        self.sampling, self.model, self.windows, self.options, self.device = sampling, model, windows, options, device
+        self.gathered: tuple[Block, list[Samples]] | None = None
 
-def samples_of_steps(
-    sampling: Sampling,
-    model: MeshAutoencoder,
-    windows: MeshWindows,
-    blocks: list[Block],
-    first_step: int,
-    device: torch.device,
-) -> Iterator[Samples]:
-    """Yield the samples of each step of an epoch, from its step `first_step` on; the next block is read meanwhile."""
-    starts = np.cumsum([0, *(block.num_steps for block in blocks)])
-    first = int(np.searchsorted(starts, first_step, side="right")) - 1
-    read = partial(read_block, model, windows, sampling, device=device)
-    reads = (partial(read, block) for block in blocks[first:])
-    for number, meshes in enumerate(read_ahead(reads), first):
-        steps = sampling.steps(model, meshes, blocks[number])
-        yield from steps[max(0, first_step - int(starts[number])) :]
+    def blocks_of_epoch(self, epoch: int) -> list[Block]:
+        """Return the blocks of an epoch: as many frames each as have no more vertices in their samples than `num_frames` whole
+        ones."""
+        sampling, options, num_vertices = self.sampling, self.options, len(self.model.surface.vertices)
+        per_sample, per_frame = sampling.vertices_per_sample(self.model), sampling.samples_per_frame(self.model)
+        at_once = options.num_frames * num_vertices // (per_sample * per_frame)
+        per_step = max(1, round(options.mini_batch_size / per_sample))
+        return plan_epoch(len(self.windows), per_frame, at_once, per_step, options.seed, epoch, sampling.kept)
+
+    def of_steps(self, blocks: list[Block], first_step: int) -> Iterator[Samples]:
+        """Yield the samples of each step of an epoch, from its step `first_step` on; what comes next is read meanwhile."""
+        starts = np.cumsum([0, *(block.num_steps for block in blocks)])
+        first = int(np.searchsorted(starts, first_step, side="right")) - 1
+        read = partial(read_meshes, self.model, self.windows, device=self.device)
+        parts = [
+            [] if number > first and self.is_same(block, blocks[number - 1]) else self.parts_of(block)
+            for number, block in enumerate(blocks)
+        ]
+        if self.gathered is not None and self.is_same(blocks[first], self.gathered[0]):
+            parts[first] = []
+        meshes = read_ahead(partial(read, part) for some in parts[first:] for part in some)
+        for number, block in enumerate(blocks[first:], first):
+            if parts[number]:
+                own, self.gathered = sum(map(len, parts[number])), None  # not both in memory
+                gathered = self.sampling.gather(self.model, islice(meshes, len(parts[number])), own)
+                self.gathered = block, gathered
+            assert self.gathered is not None
+            steps = self.sampling.steps(self.gathered[1], block)
+            yield from islice(steps, max(0, first_step - int(starts[number])), None)
+
+    def is_same(self, block: Block, other: Block) -> bool:
+        """Say whether what was gathered of one block serves for another one."""
+        return self.sampling.kept and np.array_equal(block.frames, other.frames)
+
+    def parts_of(self, block: Block) -> list[Int[ndarray, " _"]]:
+        """Return the frames of a block that this process reads, in parts."""
+        return self.sampling.parts(block, len(self.model.surface.vertices), self.device)

@@ -18,7 +18,7 @@ from utils.fitting.epoch_end import describe_epoch, draw_epoch, measure_epoch
 from utils.fitting.linear_fit import fit_linear_part
 from utils.fitting.optimizer import make_optimizer, restore_optimizer, scheduled_learning_rate
 from utils.fitting.progress import Progress, TrainingOptions, save_progress, stored_progress
-from utils.fitting.sampling import Sampling, blocks_of_epoch, samples_of_steps
+from utils.fitting.sampling import Sampling, TrainingSamples
 from utils.fitting.steps import Steps
 from utils.predicting.model_inputs import Samples
 from utils.runs.processes import check_alike, combine, in_parallel, rank
@@ -90,6 +90,7 @@ class Trainer:
                 self.run.report(str(choice))
             self.optimizer = make_optimizer(model, self.options.learning_rate)  # the fit made the network anew
         self.steps = Steps(in_parallel(self.losses), self.optimizer)
+        self.samples = TrainingSamples(self.sampling, model, self.training, self.options, self.device)
         with stop_signals() as stop:
             while progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -99,11 +100,11 @@ class Trainer:
 
     def train_epoch(self, stop: list[int]) -> int:
         """Train the rest of the present epoch, or until a signal arrives in `stop`; return the steps of a whole epoch."""
-        model, progress, options = self.model, self.progress, self.options
-        blocks = blocks_of_epoch(self.sampling, model, self.training, options, progress.epoch)
+        progress, options = self.progress, self.options
+        blocks = self.samples.blocks_of_epoch(progress.epoch)
         total_steps = sum(block.num_steps for block in blocks)
         progress.check_step(total_steps)
-        steps = samples_of_steps(self.sampling, model, self.training, blocks, progress.step, self.device)
+        steps = self.samples.of_steps(blocks, progress.step)
         title = f"epoch {progress.epoch + 1}/{options.num_epochs}"
         with tqdm(total=total_steps, initial=progress.step, desc=title, unit="step", disable=rank() > 0) as bar:
             for samples in steps:

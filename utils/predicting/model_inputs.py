@@ -74,3 +74,11 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     features = model.features(*meshes.inputs, frames)
     linear = model.coordinates.answer(features, frames)
     return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)
+
+
+@torch.no_grad()
+def asked_vertices(model: MeshAutoencoder, meshes: Meshes) -> Samples:
+    """Return the vertices (B, Q) where the network is asked, of some frames, as samples."""
+    first = model.coordinates.first_answer(*meshes.inputs, model.up)
+    targets = model.coordinates.asked_targets(first, meshes.inputs[0][:, -1], meshes.scan)
+    return Samples(first.of_asked, targets, first.asked.expand(len(targets), -1))

@@ -13,7 +13,7 @@ from numpy import ndarray
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import vertex_errors
-from utils.predicting.model_inputs import read_inputs, read_meshes, whole_meshes
+from utils.predicting.model_inputs import asked_vertices, read_inputs, read_meshes
 from utils.runs.processes import combine, own_share
 
 FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
@@ -68,15 +68,13 @@ def map_predictions(
 
 def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> float:
     """Return the share of the network's answer, 0 to 1, that leaves the least squared error in frames that it was not trained
-    on."""
+    on, where it is asked."""
     shared = size = 0.0
     for frame in own_share(np.arange(len(windows))):
-        meshes = whole_meshes(model, read_meshes(model, windows, np.array([frame]), device))
+        samples = asked_vertices(model, read_meshes(model, windows, np.array([frame]), device))
         with torch.no_grad():
-            answer = model(meshes.features.flatten(0, 1), meshes.vertex.flatten()).view_as(meshes.targets)
-            assert meshes.frames is not None  # whole meshes have them
-            answer = model.coordinates.smoothed(answer, meshes.frames)
-        shared, size = shared + float((answer * meshes.targets).sum()), size + float(answer.square().sum())
+            answer = model(samples.features.flatten(0, 1), samples.vertex.flatten()).view_as(samples.targets)
+        shared, size = shared + float((answer * samples.targets).sum()), size + float(answer.square().sum())
     shared, size = combine(torch.tensor([shared, size], dtype=torch.float64)).tolist()
     return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
 
