@@ -23,9 +23,9 @@ from utils.fitting.progress import TrainingOptions
 from utils.predicting.model_inputs import Meshes, Samples, asked_vertices, read_meshes, whole_meshes
 from utils.runs.processes import num_processes, own_share
 
-# An epoch shows every training vertex at least once. Where that takes fewer steps than this, it goes over the frames again
+# An epoch shows every vertex that is asked at least once. Where that takes fewer steps than this, it goes over the frames again
 # and again, so that a hundred frames train as well as a thousand without anybody counting steps.
-STEPS_PER_EPOCH = 400  # about, and at least two thirds of it
+STEPS_PER_EPOCH = 270  # about, and at least two thirds of it
 VERTICES_AT_ONCE_ON_DEVICES = 400_000  # fewer would take longer to start than to compute
 VERTICES_AT_ONCE = 30_000  # about, of whole frames through the feature code: more do not fit into a processor's caches
 
