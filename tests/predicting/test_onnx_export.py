@@ -22,8 +22,7 @@ from utils.predicting.onnx_forms import StreamingForm, WindowedMap, WindowsForm
 @pytest.mark.parametrize(
     "settings",
     [
-        {"num_condition_frames": 1, "num_embeddings": 0, "num_joints": 5, "left_out": ("joints",)},
-        {"num_condition_frames": 2, "left_out": tuple(OSCILLATORS)},
+        {"num_condition_frames": 2, "num_joints": 5, "left_out": ("joints", *OSCILLATORS)},
         {"num_condition_frames": 3, "num_joints": 5, "up_axis": "z", "left_out": ("oscillators of 27 frames",)},
         {"num_condition_frames": 2, "coordinates": "world"},
         {"num_condition_frames": 2, "coordinates": "world", "num_joints": 5},

@@ -63,24 +63,24 @@ def test_longer_runs_than_there_are_end_in_a_line(tmp_path):
 
 def test_a_fit_to_few_scans(short, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    source, target = write_tube(tmp_path, num_frames=60)
-    for number in range(1, 61):
+    source, target = write_tube(tmp_path, num_frames=48)
+    for number in range(1, 49):
         if number % 4:
             (target / f"tube_target.{number:05d}.obj").unlink()
     data = ["-src", str(source), "-tar", str(target)]
     check_data.main(data)
     fit_mesh.main([*data, "-n_cond", "3", "-n_ep", "1"])
     found = capsys.readouterr().out
-    assert found.count("given: 1 sequence, 60 frames (15 with scans) of 72 vertices") == 2
+    assert found.count("given: 1 sequence, 48 frames (12 with scans) of 72 vertices") == 2
     assert (
-        found.count(f"{source}: frames 1 to 60, 72 vertices, 15 of the 60 with scans: the others are context of these")
+        found.count(f"{source}: frames 1 to 48, 72 vertices, 12 of the 48 with scans: the others are context of these")
         == 2
     )
     flags = ["-tar_avail", "-saved_path", "saved_model/without_joints", "--report", "--video", "gif", "--export", "npz"]
     inference_mesh.main([*data, *flags, "--output_dir", "out"])
     found = capsys.readouterr().out
-    assert "60 meshes in out" in found
-    assert "15 frames, skinned → predicted" in found
+    assert "48 meshes in out" in found
+    assert "12 frames, skinned → predicted" in found
     assert "nan" not in found
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert ">nan" not in page
