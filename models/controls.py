@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models import loops
 from models.edges import spread_along_surface
+from models.gathered import gathered
 
 MOST_CONTROLS = 2048
 NUM_NEAREST_CONTROLS = 5
@@ -44,5 +45,4 @@ def add_from_controls(
     """
     if loops.compiles(change, network):
         return loops.add_from_controls(change, network, places, weights)
-    near = network.index_select(1, places.flatten()).unflatten(1, places.shape)
-    return change + (near * weights.unsqueeze(2)).sum(dim=2)
+    return change + (gathered(network, places, 1) * weights.unsqueeze(2)).sum(dim=2)

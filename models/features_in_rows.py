@@ -1,19 +1,15 @@
 """What each vertex sees, for runtimes without Python: the twin of `local_features`, in operators that these are fast at."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.gathered import gathered
 from models.local_features import ROUNDING, LocalFeatures, motion
 from models.oscillators import states_after
 from models.rows import faces_around, in_rows, rotated, rotation_vectors, surface_frames_in_rows, turned
 
 TURNS = "anchors' rotations"  # the group of features
-
-
-def gathered(values: Float[Tensor, "P ..."], places: Int[Tensor, "K L"]) -> Float[Tensor, "K L ..."]:
-    """Return `values[places]`, in an operator that runtimes are fast at."""
-    return values.index_select(0, places.flatten()).unflatten(0, places.shape)
 
 
 def repeated(points: Float[Tensor, "V 3"], times: int) -> Float[Tensor, "V K 3"]:
@@ -77,15 +73,15 @@ class FeaturesInRows(nn.Module):
         parts = [
             motion(window.unsqueeze(0))[0].transpose(0, 1),
             -up.expand(len(current), 1, 3),
-            gathered(current.index_select(0, surface.anchors), near) - repeated(current, near.shape[1]),
+            gathered(current.index_select(0, surface.anchors), near, 0) - repeated(current, near.shape[1]),
         ]
         if accelerations is not None:
             states = states_after(accelerations.unsqueeze(0), features.periods)[0]
             parts.append(states.flatten(1).index_select(0, surface.nearest_anchor).unflatten(1, (-1, 3)))
         if joints is not None:
             near, moving = surface.nearest_joints, motion(joints.unsqueeze(0))[0].transpose(0, 1)
-            parts.append(gathered(joints[-1], near) - repeated(current, near.shape[1]))
-            parts.append(gathered(moving.flatten(1), near).flatten(1).unflatten(1, (-1, 3)))
+            parts.append(gathered(joints[-1], near, 0) - repeated(current, near.shape[1]))
+            parts.append(gathered(moving.flatten(1), near, 0).flatten(1).unflatten(1, (-1, 3)))
         by_columns = axes.transpose(0, 1).flatten(0, 1).T.unflatten(1, (3, 3))
         return torch.cat([(torch.cat(parts, dim=1) @ by_columns).flatten(1), self.turns(axes)], dim=1)
 

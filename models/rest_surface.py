@@ -15,6 +15,7 @@ from models import loops
 from models.controls import controls_along_surface
 from models.edges import bridges, edge_neighbours, longest_edge_ends, spread_along_surface, unique_edges
 from models.eigenfunctions import laplacian_eigenfunctions
+from models.gathered import gathered
 from models.loops import CornersAround
 from models.surface_frames import surface_frames, to_local
 
@@ -162,8 +163,7 @@ class RestSurface(nn.Module):
 
     def spread_from_anchors(self, values: Float[Tensor, "B A"]) -> Float[Tensor, "B V"]:
         """Return values known at the anchors (B, A) at all vertices (B, V): weighted means of the nearest."""
-        near = values.index_select(1, self.places_of_anchors.flatten()).unflatten(1, self.places_of_anchors.shape)
-        return (near * self.anchor_weights).sum(dim=2)
+        return (gathered(values, self.places_of_anchors, 1) * self.anchor_weights).sum(dim=2)
 
     @classmethod
     def from_mesh(

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from models.gathered import gathered
+
 MOST_FACES = 8  # in a column of `faces_around`
 TINY = torch.finfo(torch.float32).tiny
 
@@ -81,11 +83,9 @@ def surface_frames_in_rows(
 
     `around` and `further` are those of `faces_around`; the last of the faces, of no area, is the one that it fills up with.
     """
-    first, second, third = (
-        vertices.index_select(0, corners.flatten()).unflatten(0, corners.shape).permute(0, 2, 1).unbind(0)
-    )
+    first, second, third = gathered(vertices, corners, 0).permute(0, 2, 1).unbind(0)
     face_normals = cross(second - first, third - first).T
-    sums = face_normals.index_select(0, around.flatten()).unflatten(0, around.shape).sum(dim=0)
+    sums = gathered(face_normals, around, 0).sum(dim=0)
     if len(further):
         sums, rest = sums.split([len(vertices), len(further)])
         sums = sums.scatter_add(0, further.unsqueeze(1).expand(-1, 3), rest)

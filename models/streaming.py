@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.coordinates import LocalCoordinates, no_longer_than
-from models.features_in_rows import FeaturesInRows, gathered
+from models.features_in_rows import FeaturesInRows
+from models.gathered import gathered
 from models.mesh_autoencoder import MeshAutoencoder, network_answer
 from models.oscillators import HISTORY
 from models.rows import dot, rotated
@@ -105,13 +106,13 @@ class StreamedMap(nn.Module):
         of_anchors, of_controls = asked.split([len(surface.anchors), len(surface.controls)], dim=1)
         network = model.network_strength * network_answer(model, of_controls, surface.controls)[0]
         network = rotated(to_world.index_select(2, surface.controls), network.T).T
-        change = change + (gathered(network, surface.nearest_controls.T) * self.control_weights).sum(dim=0).T
+        change = change + (gathered(network, surface.nearest_controls.T, 0) * self.control_weights).sum(dim=0).T
         for _ in range(linear.smoothing_steps):
-            change = gathered(change.T, surface.neighbours.T).mean(dim=0).T
+            change = gathered(change.T, surface.neighbours.T, 0).mean(dim=0).T
 
         answer = change + rotated(to_world, linear.mean.T)
         size = dot(answer, answer).sqrt()
-        leverage = gathered(trust(of_anchors)[0], surface.places_of_anchors.T) * self.anchor_weights
+        leverage = gathered(trust(of_anchors)[0], surface.places_of_anchors.T, 0) * self.anchor_weights
         assert model.longest is not None
         strength = no_longer_than(size, trust.strength(size, leverage.sum(dim=0)), model.longest)
         return window[-1] + (strength * answer).T

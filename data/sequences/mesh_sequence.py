@@ -68,14 +68,15 @@ class MeshSequence:
         """Return some of the frames, one after the other, as a sequence of their own."""
         some = slice(start, end)
         rows = self.scan_rows[some]
-        first, last = (int(rows[rows >= 0][[0, -1]][place]) for place in (0, 1)) if (rows >= 0).any() else (0, -1)
+        own = rows[rows >= 0]
+        first, after = (int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0)
         return replace(
             self,
             frame_numbers=self.frame_numbers[some],
             files=self.files[some],
             frame_names=self.frame_names[some],
             skinned=self.skinned[some],
-            scan=None if self.scan is None else self.scan[first : last + 1],
+            scan=None if self.scan is None else self.scan[first:after],
             scan_rows=np.where(rows >= 0, rows - first, -1),
             joints=None if self.joints is None else self.joints[some],
             left_out=None if self.left_out is None else self.left_out[some],

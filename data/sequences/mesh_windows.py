@@ -42,11 +42,6 @@ class MeshWindows:
         sequence, frame = self.entries[index]
         return self.sequences[sequence].has_scan(frame)
 
-    @property
-    def scanned(self) -> Int[ndarray, " _"]:
-        """The frames that have a scan."""
-        return np.array([index for index in range(len(self)) if self.has_scan(index)], dtype=np.int64)
-
     def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
         """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
 

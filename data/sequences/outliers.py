@@ -97,7 +97,8 @@ def pieces_that_belong(sequence: MeshSequence, usual: Usual) -> list[MeshSequenc
             left_out[frame], broken[frame] = True, skinned_is_off(sequence, frame, beside)
         elif len(vertices := np.flatnonzero(usual.vertices_are_off(jump, away))):
             off[frame] = vertices
-        known.pop(scanned[place - 2], None)
+        if place >= 2:
+            known.pop(scanned[place - 2])
     if not left_out.any() and not off:
         return [sequence]
     repairs = {frame: (vertices, guessed(sequence, frame, off, left_out, usual)) for frame, vertices in off.items()}

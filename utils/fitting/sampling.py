@@ -210,25 +210,23 @@ class TrainingSamples:
         starts = np.cumsum([0, *(block.num_steps for block in blocks)])
         first = int(np.searchsorted(starts, first_step, side="right")) - 1
         read = partial(read_meshes, self.model, self.windows, device=self.device)
+        before = [self.gathered and self.gathered[0], *blocks[first:]]
         parts = [
-            [] if number > first and self.is_same(block, blocks[number - 1]) else self.parts_of(block)
-            for number, block in enumerate(blocks)
+            [] if self.is_same(block, other) else self.parts_of(block)
+            for block, other in zip(blocks[first:], before, strict=False)
         ]
-        if self.gathered is not None and self.is_same(blocks[first], self.gathered[0]):
-            parts[first] = []
-        meshes = read_ahead(partial(read, part) for some in parts[first:] for part in some)
-        for number, block in enumerate(blocks[first:], first):
-            if parts[number]:
-                own, self.gathered = sum(map(len, parts[number])), None  # not both in memory
-                gathered = self.sampling.gather(self.model, islice(meshes, len(parts[number])), own)
-                self.gathered = block, gathered
+        meshes = read_ahead(partial(read, part) for some in parts for part in some)
+        for block, some, start in zip(blocks[first:], parts, starts[first:], strict=False):
+            if some:
+                self.gathered = None  # not both in memory
+                self.gathered = block, self.sampling.gather(self.model, islice(meshes, len(some)), sum(map(len, some)))
             assert self.gathered is not None
             steps = self.sampling.steps(self.gathered[1], block)
-            yield from islice(steps, max(0, first_step - int(starts[number])), None)
+            yield from islice(steps, max(0, first_step - int(start)), None)
 
-    def is_same(self, block: Block, other: Block) -> bool:
-        """Say whether what was gathered of one block serves for another one."""
-        return self.sampling.kept and np.array_equal(block.frames, other.frames)
+    def is_same(self, block: Block, other: Block | None) -> bool:
+        """Say whether what was gathered of another block, if there was one, serves for a block."""
+        return self.sampling.kept and other is not None and np.array_equal(block.frames, other.frames)
 
     def parts_of(self, block: Block) -> list[Int[ndarray, " _"]]:
         """Return the frames of a block that this process reads, in parts."""

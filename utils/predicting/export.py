@@ -52,21 +52,21 @@ def export_predictions(
 
     def finish(frame: PredictedFrame) -> None:
         write(frame)
-        if errors_of is not None:
+        if errors_of is not None and not windows.has_scan(frame.index):
+            for each in (each for pair in errors.values() for each in pair):
+                each[frame.index] = np.nan
+        elif errors_of is not None:
             scan = windows.scan(np.array([frame.index]))
             before, after = errors_of(frame.skinned[None], scan), errors_of(frame.predicted[None], scan)
             for name, (skinned_errors, predicted_errors) in errors.items():
                 skinned_errors[frame.index], predicted_errors[frame.index] = before[name][0], after[name][0]
-            if not windows.has_scan(frame.index):
-                for each in (each for pair in errors.values() for each in pair):
-                    each[frame.index] = np.nan
         if model.leverage is not None:
             in_mm = units_in_mm * frame.expected_error
             expected.mean[frame.index], expected.leverage[frame.index] = in_mm.mean(), frame.leverage
             if expected.within is not None:
                 limits = model.leverage.within.cpu().numpy()[:, None] * in_mm
-                own = errors[VERTEX_ERROR][1][frame.index]
-                expected.within[frame.index] = np.where(np.isfinite(own), own <= limits, np.nan).mean(axis=1)
+                found = errors[VERTEX_ERROR][1][frame.index]
+                expected.within[frame.index] = np.where(np.isfinite(found), found <= limits, np.nan).mean(axis=1)
 
     own = own_share(np.arange(num_frames))
     with tqdm(total=len(own), desc="predicting", unit="frame", disable=rank() > 0) as bar:

@@ -40,7 +40,9 @@ def seen_at_anchors(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     for start in range(0, len(windows), FRAMES_AT_ONCE):
         frames = np.arange(start, min(start + FRAMES_AT_ONCE, len(windows)))
         with torch.no_grad():
-            parts.append(model.features(*read_inputs(model, windows, frames, device))[:, model.surface.anchors])
+            parts.append(
+                model.coordinates.first_answer(*read_inputs(model, windows, frames, device), model.up).of_anchors
+            )
     return torch.cat(parts)
 
 

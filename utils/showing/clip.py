@@ -116,8 +116,7 @@ class Clip:
 
     def meshes(self, frame: int) -> dict[str, Float32[ndarray, "V 3"]]:
         """Return what there is of a frame by name, skinned, predicted and target, relative to the clip's centre, file units."""
-        there = [name for name in self.stored() if name != "target" or self.sequence.has_scan(frame)]
-        return {name: self.centred(self.stored()[name][frame]) for name in there}
+        return {name: self.centred(each[frame]) for name, each in self.stored_at(frame).items()}
 
     def joints(self, frame: int) -> Float32[ndarray, "J 3"] | None:
         """Return the joints of a frame, relative to the clip's centre, file units."""
@@ -133,6 +132,10 @@ class Clip:
         positions = {"skinned": self.sequence.skinned, "predicted": self.predicted, "target": scans}
         return {name: each for name, each in positions.items() if each is not None}
 
+    def stored_at(self, frame: int) -> dict[str, Positions]:
+        """Return what there is of a frame, as `stored` does: a frame may have no scan."""
+        return {name: each for name, each in self.stored().items() if name != "target" or self.sequence.has_scan(frame)}
+
     def values(self, colored: Colored, frame: int) -> dict[str, Float32[ndarray, " V"]]:
         """Return how far vertices are (V,), mm, from the scan (error) or from the skinned mesh (correction), by mesh; or how
         far the prediction is expected to be off."""
@@ -140,11 +143,10 @@ class Clip:
             if not isinstance(self.predicted, LivePredictions):
                 return {}
             return {"predicted": (self.units_in_mm * self.predicted.expected_error(frame)).astype(np.float32)}
-        stored = self.stored()
+        stored = self.stored_at(frame)
         reference = stored.pop(REFERENCE[colored], None)
-        if reference is None or (colored == "error" and not self.sequence.has_scan(frame)):
+        if reference is None:
             return {}
-        stored = {name: each for name, each in stored.items() if name != "target" or self.sequence.has_scan(frame)}
         there = reference[frame]
         return {
             name: (self.units_in_mm * vertex_errors(each[frame], there)).astype(np.float32)

@@ -228,10 +228,11 @@ def write_report(
     of_worst = next(indices for indices in clips.values() if int(chosen["worst"]) in indices)
     playback, playback_caption = play_back(film, of_worst, highest)
     count = len(film.model.surface.vertices)
+    measured = "measured against" if len(by_frame) == len(windows) else f"{len(by_frame)} of them measured against"
     page = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     content = page.render(
         title=", ".join(clips),
-        subtitle=f"{len(windows)} frames of {count:,} vertices, {'measured against' if errors else 'without'} scans",
+        subtitle=f"{len(windows)} frames of {count:,} vertices, {measured if errors else 'without'} scans",
         trust=[
             *describe_expectation(film.model, windows, expected).splitlines(),
             *describe_left_out(record.get("training", {})),
