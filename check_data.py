@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.sequences.mesh_sequence import describe_sequences, load_sequences
+from data.sequences.descriptions import describe_sequences, describe_unobserved
+from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
@@ -17,7 +18,7 @@ from utils.command_line import arguments
 from utils.command_line.flag_values import Sources
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.predicting.metrics import vertex_errors
+from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.showing.comparison import draw_comparison
 from utils.showing.plots import check_picture_name
 
@@ -43,16 +44,16 @@ def main(argv=None):
     units_in_mm = UNITS_IN_MM[args.units or "m"]
 
     # what was given
-    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    given = args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
+    sequences, faces = load_sequences(*given)
     lines = check_plausible(sequences, units_in_mm / 1000) + what_files_say(sequences, args.up_axis, units_in_mm / 1000)
     windows, _ = split_windows(sequences, 1, 0)
-    print("\n".join([*describe_sequences(windows.sequences), *lines]))
+    print("\n".join([*describe_sequences(windows.sequences), *describe_unobserved(windows), *lines]))
 
     # frames that stand out
     places = [(sequence, frame) for sequence in sequences for frame in sequence.scanned]
-    means = units_in_mm * np.array(
-        [vertex_errors(each.skinned[frame], each.scan_of(frame)).mean() for each, frame in places]
-    )
+    away = ((vertex_errors(each.skinned[frame], each.scan_of(frame)), each.weights_of(frame)) for each, frame in places)
+    means = units_in_mm * np.array([mean_of_known(*each) for each in away])
     for place in (-means).argsort()[:MOST_LINES]:
         sequence, frame = places[place]
         if means[place] > STANDS_OUT * np.median(means):

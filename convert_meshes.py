@@ -59,7 +59,7 @@ def main(argv=None):
         raise InputError(f"--export: found {args.export}, expected none where {args.target} is a file of all frames")
 
     # read
-    frames = load_frames(args.source, tuple(POINTS))
+    frames = load_frames(args.source, tuple(POINTS), with_holes=True)
     num_frames, num_vertices, _ = frames.vertices.shape
 
     # write

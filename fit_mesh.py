@@ -42,7 +42,7 @@ def main(argv=None):
 
     # data
     with first_alone():
-        sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir)
+        sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, None, args.scan_weights)
     arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 

@@ -42,7 +42,9 @@ def main(argv=None):
 
     # data
     with first_alone():
-        sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+        sequences, faces = load_sequences(
+            args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
+        )
     args.num_joints = arguments.count_joints(args, sequences[0])
     settings = arguments.choose_settings(args, model.settings if path else None)
     arguments.say_what_was_given(sequences, settings)

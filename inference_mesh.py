@@ -49,7 +49,7 @@ def main(argv=None):
     # data
     targets = args.target_files_dir if args.is_target_available else None
     with first_alone():
-        sequences, faces = load_sequences(args.source_files_dir, targets)
+        sequences, faces = load_sequences(args.source_files_dir, targets, None, args.scan_weights)
     check_topology(model, sequences[0], faces, path)
     windows = all_windows(sequences, settings.num_condition_frames)
 

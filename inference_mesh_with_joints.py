@@ -48,7 +48,7 @@ def main(argv=None):
     # data
     targets = args.target_files_dir if args.is_target_available else None
     with first_alone():
-        sequences, faces = load_sequences(args.source_files_dir, targets, args.joint_files_dir)
+        sequences, faces = load_sequences(args.source_files_dir, targets, args.joint_files_dir, args.scan_weights)
     check_topology(model, sequences[0], faces, path)
     args.num_joints = arguments.count_joints(args, sequences[0])
     settings = arguments.choose_settings(args, model.settings)

@@ -38,8 +38,7 @@ def parse_arguments(argv):
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
         help="folders or files of joints, one per source",
     )  # fmt: skip
-    up_axis = "axis that points up (default: y, or as in the checkpoint)"
-    group.add_argument("--up_axis", choices=("x", "y", "z"), help=up_axis)
+    group.add_argument("--up_axis", choices=("x", "y", "z"), help="axis that points up (default: y, or as trained)")
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     group.add_argument("--port", type=positive, default=8080, help="first port to try (default: 8080)")
@@ -54,7 +53,8 @@ def main(argv=None):
     args = parse_arguments(argv)
 
     # meshes
-    sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, args.joint_files_dir)
+    given = args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
+    sequences, faces = load_sequences(*given)
     predicted, up_axis, units = [None for _ in sequences], args.up_axis or "y", args.units or "m"
     if args.predicted_files_dir:
         predicted = load_predictions(args.predicted_files_dir, sequences)

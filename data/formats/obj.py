@@ -15,7 +15,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from data.formats.polygons import KnownTopology, Polygons
-from data.formats.positions import LARGEST_COORDINATE, in_needed_precision
+from data.formats.positions import LARGEST_COORDINATE, in_needed_precision, unknown_as_a_whole
 from data.input_error import InputError
 
 # A continued line ("\" before the line's end) is joined by this one character, which every parser here takes for a blank;
@@ -56,7 +56,7 @@ def line_number(text: bytes, offset: int) -> int:
 
 
 def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 3"] | None:
-    """Return the three numbers of each line (V, 3) from a column on; None where one is missing or not finite."""
+    """Return the three numbers of each line (V, 3) from a column on; None where one is missing or infinite."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about lines without numbers: the caller says which
@@ -64,10 +64,9 @@ def parse_positions(lines: list[bytes], first_column: int) -> Float[ndarray, "V 
             positions = np.loadtxt(lines, dtype=np.float64, usecols=columns, ndmin=2, comments=None)
     except ValueError:
         return None
-    # a NaN is not below anything
-    if len(positions) != len(lines) or not (np.abs(positions) <= LARGEST_COORDINATE).all():
+    if len(positions) != len(lines) or (np.abs(positions) > LARGEST_COORDINATE).any():
         return None
-    return in_needed_precision(positions)
+    return in_needed_precision(unknown_as_a_whole(positions))
 
 
 def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
@@ -95,7 +94,8 @@ def plain_positions(block: bytes) -> Float[ndarray, "V 3"] | None:
 def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
     """Return positions (V, 3) of all `v` lines, in their order; colours and weights behind them are passed over.
 
-    Raises `InputError`, naming file and line, where a line is not three finite numbers, and where there is no line.
+    Those that are NaN are not known. Raises `InputError`, naming file and line, where a line is not three finite numbers, and
+    where there is no line.
     """
     lines = VERTEX_LINE.findall(text)
     if not lines:
@@ -107,7 +107,7 @@ def parse_vertices(text: bytes, path: Path) -> Float[ndarray, "V 3"]:
         try:
             # Python alone takes an underscore in a number
             good = b"_" not in match[1] and all(
-                abs(float(number)) <= LARGEST_COORDINATE for number in match[1].split()[:3]
+                not abs(float(number)) > LARGEST_COORDINATE for number in match[1].split()[:3]
             )
         except ValueError:
             good = False

@@ -50,14 +50,14 @@ def position_template(path: Path, known: Template | None = None) -> Template:
 
 def write_positions(path: Path, vertices: Float[ndarray, "V 3"], template: Template) -> None:
     """Write `vertices` (V, 3) into a template, with as few digits as keep every bit: of a float32 or, far from the origin, of a
-    float64.
+    float64. Positions that are not known are written as `nan`.
 
     The file appears whole or not at all; `OSError` where the disk does not take it.
     """
     if len(vertices) != template.num_vertices:
         raise InputError(f"{path}: the file that it is made from has other vertices than before, expected no change")
     rows = np.ascontiguousarray(in_needed_precision(vertices))
-    numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2]
+    numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].replace(b"null", b"nan")
     if template.around is None:
         lines = numbers.replace(b"],[", b"\nv ").replace(b",", b" ")
         text = b"".join([template.before, b"v " if len(rows) else b"", lines, template.behind])

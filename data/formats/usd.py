@@ -83,14 +83,16 @@ def write_usd(
             st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
             st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
         points, extent = shape.CreatePointsAttr(), shape.CreateExtentAttr()
-        origin = vertices[0].mean(axis=0) if in_needed_precision(vertices[0]).dtype == np.float64 else np.zeros(3)
+        known = vertices[0][~np.isnan(vertices[0][:, 0])]
+        far = len(known) > 0 and in_needed_precision(known).dtype == np.float64
+        origin = known.mean(axis=0) if far else np.zeros(3)
         if origin.any():
             UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
         add_values(shape, frame_numbers, values or {})
         for number, frame in zip(frame_numbers, vertices, strict=True):
             positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
             points.Set(Vt.Vec3fArray.FromNumpy(positions), number)
-            box = np.stack([positions.min(axis=0), positions.max(axis=0)])
+            box = np.stack([np.fmin.reduce(positions), np.fmax.reduce(positions)])  # of those that are known
             extent.Set(Vt.Vec3fArray.FromNumpy(box), number)
         try:
             layer.Save()

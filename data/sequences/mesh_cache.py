@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-CACHE_FORMAT = "6"
+CACHE_FORMAT = "7"
 CHECKSUMS, STAMPS = "checksums.json", "draws_in.json"
 BYTES_AT_ONCE = 1 << 22
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from tqdm import tqdm
 
@@ -41,7 +41,7 @@ class MeshFrames:
 
     `files` are the files that the frames were read from, the same one for all where one file holds them; `names` are their
     names without ending. Where nothing said the frames' numbers, they are `counted` from 1. The `fingerprint` stands for
-    positions, polygons and numbers, wherever they were read from.
+    positions, polygons and numbers, wherever they were read from. `missing` (T,) says how many vertices are not known (NaN).
     """
 
     path: Path
@@ -52,6 +52,7 @@ class MeshFrames:
     polygons: Polygons
     fingerprint: str
     counted: bool
+    missing: Int[ndarray, " T"]
 
 
 def list_frames(folder: Path, endings: Collection[str] = FRAMES) -> dict[int, Path]:
@@ -108,12 +109,14 @@ def hint_on_content(folder: Path) -> str:
     return ""
 
 
-def load_frames(path: Path, endings: Collection[str] = FRAMES, joints: bool = False) -> MeshFrames:
+def load_frames(
+    path: Path, endings: Collection[str] = FRAMES, joints: bool = False, with_holes: bool = False
+) -> MeshFrames:
     """Return all frames of a folder or file: from the cache where it is up to date and whole, else parsed, checked and cached.
 
-    They are those of the mesh or, out of a file that holds both, of the `joints`. Raises `InputError` for a path that is
-    neither a folder of files of these `endings` nor one file of all frames, for all that `list_frames` and the readers refuse,
-    and for a frame of another topology.
+    They are those of the mesh or, out of a file that holds both, of the `joints`. Frames `with_holes` may lack vertices: NaN.
+    Raises `InputError` for a path that is neither a folder of files of these `endings` nor one file of all frames, for all that
+    `list_frames` and the readers refuse, for a frame of another topology, and for vertices that must not be missing.
     """
     ending = sequence_ending(path)
     frames = {} if ending else list_frames(path, endings)
@@ -135,12 +138,19 @@ def load_frames(path: Path, endings: Collection[str] = FRAMES, joints: bool = Fa
                         raise InputError(f"{path}: changed while it was read, expected files that nobody writes to")
     with np.load(entry / "topology.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"], stored["texture"], stored["texture_corners"])
-        numbers, counted = stored["frame_numbers"].tolist(), bool(stored["counted"])
+        numbers, counted, missing = stored["frame_numbers"].tolist(), bool(stored["counted"]), stored["missing"]
     vertices = np.load(entry / "vertices.npy", mmap_mode="r")
     names = [file.stem for file in files]
     if ending:
         files, names = [path] * len(numbers), [f"{path.stem}.{number:05d}" for number in numbers]
-    return MeshFrames(path, numbers, files, names, vertices, polygons, fingerprint(entry), counted)
+    if missing.any() and not with_holes:
+        frame = int(np.flatnonzero(missing)[0])
+        where = f"{path}: frame {numbers[frame]}" if ending else files[frame]
+        raise InputError(
+            f"{where}: vertex {np.flatnonzero(np.isnan(vertices[frame, :, 0]))[0]} is [nan, nan, nan], expected three finite "
+            "numbers: only scans may lack vertices"
+        )
+    return MeshFrames(path, numbers, files, names, vertices, polygons, fingerprint(entry), counted, missing)
 
 
 @contextmanager
@@ -174,38 +184,49 @@ def begin_array(file: BinaryIO, kind: str, shape: tuple[int, ...]) -> int:
     return file.tell()
 
 
-def write_vertices(path: Path, opened: OpenedFrames) -> None:
-    """Write the positions of all frames as one array (T, V, 3), in double precision where any of them needs it."""
+def write_vertices(path: Path, opened: OpenedFrames) -> list[int]:
+    """Write the positions of all frames as one array (T, V, 3), in double precision where any of them needs it; return how many
+    of each frame are not known."""
     shape = len(opened.frame_numbers), opened.num_vertices, 3
+    missing: list[int] = []
+
+    def noted() -> Iterator[Float[ndarray, "V 3"]]:
+        for vertices in opened.positions:
+            missing.append(int(np.isnan(vertices[:, 0]).sum()))
+            yield vertices
+
+    positions = noted()
     with closing(opened.positions):
         with open(path, "wb") as file:
             head = begin_array(file, "<f4", shape)
-            for num_near, vertices in enumerate(opened.positions):  # noqa: B007 (used after the loop)
+            for num_near, vertices in enumerate(positions):  # noqa: B007 (used after the loop)
                 if vertices.dtype == np.float64:
                     break
                 file.write(vertices.astype("<f4").tobytes())
             else:
-                return
+                return missing
         near = path.rename(path.with_name("near.npy"))
         with open(path, "wb") as file, open(near, "rb") as before:
             begin_array(file, "<f8", shape)
             before.seek(head)
             earlier = (np.fromfile(before, "<f4", vertices.size) for _ in range(num_near))
-            for frame in chain(earlier, [vertices], opened.positions):
+            for frame in chain(earlier, [vertices], positions):
                 file.write(frame.astype("<f8").tobytes())
         near.unlink()
+    return missing
 
 
 def write_entry(entry: Path, opened: OpenedFrames) -> None:
     """Read all frames and keep them in a new folder of the cache."""
     entry.mkdir()
     write_stamps(entry, opened.draws_in)
-    write_vertices(entry / "vertices.npy", opened)
+    missing = write_vertices(entry / "vertices.npy", opened)
     polygons = opened.polygons
     np.savez(
         entry / "topology.npz",
         frame_numbers=np.array(opened.frame_numbers),
         counted=opened.counted,
+        missing=np.array(missing),
         sizes=polygons.sizes,
         corners=polygons.corners,
         texture=polygons.texture,

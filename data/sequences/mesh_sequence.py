@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
@@ -15,6 +16,7 @@ from data.input_error import InputError
 from data.sequences.frame_names import frame_step, starts_of_sequences
 from data.sequences.mesh_frames import MeshFrames, load_frames
 from data.sequences.same_topology import check_topology, in_the_same_order
+from data.sequences.unobserved import rows_of_scans, weights_of_scans
 
 # by frame: which vertices of its scan do not belong, and where they are taken to be
 Repairs = dict[int, tuple[Int64[ndarray, " _"], Float[ndarray, "_ 3"]]]
@@ -24,10 +26,11 @@ Repairs = dict[int, tuple[Int64[ndarray, " _"], Float[ndarray, "_ 3"]]]
 class MeshSequence:
     """Consecutive frames: numbers (T,), source files, skinned mesh and, where there are any, scans and joints, file units.
 
-    Frames may have no scan: `scan_rows` (T,) say which row of `scan` is of each frame, -1 where none is. The numbers are `step`
-    apart, or in times a little more: of an animation on twos, 2. `frame_names` are the files' names without ending; where one
-    file holds all frames, its name and the frame's number. `fingerprints` stand for all frames of "skinned", "scan" and
-    "joints", as they were before gaps split them into sequences. Where outliers were looked for
+    Frames may have no scan: `scan_rows` (T,) say which row of `scan` is of each frame, -1 where none is. Scans may lack
+    vertices (`has_holes`), or be trusted more here than there (`scan_weights`, 0 to 1; 0 is as if it lacked them). The numbers
+    are `step` apart, or in times a little more: of an animation on twos, 2. `frame_names` are the files' names without ending;
+    where one file holds all frames, its name and the frame's number. `fingerprints` stand for all frames of "skinned", "scan"
+    and "joints", as they were before gaps split them into sequences. Where outliers were looked for
     (`data.sequences.outliers`), the scans of frames that are `left_out` are not trained on, and there are `repairs` of others.
     """
 
@@ -40,6 +43,8 @@ class MeshSequence:
     scan: Float[ndarray, "S V 3"] | None
     joints: Float[ndarray, "T J 3"] | None = None
     scan_rows: Int64[ndarray, " T"] = field(default_factory=lambda: np.empty(0, np.int64))  # all in order, by default
+    scan_weights: Float32[ndarray, "S V"] | None = None
+    has_holes: bool = False
     step: int = 1
     fingerprints: dict[str, str] = field(default_factory=dict)
     left_out: Bool[ndarray, " T"] | None = None
@@ -59,10 +64,23 @@ class MeshSequence:
         return np.flatnonzero(self.scan_rows >= 0) if self.scan is not None else np.empty(0, np.int64)
 
     def scan_of(self, frame: int | np.integer) -> Float[ndarray, "V 3"]:
-        """Return the scan of a frame, file units; it is no number anywhere where there is none."""
+        """Return the scan of a frame, file units; it is no number where nothing is observed, anywhere where there is none."""
         if self.scan is None or self.scan_rows[frame] < 0:
             return np.full_like(self.skinned[frame], np.nan)
-        return self.scan[self.scan_rows[frame]]
+        scan = self.scan[self.scan_rows[frame]]
+        if self.scan_weights is None:
+            return scan
+        return np.where(self.scan_weights[self.scan_rows[frame], :, None] > 0, scan, np.nan).astype(scan.dtype)
+
+    def weights_of(self, frame: int | np.integer) -> Float32[ndarray, " V"] | None:
+        """Return how far each vertex of a frame's scan is trusted, 0 to 1; 0 where it is not observed. None where all scans are
+        trusted everywhere."""
+        if not self.has_holes and self.scan_weights is None:
+            return None
+        observed = ~np.isnan(self.scan_of(frame)[:, 0])
+        if self.scan_weights is None or self.scan_rows[frame] < 0:
+            return observed.astype(np.float32)
+        return observed * self.scan_weights[self.scan_rows[frame]]
 
     def piece(self, start: int, end: int) -> "MeshSequence":
         """Return some of the frames, one after the other, as a sequence of their own."""
@@ -77,6 +95,7 @@ class MeshSequence:
             frame_names=self.frame_names[some],
             skinned=self.skinned[some],
             scan=None if self.scan is None else self.scan[first:after],
+            scan_weights=None if self.scan_weights is None else self.scan_weights[first:after],
             scan_rows=np.where(rows >= 0, rows - first, -1),
             joints=None if self.joints is None else self.joints[some],
             left_out=None if self.left_out is None else self.left_out[some],
@@ -94,42 +113,6 @@ class MeshSequence:
         """Return some of its positions relative to the origin at a frame, in single precision."""
         origin = self.origin(frame)
         return (positions - origin if origin.any() else positions).astype(np.float32, copy=False)
-
-
-def describe_sequences(sequences: list[MeshSequence]) -> list[str]:
-    """Return a line for each sequence, saying where a gap in a folder's numbering began it, and one for its outliers."""
-    lines = []
-    for index, sequence in enumerate(sequences):
-        first, last = sequence.frame_numbers[0], sequence.frame_numbers[-1]
-        apart = f", {sequence.step} apart" if sequence.step > 1 else ""
-        line = f"{sequence.name}: frames {first} to {last}{apart}, {sequence.skinned.shape[1]} vertices"
-        if sequence.scan is not None and (count := len(sequence.scanned)) < len(sequence.frame_numbers):
-            line += f", {count} of the {len(sequence.frame_numbers)} with scans: the others are context of these"
-        if index and sequences[index - 1].name == sequence.name:
-            missing = "is not there" if sequence.left_out is None else "is not there or does not belong"
-            line += f"; a sequence of its own, for frame {first - sequence.step} {missing}"
-        lines += [line, *describe_outliers(sequence)]
-    if len(steps := {sequence.step for sequence in sequences}) > 1:
-        lines.append(
-            f"frames are {' and '.join(map(str, sorted(steps)))} apart: motion per frame is not the same in all of them"
-        )
-    return lines
-
-
-def describe_outliers(sequence: MeshSequence) -> list[str]:
-    """Return a line about the frames and vertices of a sequence that do not belong; none where all do."""
-    said = []
-    if sequence.left_out is not None and (count := int(sequence.left_out.sum())):
-        numbers = ", ".join(map(str, sequence.frame_numbers[sequence.left_out][:5]))
-        said.append(f"{count} scans do not belong and are not trained on ({numbers}{', ...' if count > 5 else ''})")
-    if sequence.repairs:
-        count = sum(len(vertices) for vertices, _ in sequence.repairs.values())
-        frame, (vertices, _) = next(iter(sequence.repairs.items()))
-        where = f"first vertex {vertices[0] + 1} of frame {sequence.frame_numbers[frame]}"
-        said.append(
-            f"{count} vertices in {len(sequence.repairs)} frames, scanned or skinned, do not belong and are guessed ({where})"
-        )
-    return [f"{sequence.name}: {'; '.join(said)}"] if said else []
 
 
 def numbered_like(frames: MeshFrames, source: MeshFrames) -> MeshFrames:
@@ -194,10 +177,15 @@ def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
     return joints
 
 
-def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFrames | None) -> list[MeshSequence]:
+def split_at_gaps(
+    source: MeshFrames,
+    target: MeshFrames | None,
+    joints: MeshFrames | None,
+    weights: Float32[ndarray, "S V"] | None = None,
+) -> list[MeshSequence]:
     """Return one sequence per run of frame numbers as far apart as most are: no window may cross a gap.
 
-    Raises `InputError` where neither the skinned meshes nor the scans have faces.
+    Raises `InputError` where neither the skinned meshes nor the scans have faces, and where no scan shows anything.
     """
     polygons = source.polygons
     if not len(polygons.sizes) and target is not None:
@@ -211,11 +199,13 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFra
     joint_positions = None
     scan_rows = np.full(len(numbers), -1)
     if target is not None:
-        scan_rows[np.searchsorted(numbers, target.frame_numbers)] = np.arange(len(target.frame_numbers))
+        scan_rows = rows_of_scans(target, weights, numbers)
     if joints is not None:
         joint_positions = joints.vertices[np.searchsorted(joints.frame_numbers, source.frame_numbers)]
     named = {"skinned": source, "scan": target, "joints": joints}
     fingerprints = {name: frames.fingerprint for name, frames in named.items() if frames is not None}
+    if weights is not None:
+        fingerprints["scan weights"] = f"{crc32(weights.tobytes()):08x}"
     whole = MeshSequence(
         name=str(source.path),
         frame_numbers=numbers,
@@ -226,6 +216,8 @@ def split_at_gaps(source: MeshFrames, target: MeshFrames | None, joints: MeshFra
         scan=None if target is None else target.vertices,
         joints=joint_positions,
         scan_rows=scan_rows,
+        scan_weights=weights,
+        has_holes=target is not None and bool(target.missing.any()),
         step=frame_step(numbers),
         fingerprints=fingerprints,
     )
@@ -247,18 +239,26 @@ def check_one_per_source(flag: str, folders: list[Path], source_dirs: list[Path]
 
 
 def load_sequences(
-    source_dirs: list[Path], target_dirs: list[Path] | None, joint_dirs: list[Path] | None = None
+    source_dirs: list[Path],
+    target_dirs: list[Path] | None,
+    joint_dirs: list[Path] | None = None,
+    weight_files: list[Path] | None = None,
 ) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
     """Return the sequences of all source folders or files, with their scans and joints where given, and their triangles (F, 3).
 
-    A gap in a folder's frame numbers starts a new sequence. Raises `InputError` for a source given twice, for another number
-    of target or joint than source folders, a scan without its frame, a frame without joints, and meshes or joints that are not
-    alike in all frames.
+    Files of weights, one for all or one per target, say how far the scans are trusted (`data.formats.scan_weights`). A gap in a
+    folder's frame numbers starts a new sequence. Raises `InputError` for a source given twice, for another number of target or
+    joint than source folders, a scan without its frame, a frame without joints, and meshes or joints that are not alike in all
+    frames.
     """
     if target_dirs is not None:
         check_one_per_source("--target_files_dir", target_dirs, source_dirs)
     if joint_dirs is not None:
         check_one_per_source("--joint_files_dir", joint_dirs, source_dirs)
+    if weight_files is not None and target_dirs is None:
+        raise InputError("--scan_weights: found without scans, expected both or neither")
+    if weight_files is not None and len(weight_files) > 1:
+        check_one_per_source("--scan_weights", weight_files, source_dirs)
     for index, folder in enumerate(source_dirs):
         earlier = [each for each in source_dirs[:index] if each.resolve() == folder.resolve()]
         if earlier:
@@ -268,11 +268,14 @@ def load_sequences(
     sources = [load_frames(folder) for folder in source_dirs]
     for index, source in enumerate(sources):
         check_topology(sources[0], source)
-        target = None if target_dirs is None else load_frames(target_dirs[index])
+        target = None if target_dirs is None else load_frames(target_dirs[index], with_holes=True)
+        weights = None
         if target is not None:
             source, target = numbered_like(source, target), numbered_like(target, source)
             check_pair(source, target)
+            if weight_files is not None:
+                weights = weights_of_scans(weight_files[index % len(weight_files)], target)
         joints = None if joint_dirs is None else load_joints(joint_dirs[index], source)
-        sequences += split_at_gaps(source, target, joints)
+        sequences += split_at_gaps(source, target, joints, weights)
     check_joint_counts(sequences)
     return sequences, sequences[0].polygons.triangles()

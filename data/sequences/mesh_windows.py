@@ -1,14 +1,16 @@
 """Windows over frames: every frame of a sequence together with the n-1 frames before it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int
+from jaxtyping import Float32, Float64, Int, Int64
 from numpy import ndarray
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import find_outliers
+from data.sequences.unobserved import HarmonicFill
 
 
 def window_frames(frame: Int[ndarray, " B"], num_condition_frames: int) -> Int[ndarray, "B N"]:
@@ -86,7 +88,7 @@ class MeshWindows:
         return np.stack(paths)
 
     def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:
-        """Return the scans (B, V, 3) of the current frames, file units; no numbers where there are none."""
+        """Return the scans (B, V, 3) of the current frames, file units; no numbers where nothing is observed."""
         scans = []
         for s, frame in self.entries[indices]:
             sequence = self.sequences[s]
@@ -97,6 +99,50 @@ class MeshWindows:
                 scan[vertices] = positions
             scans.append(sequence.seen(scan, frame))
         return np.stack(scans)
+
+    @property
+    def are_weighted(self) -> bool:
+        """Whether some scans are not trusted wholly, or lack vertices."""
+        return any(each.has_holes or each.scan_weights is not None for each in self.sequences)
+
+    def weights(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V"] | None:
+        """Return how far each vertex of the current frames' scans is trusted, 0 to 1, 0 where it is not observed; None where
+        all are wholly."""
+        of_frames = [self.sequences[s].weights_of(frame) for s, frame in self.entries[indices]]
+        if all(each is None for each in of_frames):
+            return None
+        ones = np.ones(self.sequences[0].skinned.shape[1], np.float32)
+        return np.stack([ones if each is None else each for each in of_frames])
+
+    @cached_property
+    def never_observed(self) -> Int64[ndarray, " U"]:
+        """The vertices (U,) that no scan of these frames shows."""
+        never = np.ones(self.sequences[0].skinned.shape[1], bool)
+        for s, frame in self.entries:
+            if (weights := self.sequences[s].weights_of(frame)) is None or not (never := never & (weights == 0)).any():
+                return np.empty(0, np.int64)
+        return np.flatnonzero(never)
+
+    @cached_property
+    def fill(self) -> HarmonicFill:
+        """What fills in corrections where nothing is observed."""
+        return HarmonicFill(self.sequences[0].skinned[0], self.sequences[0].polygons.triangles())
+
+    def to_learn(self, indices: Int[ndarray, " B"]) -> tuple[Float32[ndarray, "B V 3"], Float32[ndarray, "B V"] | None]:
+        """Return the scans (B, V, 3) of the current frames as they are learned, file units, and how far they are trusted (B,
+        V).
+
+        Vertices that no scan shows are corrected as those around them. Others that are not observed are where the skinned mesh
+        has them, and not trusted at all. Where all are trusted wholly, there are no weights.
+        """
+        scan, weights = self.scan(indices), self.weights(indices)
+        if weights is None:
+            return scan, None
+        skinned = self.skinned(indices)[:, -1]
+        for number, away in enumerate(scan - skinned if len(self.never_observed) else []):
+            scan[number, self.never_observed] = (skinned[number] + self.fill(away))[self.never_observed]
+            weights[number, self.never_observed] = 1
+        return np.where(np.isnan(scan), skinned, scan), weights
 
 
 def all_windows(sequences: list[MeshSequence], num_condition_frames: int) -> MeshWindows:

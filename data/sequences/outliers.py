@@ -2,7 +2,8 @@
 
 They are found by the correction, from the skinned mesh to the scan, which soft tissue changes little from frame to frame: by
 how far it is from that of the scanned frames beside it, and from what is usual at the vertex, in units of its usual spread.
-Clean takes of dancing, jumping and running bodies, of cloth and of ears that swing reach half of the limits at most.
+Vertices that are not observed, here or in the frames beside, say nothing. Clean takes of dancing, jumping and running bodies,
+of cloth and of ears that swing reach half of the limits at most.
 """
 
 from dataclasses import replace
@@ -30,6 +31,13 @@ def middle_of(one: Correction, two: Correction, three: Correction) -> Correction
     return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
 
 
+def median_of_known(values: Float[ndarray, "T ..."]) -> Float[ndarray, "..."]:
+    """Return the median over frames of what is known, zero where nothing is."""
+    if not np.isnan(values).any():
+        return np.asarray(np.median(values, axis=0))
+    return np.asarray(np.ma.filled(np.ma.median(np.ma.masked_invalid(values), axis=0), 0.0))
+
+
 class Usual:
     """What is usual: the median correction of each vertex, and its spread (V,), file units."""
 
@@ -37,15 +45,16 @@ class Usual:
         places = [(sequence, frame) for sequence in sequences for frame in sequence.scanned.tolist()]
         step = max(1, len(places) // FRAMES_TO_LOOK_AT)
         some = np.stack([correction(*place) for place in places[::step]])
-        self.correction = np.median(some, axis=0)
+        self.correction = median_of_known(some)
         away = np.linalg.norm(some - self.correction, axis=2)
-        self.spread = np.median(away, axis=0)
+        self.spread = median_of_known(away)
         self.spread = self.spread + SPREAD_OF_OTHERS * self.spread.mean()
-        self.of_frames = float(np.median([self.mean_of(each) for each in away]))
+        self.of_frames = float(np.median([self.mean_of(each) for each in away if np.isfinite(each).any()] or [0]))
 
     def mean_of(self, distances: Float[ndarray, " V"]) -> float:
         """Return the mean of the distances of a frame's vertices (V,), of which none counts for too much, file units."""
-        return float(np.minimum(distances, MOST_OF_A_VERTEX * self.spread).mean())
+        known = np.isfinite(distances)
+        return float(np.minimum(distances, MOST_OF_A_VERTEX * self.spread)[known].mean()) if known.any() else 0.0
 
     def frame_is_off(self, frame: int, jump: Float[ndarray, " V"], away: Float[ndarray, " V"]) -> bool:
         """Say whether a frame of a sequence does not belong, by how far its vertices jump and are away from what is usual (V,),
@@ -120,8 +129,9 @@ def guessed(
     place = int(np.searchsorted(scanned, frame))
     for beside in scanned[max(place - 1, 0) : place + 2].tolist():
         if beside != frame and not left_out[beside]:
-            belongs = ~np.isin(vertices, off.get(beside, []))[:, None]
-            total += np.where(belongs, correction(sequence, beside)[vertices], 0)
+            there = correction(sequence, beside)[vertices]
+            belongs = ~np.isin(vertices, off.get(beside, []))[:, None] & np.isfinite(there[:, :1])
+            total += np.where(belongs, there, 0)
             count += belongs
     instead = np.where(count > 0, total / np.maximum(count, 1), usual.correction[vertices])
     return sequence.skinned[frame][vertices] + instead
@@ -137,7 +147,7 @@ def skinned_is_off(sequence: MeshSequence, frame: int, beside: list[int]) -> boo
     jumps = []
     for mesh_of in (sequence.skinned.__getitem__, sequence.scan_of):
         here, one, other = (mesh_of(each).astype(np.float64) for each in (frame, *beside))
-        jumps.append(float(np.median(lengths(here - middle_of(here, one, other)))))
+        jumps.append(float(median_of_known(lengths(here - middle_of(here, one, other)))))
     return jumps[0] > jumps[1]
 
 

@@ -15,6 +15,7 @@ from data.sequences.outliers import FEWEST_FRAMES
 from data.sequences.scan_timing import VERTICES_TO_LOOK_AT, Points, late_scans, numbered_anew, some_of, some_scans
 
 FRAMES_TO_LOOK_AT = 24
+FEWEST_VERTICES = 4  # of those that are looked at: fewer do not say how a body stands
 UNITS = (1000.0, 304.8, 100.0, 39.37, 30.48, 25.4, 12.0, 10.0, 3.281, 2.54)  # of lengths, in one another
 TARGETS = "--target_files_dir"
 ALIKE = (0.7, 1.4)  # times as large as the skinned mesh: a scan of it may be
@@ -42,13 +43,15 @@ class Given:
 
     @property
     def distances(self) -> Float[ndarray, "T V"]:
-        """How far scans are from skinned meshes, file units."""
+        """How far scans are from skinned meshes, file units; no number where they are not observed."""
         return np.linalg.norm(self.scan - self.skinned, axis=2)
 
 
 def some_frames(sequences: list[MeshSequence]) -> Given:
-    """Return some frames from all over the sequences, and some of their vertices."""
-    step = max(1, sequences[0].skinned.shape[1] // VERTICES_TO_LOOK_AT)
+    """Return some frames from all over the sequences, and some of their vertices; raise `InputError` where the scans show
+    hardly any."""
+    num_vertices = sequences[0].skinned.shape[1]
+    step = max(1, num_vertices // VERTICES_TO_LOOK_AT)
     each = max(2, FRAMES_TO_LOOK_AT // len(sequences))
     parts: list[tuple[Points, Points]] = []
     for sequence in sequences[:FRAMES_TO_LOOK_AT]:
@@ -57,12 +60,16 @@ def some_frames(sequences: list[MeshSequence]) -> Given:
         frames = sequence.scanned[np.unique(np.linspace(0, len(sequence.scanned) - 1, each).astype(int))].tolist()
         parts.append((some_of(sequence.skinned, frames, step), some_scans(sequence, frames, step)))
     skinned, scan = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Given(skinned, scan)
+    shown = np.isfinite(scan[..., 0]).sum(axis=1) >= min(FEWEST_VERTICES, num_vertices)
+    if not shown.any():
+        raise InputError(f"{TARGETS}: scans that show hardly any vertices, expected some tens at least")
+    return Given(skinned[shown], scan[shown])
 
 
 def typical(given: Given) -> Pairs:
-    """Return vertices (K, 3) of each frame, skinned and scanned, without the few that are much farther apart than others."""
-    limits = 5 * np.median(given.distances, axis=1, keepdims=True)
+    """Return vertices (K, 3) of each frame, skinned and scanned, without those that are not observed and the few that are much
+    farther apart than others."""
+    limits = 5 * np.nanmedian(given.distances, axis=1, keepdims=True)
     return [
         (skinned[near], scan[near])
         for skinned, scan, near in zip(given.skinned, given.scan, given.distances <= limits, strict=True)
@@ -80,7 +87,7 @@ def check_units(given: Given, name: str) -> None:
             f"{TARGETS}: scans {times:.3g} times as large as the skinned meshes{named}{name}, expected the same units: "
             "scale one"
         )
-    if given.distances.max() <= 1e-7 * given.size:
+    if np.nanmax(given.distances) <= 1e-7 * given.size:
         raise InputError(
             f"{TARGETS}: scans that equal the skinned meshes{name}, expected others: there is nothing to learn"
         )
@@ -160,7 +167,7 @@ def torn_vertices(sequences: list[MeshSequence]) -> list[str]:
     }
     lines = []
     for (name, own), usual in zip(lengths.items(), reversed(lengths.values()), strict=True):
-        stretched = (own > TORN * np.maximum(usual, np.median(usual))).mean(axis=0) >= 0.5
+        stretched = (own > TORN * np.maximum(usual, np.nanmedian(usual))).mean(axis=0) >= 0.5
         counts = [
             np.bincount(np.concatenate([one[which], other[which]]), minlength=len(meshes[name][0]))
             for which in (slice(None), stretched)
@@ -177,8 +184,8 @@ def torn_vertices(sequences: list[MeshSequence]) -> list[str]:
 def follow_another_motion(given: Given) -> bool:
     """Say whether scans are more than half as far from the skinned meshes of their own frames as from those of others, and far
     from both."""
-    own = float(np.median(given.distances))
-    others = float(np.median(Given(np.roll(given.skinned, len(given.skinned) // 3, axis=0), given.scan).distances))
+    own = float(np.nanmedian(given.distances))
+    others = float(np.nanmedian(Given(np.roll(given.skinned, len(given.skinned) // 3, axis=0), given.scan).distances))
     return len(given.skinned) > 5 and own > ANOTHER_MOTION * given.size and own > 0.5 * others
 
 
@@ -220,8 +227,10 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
     lines = [
         f"given: {len(sequences)} sequence{'s' * (len(sequences) > 1)}, {num_frames} frames{scanned} of "
         f"{sequences[0].skinned.shape[1]} vertices, a body of {size:.3g} m; "
-        f"scans are {in_mm.mean():.3g} mm away on average, {in_mm.max():.3g} at most (of some frames)"
+        f"scans are {np.nanmean(in_mm):.3g} mm away on average, {np.nanmax(in_mm):.3g} at most (of some frames)"
     ]
+    if lacking := float(np.isnan(in_mm).mean()):
+        lines.append(f"{100 * lacking:.2g} % of the scans' vertices are not observed or not trusted (of some frames)")
     if not SMALLEST_BODY < size < LARGEST_BODY:
         lines.append(f"warning: a body of {size:.3g} m? Say with --units what the files' numbers are")
     lines += [*warnings, *torn_vertices(sequences)]
@@ -232,6 +241,7 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
     elif not warnings and follow_another_motion(given):
         lines.append("warning: the scans fit the skinned meshes of other frames as well as their own: of another take?")
     for name, points in (("skinned meshes", given.skinned), ("scans", given.scan)):
-        if len(points) > 1 and np.abs(points - points[0]).max() <= 1e-6 * given.size:
+        away = np.abs(points - points[0])[1:]
+        if np.isfinite(away).any() and np.nanmax(away) <= 1e-6 * given.size:
             lines.append(f"warning: all {name} are the same: there is no motion to learn from")
     return lines

@@ -25,6 +25,10 @@ def in_the_same_order(
     if len(skinned) != len(scan):
         return False
     ours, theirs = (edge_lengths(each, triangles) for each in (skinned, scan))
+    known = np.isfinite(theirs)
+    if not known.any():
+        return False
+    ours, theirs = ours[known], theirs[known]
     unit = np.median(theirs) / max(float(np.median(ours)), 1e-30)
     return bool((np.abs(theirs - unit * ours) <= 0.5 * unit * ours).mean() > 0.9 and unit > 0)
 

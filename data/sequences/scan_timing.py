@@ -21,9 +21,14 @@ def some_of(positions: Float[ndarray, "T V 3"], frames: slice | list[int], step:
 
 
 def some_scans(sequence: MeshSequence, frames: list[int], step: int) -> Points:
-    """Return every `step`-th vertex of the scans of some frames that have one."""
-    assert sequence.scan is not None
-    return some_of(sequence.scan, sequence.scan_rows[frames].tolist(), step)
+    """Return every `step`-th vertex of the scans of some frames."""
+    return np.stack([np.asarray(sequence.scan_of(frame)[::step], dtype=np.float64) for frame in frames])
+
+
+def mean_distance(skinned: Points, scan: Points) -> float:
+    """Return how far scans are from skinned meshes on average, where they are observed; 0 where nothing is."""
+    distances = np.linalg.norm(scan - skinned, axis=2)
+    return float(np.nansum(distances) / max(1, np.isfinite(distances).sum()))
 
 
 def best_lag(sums: Float[ndarray, " L"]) -> int:
@@ -51,7 +56,7 @@ def late_scans(sequences: list[MeshSequence]) -> list[str]:
             scan = some_scans(sequence, run, step)
             for place, lag in enumerate(LAGS):
                 skinned = some_of(sequence.skinned, [frame - lag for frame in run], step)
-                sums[place] += np.linalg.norm(scan - skinned, axis=2).mean() * len(run)
+                sums[place] += mean_distance(skinned, scan) * len(run)
             numbers = sequence.frame_numbers
             runs.append((f" of frames {numbers[run[0]]} to {numbers[run[-1]]} in {sequence.name}", sums))
     which, lag = "", best_lag(np.sum([sums for _, sums in runs], axis=0)) if runs else 0
@@ -73,9 +78,7 @@ def numbered_anew(sequences: list[MeshSequence]) -> list[str]:
             continue
         scan = some_scans(sequence, scanned.tolist(), step)
         away = {
-            every: float(
-                np.linalg.norm(scan - some_of(sequence.skinned, (every * scanned).tolist(), step), axis=2).mean()
-            )
+            every: mean_distance(some_of(sequence.skinned, (every * scanned).tolist(), step), scan)
             for every in range(1, (length - 1) // (len(scanned) - 1) + 1)
         }
         best = min(away, key=lambda every: away[every])

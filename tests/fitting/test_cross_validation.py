@@ -47,7 +47,7 @@ def test_smoothing_is_rated_as_it_will_be_done(make_model):
     frames = torch.linalg.qr(torch.randn(12, 72, 3, 3)).Q
     blocks = [slice(0, 4), slice(4, 8), slice(8, 12)]
     folds = torch.stack([torch.einsum("tvd,tve->vde", rows[block], rows[block]).double() for block in blocks])
-    seen = [[SeenFrames(rows[block], frames[block])] for block in blocks]
+    seen = [[SeenFrames(rows[block], torch.ones(4, 72), frames[block])] for block in blocks]
     weights = torch.rand(72).double() + 0.5
     found = with_smoothing(Choice(("motion",), 0.1, True), [0, 1, 2], [0], folds, seen, patches, weights)
     assert [choice.smoothing_steps for choice in found] == [0, 1, 2]

@@ -51,16 +51,17 @@ def test_small_parts_are_patches_of_their_own():
 def test_frames_are_kept_as_they_come(make_model, make_tube_sequence):
     model, windows = make_model(num_condition_frames=3), all_windows([make_tube_sequence(30)], 3)
     rows, axes = torch.randn(30, 72, 9), torch.eye(3).expand(30, 72, 3, 3)
+    weights = torch.rand(30, 72)
     kept = KeptFrames(model, windows, np.arange(30), 4, 9, CPU)
     for fold, block in enumerate(kept.blocks):
         for some in np.array_split(block, 2):
-            kept.add(fold, some, partial(rows_at, rows[some]), axes[some])
+            kept.add(fold, some, partial(rows_at, rows[some]), weights[some], axes[some])
     kept.finish()
     for block, moments in zip(kept.blocks, kept.like, strict=True):
-        expected = torch.einsum("tvd,tve->vde", rows[block].double(), rows[block].double())
+        expected = torch.einsum("tv,tvd,tve->vde", weights[block].double(), rows[block].double(), rows[block].double())
         torch.testing.assert_close(moments, expected[kept.patches.vertices])
     assert torch.equal(kept.of_anchors, rows[:, model.surface.anchors])
     assert np.array_equal(kept.folds, np.repeat(np.arange(4), [8, 8, 7, 7]))
-    assert kept.count_outside(0) == 22
-    few = rows[:, kept.patches.vertices[kept.patches.few]].double()
-    torch.testing.assert_close(kept.unlike().sum(dim=0), torch.einsum("tvd,tve->vde", few, few))
+    chosen = kept.patches.vertices[kept.patches.few]
+    few, of_few = rows[:, chosen].double(), weights[:, chosen].double()
+    torch.testing.assert_close(kept.unlike().sum(dim=0), torch.einsum("tv,tvd,tve->vde", of_few, few, few))

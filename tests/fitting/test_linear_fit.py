@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from tube import tube_scans, tube_triangles
+from tube import assert_equal_weights, tube_scans, tube_triangles
 
-from data.sequences.mesh_windows import all_windows
+from data.sequences.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
 from utils.fitting import linear_fit
@@ -179,3 +181,65 @@ def test_units_and_place_do_not_matter(make_model, make_tube_sequence):
     assert left(1000, 0) == pytest.approx(expected, rel=0.01)
     assert left(0.001, 0) == pytest.approx(expected, rel=0.01)
     assert left(1, 30) == pytest.approx(expected, rel=0.01)
+
+
+def everything_fitted(make_model, sequence):
+    """All that is fitted to a sequence's scans, by name."""
+    torch.manual_seed(0)
+    model = make_model(num_condition_frames=3)
+    fit_linear_part(model, split_windows([sequence], 3, 2)[0], CPU)
+    return model.state_dict()
+
+
+def test_weights_of_zero_are_absent_frames_and_holes_to_the_bit(make_model, make_tube_sequence):
+    sparse, whole = make_tube_sequence(60, every=4), make_tube_sequence(60)
+    weights = np.ones((60, 72), np.float32)
+    weights[np.arange(60) % 4 > 0] = 0
+    rows = np.where(
+        np.arange(60) % 4 == 0, np.arange(60), -1
+    )  # as it is loaded: of frames without weight there is no scan
+    weighted = replace(whole, scan_weights=weights, scan_rows=rows)
+    assert_equal_weights(everything_fitted(make_model, weighted), everything_fitted(make_model, sparse))
+    holes = np.random.default_rng(0).random((60, 72)) < 0.3
+    broken = replace(whole, scan=np.where(holes[..., None], np.float32(np.nan), whole.scan), has_holes=True)
+    weighted = replace(whole, scan_weights=(~holes).astype(np.float32))
+    assert_equal_weights(everything_fitted(make_model, weighted), everything_fitted(make_model, broken))
+
+
+def test_a_vertex_is_fitted_to_the_frames_that_show_it(make_model, make_tube_sequence):
+    """What is learned of a vertex is what a regression learns of its own frames alone, each as often as its weight says."""
+    model, sequence = make_model(num_condition_frames=3), make_tube_sequence(60)
+    weights = np.random.default_rng(0).choice([0, 0.5, 1], (60, 72)).astype(np.float32)
+    sequence = replace(sequence, scan_weights=weights)
+    windows = all_windows([sequence], 3)
+    choice = fit_linear_part(model, windows, CPU)
+    parts = [
+        torch.cat(each) for each in list(zip(*read_features(model, windows, np.arange(60), CPU), strict=True))[1:4]
+    ]
+    features, targets, found = parts
+    np.testing.assert_array_equal(found, weights)
+    assert choice.groups
+    assert features.isfinite().all()
+    for vertex in (0, 30, 71):
+        twice = np.repeat(np.arange(60), (2 * weights[:, vertex]).astype(int))
+        own = targets[twice, vertex]
+        torch.testing.assert_close(model.linear.mean[vertex], own.mean(dim=0), rtol=1e-4, atol=1e-7)
+    longest = torch.where(found > 0, torch.linalg.vector_norm(targets, dim=2), 0).amax(dim=0)
+    torch.testing.assert_close(model.longest, longest)
+
+
+def test_no_number_reaches_a_fit_from_what_is_not_observed(make_model, make_tube_sequence):
+    """A wandering hole of a third of the vertices, and some that no scan shows: the fit is hardly worse, and follows there."""
+    whole, test = make_tube_sequence(120), make_tube_sequence(40, seed=3)
+    scan = whole.scan.copy()
+    for frame in range(120):
+        scan[frame, (np.arange(24) + frame) % 72] = np.nan
+    scan[:, [20, 21, 40]] = np.nan
+    errors = []
+    for sequence in (whole, replace(whole, scan=scan, has_holes=True)):
+        model = make_model(num_condition_frames=3)
+        fit_linear_part(model, all_windows([sequence], 3), CPU)
+        for name, value in model.state_dict().items():
+            assert not torch.is_tensor(value) or not value.is_floating_point() or value.isfinite().all(), name
+        errors.append(mean_errors(model, all_windows([test], 3), CPU)[1])
+    assert errors[1] < 1.5 * errors[0]

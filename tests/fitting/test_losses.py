@@ -33,6 +33,34 @@ def test_mean_distance_against_a_naive_loop():
     torch.testing.assert_close(mean_distance(predicted, target), torch.stack(distances).mean())
 
 
+def test_mean_distance_weighted_by_trust():
+    predicted, target, trust = torch.randn(4, 5, 3), torch.randn(4, 5, 3), torch.rand(4, 5)
+    trust[0] = 0
+    distances = torch.linalg.vector_norm(predicted - target, dim=2)
+    expected = sum(trust[i, j] * distances[i, j] for i in range(4) for j in range(5)) / trust.sum()
+    torch.testing.assert_close(mean_distance(predicted, target, trust), expected)
+    assert mean_distance(predicted, target, torch.zeros(4, 5)) == 0
+
+
+def test_smoothing_passes_over_the_rims_of_holes(make_model):
+    """What is not observed, and what is beside it, changes nothing of the loss on the difference to the scan."""
+    model, skinned = make_model(random_output=True), torch.from_numpy(tube_frames(2)).float()
+    frames = model.surface.frames_of(skinned)
+    targets, linear, features = (torch.randn(2, 72, each) for each in (3, 3, len(model.feature_mean)))
+    trust = torch.ones(2, 72)
+    trust[0, 30] = 0
+    vertex = torch.arange(72).expand(2, -1)
+    laplacian = uniform_laplacian(FACES, 72)
+    losses = []
+    for changed in (targets, targets.index_put((torch.tensor(0), torch.tensor(30)), torch.full((3,), 9.0))):
+        samples = Samples(features, changed, vertex, skinned, frames, linear, trust)
+        losses.append(smooth_reconstruction(model, samples, laplacian, "scan", 1.0))
+    for name in ("reconstruction", "smoothing"):
+        torch.testing.assert_close(losses[0][name], losses[1][name])
+    samples = replace(samples, trust=None)
+    assert smooth_reconstruction(model, samples, laplacian, "scan", 1.0)["smoothing"] > losses[0]["smoothing"]
+
+
 def test_a_perfect_vertex_has_a_gradient():
     predicted = torch.zeros(2, 3, requires_grad=True)
     mean_distance(predicted, torch.zeros(2, 3)).backward()

@@ -85,7 +85,8 @@ def test_size_and_variance_of_what_a_regression_answers():
     rows = torch.cat([features, torch.ones(400, 300, 1), truth + noise], dim=2)
     moments = moments_of(rows)
     fit = solve(moments, list(range(10)), 1e-6)
-    size, variance = size_and_variance(squares(moments, *fit), 1.0, 400.0, torch.full((300,), 11.0).double())
+    frames, freedom = (torch.full((300,), each).double() for each in (400.0, 11.0))
+    size, variance = size_and_variance(squares(moments, *fit), 1.0, frames, freedom)
     np.testing.assert_allclose(size.mean(), np.sqrt(12 + 3 * 11 / 400), rtol=0.01)
     np.testing.assert_allclose((variance * size.square()).mean(), 3 * 11 / 400, rtol=0.03)
     errors = fit[0] + torch.einsum("tvk,vko->tvo", rows[..., fit[2]].double(), fit[1]) - truth

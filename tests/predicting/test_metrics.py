@@ -5,6 +5,7 @@ from scipy.spatial.transform import Rotation
 from tube import tube_frames
 
 from utils.predicting.metrics import (
+    Errors,
     ErrorSummary,
     MeshErrors,
     acceleration_errors,
@@ -12,6 +13,8 @@ from utils.predicting.metrics import (
     dihedral_errors,
     edge_faces,
     error_table,
+    largest_known,
+    mean_of_known,
     summarise_errors,
     vertex_errors,
 )
@@ -57,9 +60,25 @@ def test_summary():
     assert summarise_errors(np.arange(101.0)) == ErrorSummary(mean=50.0, percentile_95=95.0, maximum=100.0)
 
 
+def test_errors_are_weighted_and_holes_are_not_counted():
+    errors = np.array([[1.0, 2.0, np.nan, 9.0], [np.nan, np.nan, np.nan, np.nan]])
+    weights = np.array([[1, 0.5, 0, 0.5], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(mean_of_known(errors), [4, np.nan])
+    np.testing.assert_array_equal(mean_of_known(errors, weights), [3.25, np.nan])
+    np.testing.assert_array_equal(mean_of_known(errors, axis=0), [1, 2, np.nan, 9])
+    np.testing.assert_array_equal(largest_known(errors), [9, np.nan])
+    summary = summarise_errors(errors, weights)
+    assert (summary.mean, summary.percentile_95, summary.maximum) == (3.25, 9, 9)
+    random = np.random.default_rng(0)
+    values, times = random.random(1000), random.integers(1, 5, 1000)
+    repeated, weighted = summarise_errors(np.repeat(values, times)), summarise_errors(values, times / 4)
+    assert weighted.mean == pytest.approx(repeated.mean)
+    assert weighted.percentile_95 == pytest.approx(repeated.percentile_95, abs=0.01)
+
+
 def test_table_lines_up():
     before, after = np.full((60, 4), 2.0), np.full((60, 4), 0.5)
-    head, row = error_table({"vertex error (mm)": (before, after)}).splitlines()
+    head, row = error_table(Errors({"vertex error (mm)": (before, after)})).splitlines()
     assert len(head) == len(row)
     assert "2.00 →   0.50" in row
     assert row.endswith("25.0%")

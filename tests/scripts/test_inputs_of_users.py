@@ -9,7 +9,8 @@ from inputs_of_users.command_lines import COMMANDS
 from inputs_of_users.meshes import JOINTS, SCANS, SKINNED, Read, folder
 
 from data.input_error import InputError
-from data.sequences.mesh_sequence import describe_sequences, load_sequences
+from data.sequences.descriptions import describe_sequences
+from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from data.sequences.plausibility import check_plausible
 

@@ -10,7 +10,14 @@ from tube import save_untrained
 from data.input_error import InputError
 from plot_loss_curves import main
 from utils.fitting.progress import Progress
-from utils.showing.plots import RUN_COLORS, draw_curves, plot_loss_curves
+from utils.showing.plots import RUN_COLORS, UNKNOWN, draw_curves, end_of_scale, error_colors, plot_loss_curves
+
+
+def test_what_is_no_number_is_grey_and_does_not_stretch_the_scale():
+    values = np.array([0.0, np.nan, 2.0])
+    assert end_of_scale([values]) == pytest.approx(1.99)
+    assert end_of_scale([np.full(3, np.nan)]) > 0
+    assert error_colors(values, 2.0)[1].tolist() == list(UNKNOWN)
 
 
 def test_the_curve_is_a_picture_with_both_errors(tmp_path):

@@ -8,6 +8,17 @@ BALL = trimesh.creation.icosphere(3)
 VERTICES, FACES = np.array(BALL.vertices), np.array(BALL.faces)
 
 
+def test_what_is_not_observed_is_a_hole():
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    faces = np.array([[0, 1, 2], [1, 3, 2]])
+    camera = frame_camera(vertices, turn=0.0, longest=20)
+    unknown = np.where(np.arange(4)[:, None] == 3, np.nan, vertices)
+    whole, broken = (render_mesh(each, faces, camera)[..., 3] for each in (vertices, unknown))
+    assert 0.4 < broken.sum() / whole.sum() < 0.6
+    seen = frame_camera(unknown, turn=0.0, longest=20)
+    np.testing.assert_allclose(seen.size, camera.size)
+
+
 def test_a_ball_is_a_disc():
     camera = frame_camera(VERTICES[None], longest=100)
     picture = render_mesh(VERTICES, FACES, camera)

@@ -14,7 +14,7 @@ from data.sequences.mesh_windows import all_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from utils.predicting.export import Expectation
-from utils.predicting.metrics import VERTEX_ERROR, MeshErrors
+from utils.predicting.metrics import VERTEX_ERROR, Errors, MeshErrors
 from utils.showing import rendering, report
 from utils.showing.film import Film
 from utils.showing.report import decimate, record_frames, region_rows, write_report
@@ -33,7 +33,7 @@ def film(make_tube_sequence, monkeypatch):
 def errors_of(film):
     sequence = film.windows.sequences[0]
     errors = MeshErrors(film.model.surface, 1000.0)(sequence.skinned, sequence.scan)
-    return {name: (each, 0.5 * each) for name, each in errors.items()}
+    return Errors({name: (each, 0.5 * each) for name, each in errors.items()})
 
 
 def expectation(num_frames):
@@ -71,12 +71,12 @@ def test_the_playback_tells_means_of_all_vertices(film, monkeypatch):
     show = Stage.show
     monkeypatch.setattr(Stage, "show", lambda self, *each: told.append(each[2]["skinned"]) or show(self, *each))
     record_frames(film, [2, 4], 10.0, 1.0)
-    errors = errors_of(film)[VERTEX_ERROR][0]
+    errors = errors_of(film).by_name[VERTEX_ERROR][0]
     assert told == [f"skinned: {errors[frame].mean():.2f} mm" for frame in (2, 4)]
 
 
 def test_regions_are_those_of_the_nearest_joints(film):
-    errors = errors_of(film)[VERTEX_ERROR]
+    errors = errors_of(film).by_name[VERTEX_ERROR]
     rows = region_rows(film.windows, dict(zip(("skinned", "predicted"), errors, strict=True)), "y")
     assert sum(int(row["vertices"]) for row in rows) == errors[0].shape[1]
     assert {row["left"] for row in rows} == {"50.0 %"}
@@ -96,7 +96,7 @@ def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
     write_report(path, film, errors, expectation(6), {"<tube>": list(range(6))}, record)
     page = path.read_text(encoding="utf-8")
     assert len(page) < 15e6
-    assert f"<td>{errors[VERTEX_ERROR][0].mean():.3f}</td>" in page
+    assert f"<td>{errors.by_name[VERTEX_ERROR][0].mean():.3f}</td>" in page
     assert "expected mean error 2.5 mm; 60 % and 90 % of the vertices" in page
     assert "50.0 %" in page
     assert "<p>trained on take without 2 scans that do not belong; 7 vertices guessed</p>" in page
@@ -105,7 +105,7 @@ def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
     assert "<tube>" not in visible
     assert "<script" not in visible
     assert not re.search(r'(src|href)="(?!data:)', visible)
-    order = errors[VERTEX_ERROR][1].mean(axis=1).argsort()
+    order = errors.by_name[VERTEX_ERROR][1].mean(axis=1).argsort()
     assert re.findall(r"<h3>(\w+): tube_?\w*\.?0*(\d+)", visible) == [
         (name, str(frame + 1)) for name, frame in (("best", order[0]), ("median", order[3]), ("worst", order[-1]))
     ]
@@ -113,7 +113,7 @@ def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
 
 def test_a_report_without_scans_tells_corrections(film, tmp_path):
     film.windows.sequences[0].scan = None
-    write_report(tmp_path / "report.html", film, {}, None, {"tube": list(range(6))}, {})
+    write_report(tmp_path / "report.html", film, None, None, {"tube": list(range(6))}, {})
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "nothing is known" in page
     assert "without scans" in page

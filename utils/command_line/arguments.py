@@ -37,7 +37,12 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     )  # fmt: skip
     group.add_argument(
         "-tar", "--target_files_dir", type=Path, nargs="+", action=Sources, required=target_required, metavar="DIR",
-        help="folders or files of ground-truth scans, one per source",
+        help="folders or files of ground-truth scans, one per source; vertices that are nan are not observed",
+    )  # fmt: skip
+    group.add_argument(
+        "--scan_weights", type=Path, nargs="+", metavar="FILE",
+        help="how far each vertex of the scans is trusted, 0 to 1: .npy or .npz of (V,) or (T, V), or the alpha of a .ply's "
+        "vertex colours; one for all targets, or one each",
     )  # fmt: skip
     group.add_argument(
         "--units", choices=UNITS_IN_MM,

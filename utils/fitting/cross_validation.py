@@ -204,11 +204,12 @@ def with_smoothing(
             target = values[..., -3:]
             change = torch.einsum("bsk,sko->bso", values[..., rows], coefficients)
             rest, change = (to_world(frames, each.unsqueeze(2)).squeeze(2) for each in (target - mean, change))
+            of_targets = weights[inner] * part.weights[:, inner].double()
             done = 0
             for place, steps in enumerate(numbers):
                 change, done = mean_over_neighbours(change, neighbours, steps - done), steps
                 pairs = ((target, target), (rest, rest), (rest, change), (change, change))
-                sums[place] += torch.stack([weights[inner] @ (a * b)[:, inner].sum(dim=(0, 2)) for a, b in pairs])
+                sums[place] += torch.stack([(of_targets * (a * b)[:, inner].sum(dim=2)).sum() for a, b in pairs])
     smoothed = (replace(choice, smoothing_steps=steps) for steps in numbers)
     return [rated(each, own_sums) for each, own_sums in zip(smoothed, combine(sums), strict=True)]
 

@@ -31,12 +31,14 @@ class Calibration:
 @dataclass
 class KeptOut:
     """What a fit to all other folds does in the frames (B) of a fold, at a few vertices (J): its residual (J,), its answers'
-    sizes (B, J), the growth of their variance (B, J), and their errors (B, J), once damped."""
+    sizes (B, J), the growth of their variance (B, J), and their errors (B, J), once damped, with how far these are trusted
+    (B, J)."""
 
     residual: Float[Tensor, " J"]
     size: Float[Tensor, "B J"]
     growth: Float[Tensor, "B J"]
     error: Float[Tensor, "B J"]
+    trust: Float[Tensor, "B J"]
 
 
 def frames_kept_out(kept: KeptFrames, folds: Int[ndarray, " T"], fit: Regression, variance: float) -> Iterator[KeptOut]:
@@ -46,12 +48,12 @@ def frames_kept_out(kept: KeptFrames, folds: Int[ndarray, " T"], fit: Regression
     for fold in range(kept.num_folds(folds)):
         inside = torch.from_numpy(folds == fold)
         fitted, seen = rows[~inside], rows[inside]
-        count = float(combine(torch.tensor(float(len(fitted)))))
-        if not count:
+        if not float(combine(torch.tensor(float(len(fitted))))):
             continue
         module = Leverage(rows.shape[1], rows.shape[1], num_features, fit.motion).to(rows)
         freedom = set_leverage(module, fitted, fit.columns, fit.penalty)
-        moments = moments_of(fitted)
+        moments = moments_of(fitted, kept.weights_of_few[~inside])
+        count = moments[:, -4, -4]
         mean, coefficients, places = solve(moments, fit.columns, fit.penalty, fit.vectors)
         sums = squares(moments, mean, coefficients, places)
         size, spread = size_and_variance(sums, fit.strength, count, freedom)
@@ -62,7 +64,8 @@ def frames_kept_out(kept: KeptFrames, folds: Int[ndarray, " T"], fit: Regression
         own_size = torch.linalg.vector_norm(answer, dim=2)
         damped = wiener(module.relative_square(own_size), variance * spread.float() * grown).unsqueeze(2) * answer
         error = torch.linalg.vector_norm(damped - seen[..., -3:], dim=2)
-        yield KeptOut(residual_of(sums, fit.strength, count, freedom).float(), own_size, grown, error)
+        residual = residual_of(sums, fit.strength, count, freedom).float()
+        yield KeptOut(residual, own_size, grown, error, kept.weights_of_few[inside])
 
 
 class Ratios:
@@ -79,14 +82,15 @@ class Ratios:
 
     def add(self, seen: KeptOut) -> None:
         """Add some frames."""
-        weights = seen.residual.double().expand_as(seen.error)
+        weights = seen.residual.double() * seen.trust
         self.weight += weights.sum()
         for sums, counts, doubt in zip(self.sums, self.counts, DOUBTS, strict=True):
             expected = uncertainty(seen.size, seen.residual, doubt * seen.growth).clamp_min(1e-30)
             ratio = (seen.error / expected).double()
             sums += torch.stack([(weights * expected.log()).sum(), (weights * ratio).sum()])
             place = (ratio.clamp_min(1e-30).log10() - LOWEST) * BINS / (HIGHEST - LOWEST)
-            counts += torch.bincount(place.long().clamp(0, BINS - 1).flatten(), minlength=BINS)
+            bins = place.long().clamp(0, BINS - 1).flatten()
+            counts += torch.bincount(bins, seen.trust.double().flatten(), minlength=BINS)
 
     def shares(self) -> tuple[Float[Tensor, "N 2"], Float[Tensor, "N BINS"]]:
         """Return means in place of sums, and shares in place of counts, over all processes."""

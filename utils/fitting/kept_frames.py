@@ -67,9 +67,11 @@ class Patches:
 
 @dataclass
 class SeenFrames:
-    """Some frames (B) of a fold as the vertices (S) of patches see them: rows of [features, 1, target], and surface frames."""
+    """Some frames (B) of a fold as the vertices (S) of patches see them: rows of [features, 1, target], how far the targets are
+    trusted, and surface frames."""
 
     rows: Float[Tensor, "B S D"]
+    weights: Float[Tensor, "B S"]
     frames: Float[Tensor, "B S 3 3"]
 
 
@@ -79,7 +81,7 @@ class KeptFrames:
     Of the patches' vertices, `like` (K, S, D, D) are the moments of each fold, and `seen` some of the frames themselves. Of the
     `watched` vertices, the patches' `few` and the anchors, `rows` (T, W, D) are all frames, `folds` (T,) the fold of each, and
     `unlike_folds` (T,) its kind of motion. Rows are [features, 1, targets], features about their mean and in units of their
-    spread. A process keeps its own share.
+    spread; `weights` (T, W) say how far the targets are trusted. A process keeps its own share.
     """
 
     def __init__(
@@ -103,29 +105,33 @@ class KeptFrames:
         shape = (len(self.blocks), len(self.patches.vertices), size, size)
         self.like = torch.zeros(shape, dtype=torch.float64, device=device)
         # a process may have no frames of a fold
-        none = torch.zeros(0, shape[1], size, device=device), torch.zeros(0, shape[1], 3, 3, device=device)
-        self.seen = [[SeenFrames(*none)] for _ in self.blocks]
+        none = (torch.zeros(0, shape[1], *each, device=device) for each in ((size,), (), (3, 3)))
+        self.seen = [[nothing] for nothing in [SeenFrames(*none)] for _ in self.blocks]
         self.parts = [torch.zeros(0, len(self.watched), size, device=device)]
+        self.parts_of_weights = [torch.zeros(0, len(self.watched), device=device)]
 
     def add(
         self,
         fold: int,
         frames: Int[ndarray, " B"],
         rows_of: Callable[[Int[ndarray, " S"]], Float[Tensor, "B S D"]],
+        weights: Float[Tensor, "B V"],
         axes: Float[Tensor, "B V 3 3"],
     ) -> None:
-        """Keep what is needed of some frames of a fold, given what returns the rows of some vertices, and surface frames."""
+        """Keep what is needed of some frames of a fold, given what returns the rows of some vertices, how far their targets are
+        trusted, and surface frames."""
         vertices = self.patches.vertices
-        in_patches = rows_of(vertices)
-        add_products(self.like[fold], in_patches)
+        in_patches, of_patches = rows_of(vertices), weights[:, vertices]
+        add_products(self.like[fold], in_patches, of_patches)
         some = np.isin(frames, self.to_smooth_by)
-        self.seen[fold].append(SeenFrames(in_patches[some], axes[:, vertices][some]))
+        self.seen[fold].append(SeenFrames(in_patches[some], of_patches[some], axes[:, vertices][some]))
         self.parts.append(rows_of(self.watched))
+        self.parts_of_weights.append(weights[:, self.watched])
 
     def finish(self) -> None:
         """Add up over all processes, when all frames are in."""
         combine(self.like)
-        self.rows = torch.cat(self.parts)
+        self.rows, self.weights = torch.cat(self.parts), torch.cat(self.parts_of_weights)
         self.folds = np.repeat(np.arange(len(self.blocks)), [len(block) for block in self.blocks])
         own = np.searchsorted(self.frames, np.concatenate(self.blocks))
         seen = torch.zeros(len(self.frames), self.num_few, self.rows.shape[2] - 4)
@@ -138,13 +144,14 @@ class KeptFrames:
         return self.rows[:, : self.num_few]
 
     @property
+    def weights_of_few(self) -> Float[Tensor, "T J"]:
+        """How far the targets of the patches' few vertices are trusted."""
+        return self.weights[:, : self.num_few]
+
+    @property
     def of_anchors(self) -> Float[Tensor, "T A D"]:
         """The rows of the anchors."""
         return self.rows[:, self.num_few :]
-
-    def count_outside(self, fold: int) -> float:
-        """Return how many frames, of all processes, are in other folds."""
-        return float(combine(torch.tensor(float((self.folds != fold).sum()))))
 
     def num_folds(self, folds: Int[ndarray, " T"]) -> int:
         """Return how many folds there are: `folds`, or `unlike_folds`."""
@@ -152,5 +159,5 @@ class KeptFrames:
 
     def unlike(self) -> Float[Tensor, "L J D D"]:
         """Return the moments of the few vertices in each fold (L) of frames unlike all others."""
-        parts = (self.of_few[torch.from_numpy(self.unlike_folds == fold)] for fold in range(UNLIKE_FOLDS))
-        return torch.stack([moments_of(part) for part in parts])
+        inside = (torch.from_numpy(self.unlike_folds == fold) for fold in range(UNLIKE_FOLDS))
+        return torch.stack([moments_of(self.of_few[some], self.weights_of_few[some]) for some in inside])

@@ -11,7 +11,7 @@ from models.leverage import Leverage, growth, wiener
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_local, to_world
 from utils.fitting.kept_frames import KeptFrames
-from utils.fitting.ridge_regression import leverage, moments_of, solve, squares
+from utils.fitting.ridge_regression import FEWEST_FRAMES, leverage, moments_of, solve, squares
 from utils.runs.processes import combine
 
 QUIETEST = 0.01  # of the mean energy of motion: what moves less than that counts as still
@@ -38,7 +38,8 @@ def set_leverage(
 ) -> Float[Tensor, " A"]:
     """Set the leverage of a regression at some vertices (A) from what they see in T frames: rows of [features, 1, targets].
 
-    Features are in units of their spread; `columns` are those that the regression looks at. Return its degrees of freedom (A,).
+    It is that of the frames, however far their targets are trusted. Features are in units of their spread; `columns` are those
+    that the regression looks at. Return its degrees of freedom (A,).
     """
     moments = moments_of(rows)
     root, freedom = leverage(moments, columns, penalty)
@@ -74,34 +75,40 @@ def farthest_frame(
 
 
 def size_and_variance(
-    sums: Float[Tensor, "S 4"], strength: float, count: float, freedom: Float[Tensor, " S"]
+    sums: Float[Tensor, "S 4"], strength: float, count: Float[Tensor, " S"], freedom: Float[Tensor, " S"]
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
     """Return the size of a regression's answers, RMS, and the variance of their errors at a leverage of one, in units of that
     size squared, at each vertex (S,).
 
-    `sums` are its `squares` over `count` frames that it was fitted to, `freedom` its degrees of freedom.
+    `sums` are its `squares` over `count` frames that it was fitted to, as their weights add up, `freedom` its degrees of
+    freedom.
     """
-    whole, rest, _, size = sums.T / count
+    whole, rest, _, size = sums.T / count.clamp_min(FEWEST_FRAMES)
     answer = (whole - rest + strength**2 * size).clamp_min(1e-12 * whole.mean() + 1e-30)
-    variance = left_over(sums, strength, count, freedom) * (freedom / count).clamp_max(0.95)
+    variance = left_over(sums, strength, count, freedom) * share_of_freedom(count, freedom)
     return answer.sqrt(), (variance / answer).clamp_max(1e6)
 
 
+def share_of_freedom(count: Float[Tensor, " S"], freedom: Float[Tensor, " S"]) -> Float[Tensor, " S"]:
+    """Return the degrees of freedom per frame that a regression was fitted to."""
+    return (freedom / count.clamp_min(FEWEST_FRAMES)).clamp_max(0.95)
+
+
 def left_over(
-    sums: Float[Tensor, "S 4"], strength: float, count: float, freedom: Float[Tensor, " S"]
+    sums: Float[Tensor, "S 4"], strength: float, count: Float[Tensor, " S"], freedom: Float[Tensor, " S"]
 ) -> Float[Tensor, " S"]:
     """Return the mean square that a regression leaves over in frames that it was not fitted to, from what `size_and_variance`
     takes.
 
     Golub, Heath and Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter".
     """
-    _, rest, shared, size = sums.T / count
+    _, rest, shared, size = sums.T / count.clamp_min(FEWEST_FRAMES)
     left = (rest - 2 * strength * shared + strength**2 * size).clamp_min(0)
-    return left / (1 - (freedom / count).clamp_max(0.95)).square()
+    return left / (1 - share_of_freedom(count, freedom)).square()
 
 
 def residual_of(
-    sums: Float[Tensor, "S 4"], strength: float, count: float, freedom: Float[Tensor, " S"]
+    sums: Float[Tensor, "S 4"], strength: float, count: Float[Tensor, " S"], freedom: Float[Tensor, " S"]
 ) -> Float[Tensor, " S"]:
     """Return the RMS of what is `left_over`, with a little of that of all vertices beside it: no answer is certain."""
     left = left_over(sums, strength, count, freedom)
@@ -129,24 +136,26 @@ def errors_kept_out(
     """Return the share of the correction that is left in the frames of a fold, by a fit to all others, for each of the
     strengths (N) and of `VARIANCES` (M). `total` are the moments of all folds."""
     fitted, few = kept.of_few[torch.from_numpy(kept.folds != fold)], kept.patches.few
-    num_features, count = fitted.shape[2] - 4, kept.count_outside(fold)
+    num_features = fitted.shape[2] - 4
     module = Leverage(len(few), len(few), num_features, fit.motion).to(fitted)
     freedom = set_leverage(module, fitted, fit.columns, fit.penalty)
     others = total - kept.like[fold]
+    count = others[few][:, -4, -4]
     mean, coefficients, places = solve(others, fit.columns, fit.penalty, fit.vectors)
     sums_of_fit = squares(others[few], mean[few], coefficients[few], places)
     change = changes_kept_out(kept, fold, fit, coefficients, places)[:, few]
     rows = torch.cat([part.rows[:, few] for part in kept.seen[fold]])
+    weights = torch.cat([part.weights[:, few] for part in kept.seen[fold]])
     target, leverages = rows[..., -3:], module(rows[..., :num_features])
     times = torch.tensor(VARIANCES, device=rows.device)[:, None, None]
-    sums = [torch.linalg.vector_norm(target, dim=2).sum().view(1)]
+    sums = [(weights * torch.linalg.vector_norm(target, dim=2)).sum().view(1)]
     for strength in strengths:
         size, variance = size_and_variance(sums_of_fit, strength, count, freedom)
         module.answer_size.copy_(size)
         answer = (mean[few] + strength * change).float()
         square = module.relative_square(torch.linalg.vector_norm(answer, dim=2))
         damped = wiener(square, times * (variance.float() * growth(leverages))).unsqueeze(3) * answer
-        sums.append(torch.linalg.vector_norm(damped - target, dim=3).sum(dim=(1, 2)))
+        sums.append((weights * torch.linalg.vector_norm(damped - target, dim=3)).sum(dim=(1, 2)))
     left = combine(torch.cat(sums).double())
     return (left[1:] / left[0].clamp_min(1e-30)).view(len(strengths), -1)
 

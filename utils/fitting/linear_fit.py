@@ -6,6 +6,7 @@ far to regularise, smooth and trust the outcome.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -20,7 +21,7 @@ from utils.fitting.cross_validation import Choice, choose, columns_and_vectors, 
 from utils.fitting.expected_error_fit import Calibration, calibrate
 from utils.fitting.kept_frames import KeptFrames
 from utils.fitting.leverage_fit import farthest_frame, residual_of, set_leverage, size_and_variance
-from utils.fitting.ridge_regression import add_products, solve, squares
+from utils.fitting.ridge_regression import FEWEST_FRAMES, add_products, solve, squares
 from utils.predicting.model_inputs import read_meshes
 from utils.predicting.prediction import spread
 from utils.runs.processes import combine, rank
@@ -51,10 +52,21 @@ class SeenRows:
         return torch.cat([features, torch.ones_like(targets[..., :1]), targets], dim=2)
 
 
+class SeenFeatures(NamedTuple):
+    """What is seen in some frames (B), given by their numbers among windows, and is to be answered, file units; how far that is
+    trusted; and surface frames."""
+
+    current: Int[ndarray, " B"]
+    features: Float[Tensor, "B V C"]
+    targets: Float[Tensor, "B V 3"]
+    weights: Float[Tensor, "B V"]
+    axes: Float[Tensor, "B V 3 3"]
+
+
 def read_features(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
-) -> Iterator[tuple[Int[ndarray, " B"], Float[Tensor, "B V C"], Float[Tensor, "B V 3"], Float[Tensor, "B V 3 3"]]]:
-    """Yield features, targets and surface frames of some frames, a few at a time, with their numbers among the windows."""
+) -> Iterator[SeenFeatures]:
+    """Yield what is seen in some frames, a few at a time."""
     at_once = max(1, VERTICES_AT_ONCE // len(model.surface.vertices))
     for start in range(0, len(frames), at_once):
         some = frames[start : start + at_once]
@@ -62,7 +74,8 @@ def read_features(
         skinned = meshes.inputs[0][:, -1]
         surface_frames = model.surface.frames_of(skinned)
         features = model.features(*meshes.inputs, surface_frames)
-        yield some, features, model.targets(skinned, meshes.scan, surface_frames), surface_frames
+        weights = torch.ones_like(skinned[..., 0]) if meshes.weights is None else meshes.weights
+        yield SeenFeatures(some, features, model.targets(skinned, meshes.scan, surface_frames), weights, surface_frames)
 
 
 def set_scales(
@@ -76,11 +89,12 @@ def set_scales(
     num_vertices, num_features = len(model.surface.vertices), len(model.feature_mean)
     vertex_mean = torch.zeros(num_vertices, num_features, dtype=torch.float64, device=device)
     mean_square = torch.zeros(num_features, dtype=torch.float64, device=device)
-    targets = []
-    for _, features, target, _ in read_features(model, windows, frames, device):
+    targets, weights = [], []
+    for _, features, target, weight, _ in read_features(model, windows, frames, device):
         vertex_mean += features.sum(0, dtype=torch.float64) / len(frames)
         mean_square += features.square().sum((0, 1), dtype=torch.float64) / (len(frames) * num_vertices)
         targets.append(target)
+        weights.append(weight)
     mean = vertex_mean.mean(dim=0)
     deviation = (mean_square - mean.square()).clamp_min(0).sqrt()
     within = (mean_square - vertex_mean.square().mean(dim=0)).clamp_min(0).sqrt()
@@ -89,10 +103,16 @@ def set_scales(
     model.feature_scale.copy_(torch.where(deviation > 1e-6 * mean.abs(), deviation, 1.0))
     within = torch.where(within > 1e-6 * deviation, within, 0.0).view(-1, 3).square().mean(dim=1).sqrt()
     within = torch.where(within > 0, within, 1.0).repeat_interleave(3)
-    stacked = torch.cat(targets).flatten(0, 1)
-    model.target_mean.copy_(model.coordinates.target_mean(stacked))
-    set_target_scale(model, float((stacked - model.target_mean).double().square().mean()))
+    stacked, trust = torch.cat(targets).flatten(0, 1), torch.cat(weights).flatten()
+    model.target_mean.copy_(model.coordinates.target_mean(stacked[trust > 0]))
+    set_target_scale(model, mean_square_of(stacked - model.target_mean, trust))
     return vertex_mean.float(), within.float()
+
+
+def mean_square_of(values: Float[Tensor, "*B 3"], weights: Float[Tensor, "*B"]) -> float:
+    """Return the mean square of the numbers of vectors, weighted; zero where no weight is."""
+    square = (values.double().square().mean(dim=-1) * weights).sum()
+    return float(square / weights.double().sum().clamp_min(FEWEST_FRAMES))
 
 
 def set_target_scale(model: MeshAutoencoder, mean_square: float) -> None:
@@ -119,20 +139,21 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
     choice = None
     longest = torch.zeros(num_vertices, device=device)
-    sums = torch.zeros(num_vertices, 4, dtype=torch.float64, device=device)
+    sums, counts = (torch.zeros(num_vertices, *each, dtype=torch.float64, device=device) for each in ((4,), ()))
     with tqdm(
         total=len(parts) * sum(map(len, kept.blocks)), desc="linear part", unit="frame", disable=rank() > 0
     ) as bar:
         for part in parts:
             moments = torch.zeros(len(shift[part]), size, size, dtype=torch.float64, device=device)
             for fold, block in enumerate(kept.blocks):
-                for current, features, targets, axes in read_features(model, windows, block, device):
+                for current, features, targets, weights, axes in read_features(model, windows, block, device):
                     seen = SeenRows(features, targets / model.target_scale, shift, scale)
                     for some in range(part.start, part.start + len(moments), VERTICES_IN_CACHE):
                         few = slice(some, min(some + VERTICES_IN_CACHE, part.start + len(moments)))
-                        add_products(moments[few.start - part.start : few.stop - part.start], seen.of(few))
+                        own = moments[few.start - part.start : few.stop - part.start]
+                        add_products(own, seen.of(few), weights[:, few] if windows.are_weighted else None)
                     if choice is None:  # in the first round, all that the choice is made by is gathered, too
-                        kept.add(fold, current, seen.of, axes)
+                        kept.add(fold, current, seen.of, weights, axes)
                         longest = torch.linalg.vector_norm(targets, dim=2).amax(dim=0).maximum(longest)
                     bar.update(len(features))
             if choice is None:
@@ -140,13 +161,14 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
                 choice = choose(model, kept)
                 model.longest = combine(longest, dist.ReduceOp.MAX)
             sums[part] = set_linear_part(model, combine(moments), part, choice, shift[part], scale)
+            counts[part] = moments[:, -4, -4]
     assert choice is not None
     calibration = calibrate(kept, regression_of(model, choice), choice.variance)
     model.linear.smoothing_steps = choice.smoothing_steps
     # inputs that do not help a linear map are kept from the network, too: it would learn chance from them even sooner. Where
     # no linear map was better than none, the network may look at everything, and has to prove itself
     model.leave_out([name for name in model.coordinates.groups if choice.groups and name not in choice.groups])
-    set_damping(model, kept, choice, sums, shift, scale)
+    set_damping(model, kept, choice, (sums, counts), shift, scale)
     set_calibration(model, calibration)
     set_scale_of_the_rest(model, windows, a_few, device)
     return choice
@@ -180,25 +202,26 @@ def set_damping(
     model: MeshAutoencoder,
     kept: KeptFrames,
     choice: Choice,
-    sums: Float[Tensor, "V 4"],
+    sums: tuple[Float[Tensor, "V 4"], Float[Tensor, " V"]],
     shift: Float[Tensor, "V C"],
     scale: Float[Tensor, " C"],
 ) -> None:
     """Set the leverage of the linear part, whose groups are those of the model now, and how far to trust answers by it.
 
-    `sums` are the linear part's `squares`; `shift` and `scale` those of the rows that were kept.
+    `sums` are the linear part's `squares` and how many frames they are of; `shift` and `scale` those of the rows that were
+    kept.
     """
     leverage, groups = model.leverage, model.coordinates.groups
     assert leverage is not None
     left = kept.groups.columns_of(groups)
     rows = kept.of_anchors[..., [*left, *range(len(scale), len(scale) + 4)]]
     freedom = set_leverage(leverage, rows, groups.columns_of(choice.groups), choice.penalty)
-    count = float(len(kept.frames))
-    leverage.farthest.copy_(farthest_frame(leverage, rows[..., : len(left)], freedom, count))
+    farthest = farthest_frame(leverage, rows[..., : len(left)], freedom, float(len(kept.frames)))
+    leverage.farthest.copy_(farthest)
     leverage.scale.copy_(scale[left])
     leverage.mean.copy_(shift[model.surface.anchors][:, left] + leverage.mean * leverage.scale)
     of_all = model.surface.spread_from_anchors(freedom.float().unsqueeze(0))[0]
-    of_regression, unit = (sums, choice.strength, count, of_all.double()), float(model.target_scale)
+    of_regression, unit = (sums[0], choice.strength, sums[1], of_all.double()), float(model.target_scale)
     size, variance = size_and_variance(*of_regression)
     leverage.residual.copy_(unit * residual_of(*of_regression))
     leverage.answer_size.copy_(unit * size)
@@ -218,8 +241,8 @@ def set_scale_of_the_rest(
 ) -> None:
     """Set the unit of the network's answer from what the linear part leaves over in some frames."""
     whole = rest = 0.0
-    for _, features, targets, surface_frames in read_features(model, windows, frames, device):
-        whole += float(targets.double().square().mean()) * len(targets) / len(frames)
+    for _, features, targets, weights, surface_frames in read_features(model, windows, frames, device):
+        whole += mean_square_of(targets, weights) * len(targets) / len(frames)
         left = targets - model.coordinates.answer(features, surface_frames)
-        rest += float(left.double().square().mean()) * len(left) / len(frames)
+        rest += mean_square_of(left, weights) * len(left) / len(frames)
     set_target_scale(model, max(1e-6 * whole, rest))  # less than that is rounding

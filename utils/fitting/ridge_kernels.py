@@ -15,7 +15,7 @@ FEWEST_VERTICES = 4  # for a thread of its own
 
 @no_type_check
 @compiled
-def solve(moments, rows, along, penalty, rounding, share_penalty, coefficients, first, last):
+def solve(moments, rows, along, penalty, rounding, share_penalty, fewest_frames, coefficients, first, last):
     """Write the coefficients (V, K, 3) of vertices `first` to `last`, for the `rows` (K,) of their moments (V, D, D), of which
     the last is the constant. `along` (3, S) are the places of the vectors' components among them."""
     count, num_shares = len(rows), along.shape[1]
@@ -24,7 +24,7 @@ def solve(moments, rows, along, penalty, rounding, share_penalty, coefficients, 
     left, right = np.empty((num_shares, num_shares)), np.empty(num_shares)
     for v in range(first, last):
         own = moments[v]
-        frames = max(own[ones, ones], 1.0)
+        frames = max(own[ones, ones], fewest_frames)
         size = 0.0
         for i in range(count):
             size += own[rows[i], rows[i]] / frames

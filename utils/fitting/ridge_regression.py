@@ -14,6 +14,7 @@ from utils.runs.processes import combine
 VERTICES_AT_ONCE = 2048
 PRODUCTS_AT_ONCE = 256  # vertices, whose products stay in a processor's caches
 ROUNDING = 1e-6  # of a matrix' mean diagonal: features in single precision are no more certain than this
+FEWEST_FRAMES = 1e-6  # as weights add up to: what has less was not seen
 PENALTY_OF_SHARES = 1e-4  # hardly any: a share is one number in place of nine
 
 
@@ -22,17 +23,23 @@ def has_loops(moments: Float[Tensor, "V D D"]) -> bool:
     return moments.is_cpu
 
 
-def add_products(moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"]) -> None:
-    """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments."""
-    for own, some in zip(moments.split(PRODUCTS_AT_ONCE), rows.split(PRODUCTS_AT_ONCE, dim=1), strict=True):
-        by_vertex = some.transpose(0, 1).double()
-        own.baddbmm_(by_vertex.transpose(1, 2), by_vertex)
+def add_products(
+    moments: Float[Tensor, "V D D"], rows: Float[Tensor, "B V D"], weights: Float[Tensor, "B V"] | None = None
+) -> None:
+    """Add the products of all pairs of columns, summed over frames (B), to each vertex' moments; weighted, where weights are
+    given."""
+    for start in range(0, len(moments), PRODUCTS_AT_ONCE):
+        some = slice(start, start + PRODUCTS_AT_ONCE)
+        by_vertex = rows[:, some].transpose(0, 1).double()
+        weighted = by_vertex if weights is None else by_vertex * weights[:, some].T.double().unsqueeze(2)
+        moments[some].baddbmm_(weighted.transpose(1, 2), by_vertex)
 
 
-def moments_of(rows: Float[Tensor, "T V D"]) -> Float[Tensor, "V D D"]:
-    """Return each vertex' sums over the frames of all processes of the products of all pairs of columns."""
+def moments_of(rows: Float[Tensor, "T V D"], weights: Float[Tensor, "T V"] | None = None) -> Float[Tensor, "V D D"]:
+    """Return each vertex' sums over the frames of all processes of the products of all pairs of columns; weighted, where
+    weights are given."""
     moments = torch.zeros(*rows.shape[1:], rows.shape[2], dtype=torch.float64, device=rows.device)
-    add_products(moments, rows)
+    add_products(moments, rows, weights)
     return combine(moments)
 
 
@@ -60,7 +67,7 @@ def solve(
         return *about_the_mean(moments, coefficients, bool(columns)), rows
     solutions = []
     for some in moments.split(VERTICES_AT_ONCE):
-        seen, count = some[:, rows], some[:, ones, ones, None, None].clamp_min(1)
+        seen, count = some[:, rows], some[:, ones, ones, None, None].clamp_min(FEWEST_FRAMES)
         matrix, right = seen[:, :, rows] / count, seen[:, :, ones + 1 :] / count
         diagonal = matrix.diagonal(dim1=1, dim2=2)
         size = diagonal.mean(dim=1, keepdim=True).clamp_min(1)
@@ -81,7 +88,7 @@ def about_the_mean(
     ones = moments.shape[1] - 4
     mean = torch.zeros_like(coefficients[:, -1])
     if has_mean:
-        mean = moments[:, ones, ones + 1 :] / moments[:, ones, ones, None].clamp_min(1)
+        mean = moments[:, ones, ones + 1 :] / moments[:, ones, ones, None].clamp_min(FEWEST_FRAMES)
     coefficients[:, -1] -= mean
     return mean, coefficients
 
@@ -94,7 +101,7 @@ def solve_by_vertex(
 
     coefficients = moments.new_empty(len(moments), len(rows), 3)
     places = np.array(rows), np.array(along, dtype=np.int64).reshape(3, -1)
-    numbers = float(penalty), ROUNDING, PENALTY_OF_SHARES
+    numbers = float(penalty), ROUNDING, PENALTY_OF_SHARES, FEWEST_FRAMES
     given = (*arrays(moments), *places, *numbers, coefficients.numpy())
     in_ranges(ridge_kernels.solve, len(moments), *given, fewest=ridge_kernels.FEWEST_VERTICES)
     return coefficients
@@ -108,7 +115,7 @@ def leverage(
     Features that are x from their mean over T frames have the leverage (1 + |x R|²) / T; over these frames it adds up to d.
     """
     ones = moments.shape[1] - 4
-    count = moments[:, ones, ones, None].clamp_min(1)
+    count = moments[:, ones, ones, None].clamp_min(FEWEST_FRAMES)
     mean = moments[:, columns, ones] / count
     matrix = moments[:, columns][:, :, columns] / count.unsqueeze(2) - mean.unsqueeze(2) * mean.unsqueeze(1)
     size = matrix.diagonal(dim1=1, dim2=2).sum(dim=1) / max(1, len(columns))
@@ -166,7 +173,7 @@ def squares(
 
 def spread_of_targets(moments: Float[Tensor, "V D D"]) -> Float[Tensor, " V"]:
     """Return how far each vertex' targets are from their mean over the frames, RMS, in units of the targets."""
-    count = moments[:, -4, -4].clamp_min(1)
+    count = moments[:, -4, -4].clamp_min(FEWEST_FRAMES)
     mean = moments[:, -4, -3:] / count.unsqueeze(1)
     return (
         (moments[:, -3:, -3:].diagonal(dim1=1, dim2=2).sum(dim=1) / count - mean.square().sum(dim=1))

@@ -127,18 +127,20 @@ def shuffled_parts(block: Block, num_vertices: int, device: torch.device) -> lis
 def gather_vertices(model: MeshAutoencoder, meshes: Iterator[Meshes], num_frames: int) -> list[Samples]:
     """Return the vertices where the network is asked, of `num_frames` frames, one frame after the other, in one."""
     whole: list[Tensor] = []
-    start = 0
+    start, trusted_wholly = 0, True
     for part in meshes:
         samples = asked_vertices(model, part)
-        flat = [each.flatten(0, 1) for each in (samples.features, samples.targets, samples.vertex)]
+        trust = torch.ones_like(samples.targets[..., 0]) if samples.trust is None else samples.trust
+        trusted_wholly &= samples.trust is None
+        flat = [each.flatten(0, 1) for each in (samples.features, samples.targets, samples.vertex, trust)]
         if not whole:
             count = num_frames * samples.vertex.shape[1]
             whole = [each.new_empty(count, *each.shape[1:]) for each in flat]
         for every, each in zip(whole, flat, strict=True):
             every[start : start + len(each)] = each
         start += len(flat[0])
-    features, targets, vertex = whole
-    return [Samples(features, targets, vertex)]
+    features, targets, vertex, trust = whole
+    return [Samples(features, targets, vertex, trust=None if trusted_wholly else trust)]
 
 
 def shuffled_steps(gathered: list[Samples], block: Block) -> Iterator[Samples]:
@@ -156,7 +158,8 @@ def shuffled_steps(gathered: list[Samples], block: Block) -> Iterator[Samples]:
         weight = weight_of_share(len(rows), len(step)) if has_share else 0.0
         index = torch.from_numpy(rows if len(rows) else np.zeros(1, np.int64)).to(own.vertex.device)
         features, targets, vertex = (each.index_select(0, index) for each in (own.features, own.targets, own.vertex))
-        yield Samples(features, targets, vertex, weight=weight)
+        trust = None if own.trust is None else own.trust.index_select(0, index)
+        yield Samples(features, targets, vertex, trust=trust, weight=weight)
 
 
 SHUFFLED_VERTICES = Sampling(

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from data.sequences.mesh_sequence import describe_sequences
+from data.sequences.descriptions import describe_sequences, describe_unobserved
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM
@@ -83,7 +83,8 @@ class Trainer:
         progress, model = self.progress, self.model
         counts = (progress.epoch, progress.step, len(self.training), len(self.held_out), len(model.surface.vertices))
         check_alike("epochs, steps, training frames, held-out frames and vertices", counts)
-        for line in [*describe_sequences(self.training.sequences), *self.other_data]:
+        said = [*describe_sequences(self.training.sequences), *describe_unobserved(self.training)]
+        for line in [*said, *self.other_data]:
             self.run.report(line)
         if progress.epoch == progress.step == 0:
             if choice := fit_linear_part(model, self.training, self.device):

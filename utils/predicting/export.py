@@ -11,11 +11,9 @@ from tqdm import tqdm
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.metrics import ERRORS, VERTEX_ERROR, MeshErrors
+from utils.predicting.metrics import ERRORS, VERTEX_ERROR, Errors, MeshErrors, mean_of_known
 from utils.predicting.prediction import PredictedFrame, map_predictions
 from utils.runs.processes import combine, own_share, rank
-
-Errors = dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
 
 
 @dataclass
@@ -35,17 +33,17 @@ def export_predictions(
     device: torch.device,
     units_in_mm: float,
     measured: bool,
-) -> tuple[Errors, Expectation | None]:
+) -> tuple[Errors | None, Expectation | None]:
     """Pass the prediction of every frame to `write`, while the next ones are computed.
 
-    Return errors by name, of the skinned meshes and of the predictions against the scans, (T, V) each, in mm or degrees;
-    no errors where they are not `measured`, and no numbers for frames without scans. Return also what is expected, which is not
-    known in world coordinates.
+    Return the errors of the skinned meshes and of the predictions against the scans, where they are `measured`. Return also
+    what is expected, which is not known in world coordinates.
     """
     num_frames, known = len(windows), model.leverage is not None
     errors_of = MeshErrors(model.surface, units_in_mm) if measured else None
     shape = (num_frames, len(model.surface.vertices))
     errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
+    weights = np.zeros(shape, np.float32) if measured and windows.are_weighted else None
     leverage = np.zeros((num_frames, len(model.surface.anchors) if known else 0), np.float32)
     within = np.zeros((num_frames, 2), np.float32) if measured else None
     expected = Expectation(np.zeros(num_frames, np.float32), leverage, within)
@@ -56,7 +54,9 @@ def export_predictions(
             for each in (each for pair in errors.values() for each in pair):
                 each[frame.index] = np.nan
         elif errors_of is not None:
-            scan = windows.scan(np.array([frame.index]))
+            scan, trust = windows.scan(np.array([frame.index])), windows.weights(np.array([frame.index]))
+            if weights is not None:
+                weights[frame.index] = 1 if trust is None else trust[0]
             before, after = errors_of(frame.skinned[None], scan), errors_of(frame.predicted[None], scan)
             for name, (skinned_errors, predicted_errors) in errors.items():
                 skinned_errors[frame.index], predicted_errors[frame.index] = before[name][0], after[name][0]
@@ -66,16 +66,16 @@ def export_predictions(
             if expected.within is not None:
                 limits = model.leverage.within.cpu().numpy()[:, None] * in_mm
                 found = errors[VERTEX_ERROR][1][frame.index]
-                expected.within[frame.index] = np.where(np.isfinite(found), found <= limits, np.nan).mean(axis=1)
+                expected.within[frame.index] = mean_of_known(np.where(np.isfinite(found), found <= limits, np.nan))
 
     own = own_share(np.arange(num_frames))
     with tqdm(total=len(own), desc="predicting", unit="frame", disable=rank() > 0) as bar:
         for _ in map_predictions(finish, model, windows, own, device):
             bar.update()
-    for array in [*vars(expected).values(), *(array for arrays in errors.values() for array in arrays)]:
+    for array in [*vars(expected).values(), weights, *(array for arrays in errors.values() for array in arrays)]:
         if array is not None:
             combine(torch.from_numpy(array))
-    return errors, expected if known else None
+    return Errors(errors, weights) if measured else None, expected if known else None
 
 
 def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected: Expectation | None) -> str:

@@ -115,20 +115,54 @@ class ErrorSummary:
     maximum: float
 
 
-def summarise_errors(errors: Float[ndarray, "*B"]) -> ErrorSummary:
-    """Return the summary of errors, in their units; those that are no number were not measured."""
-    errors = errors[np.isfinite(errors)]
-    return ErrorSummary(float(errors.mean()), float(np.percentile(errors, 95)), float(errors.max()))
+@dataclass
+class Errors:
+    """The errors of skinned meshes and of predictions (T, V), by name, mm or degrees; no numbers where nothing was measured.
+    The scans are trusted as `weights` (T, V) say, wholly where there are none."""
+
+    by_name: dict[str, tuple[Float[ndarray, "T V"], Float[ndarray, "T V"]]]
+    weights: Float[ndarray, "T V"] | None = None
 
 
-def error_table(errors: dict[str, tuple[ndarray, ndarray]]) -> str:
-    """Return a table, skinned → predicted, a row for each name of errors before and after (T, V)."""
-    num_frames = int(np.isfinite(next(iter(errors.values()))[0]).any(axis=1).sum())
+def mean_of_known(
+    values: Float[ndarray, "... V"], weights: Float[ndarray, "... V"] | None = None, axis: int = -1
+) -> Float[ndarray, "..."]:
+    """Return the mean over vertices, or another axis, of values that are numbers, weighted where weights are given; no number
+    where there is none."""
+    known = np.isfinite(values)
+    weight = known if weights is None else known * weights
+    total = weight.sum(axis=axis, dtype=np.float64)
+    summed = (np.where(known, values, 0) * weight).sum(axis=axis, dtype=np.float64)
+    return np.where(total > 0, summed / np.where(total > 0, total, 1), np.nan)
+
+
+def largest_known(values: Float[ndarray, "... V"]) -> Float[ndarray, "..."]:
+    """Return the largest value over vertices of those that are numbers; no number where there is none."""
+    return np.asarray(np.fmax.reduce(values, axis=-1))
+
+
+def summarise_errors(errors: Float[ndarray, "..."], weights: Float[ndarray, "..."] | None = None) -> ErrorSummary:
+    """Return the summary of errors, in their units, weighted where weights are given; those that are no number were not
+    measured."""
+    known = np.isfinite(errors)
+    errors, weights = errors[known], None if weights is None else weights[known]
+    if weights is None:
+        percentile = float(np.percentile(errors, 95))
+    else:
+        order = errors.argsort()
+        upto = weights[order].cumsum(dtype=np.float64)
+        percentile = float(errors[order[np.searchsorted(upto, 0.95 * upto[-1])]])
+    return ErrorSummary(float(mean_of_known(errors, weights)), percentile, float(errors.max()))
+
+
+def error_table(errors: Errors) -> str:
+    """Return a table, skinned → predicted, a row for each name of errors."""
+    num_frames = int(np.isfinite(next(iter(errors.by_name.values()))[0]).any(axis=1).sum())
     title = f"{num_frames} frames, skinned → predicted"
-    width = max(len(title), *(len(name) for name in errors))
+    width = max(len(title), *(len(name) for name in errors.by_name))
     lines = [f"{title:{width}}  {'mean':>15}  {'95th percentile':>15}  {'max':>15}  {'mean left':>9}"]
-    for name, arrays in errors.items():
-        before, after = (vars(summarise_errors(each)) for each in arrays)
+    for name, arrays in errors.by_name.items():
+        before, after = (vars(summarise_errors(each, errors.weights)) for each in arrays)
         cells = [f"{before[column]:6.2f} → {after[column]:6.2f}" for column in before]
         left = after["mean"] / before["mean"] if before["mean"] > 0 else float("nan")
         lines.append(f"{name:{width}}  {'  '.join(f'{cell:>15}' for cell in cells)}  {100 * left:8.1f}%")

@@ -34,17 +34,24 @@ def read_inputs(
 
 @dataclass
 class Meshes:
-    """What a model sees of some frames, and their scans."""
+    """What a model sees of some frames, and what it is to learn of them: their scans, and how far these are trusted (B, V), 0
+    to 1; None where they are wholly."""
 
     inputs: Inputs
     scan: Float[Tensor, "B V 3"]
+    weights: Float[Tensor, "B V"] | None = None
 
 
 def read_meshes(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " B"], device: torch.device
 ) -> Meshes:
-    """Read what a model sees of the given frames, and their scans, to the device."""
-    return Meshes(read_inputs(model, windows, frames, device), torch.from_numpy(windows.scan(frames)).to(device))
+    """Read what a model sees of the given frames, and what it is to learn of them, to the device."""
+    scan, weights = windows.to_learn(frames)
+    return Meshes(
+        read_inputs(model, windows, frames, device),
+        torch.from_numpy(scan).to(device),
+        None if weights is None else torch.from_numpy(weights).to(device),
+    )
 
 
 @dataclass
@@ -52,8 +59,8 @@ class Samples:
     """Vertices to train on: S of them, shuffled, or whole meshes of (B, V).
 
     `features` (*S, C) is what they see, `targets` (*S, 3) what the network should answer, file units, and `vertex` (*S,) which
-    vertices they are. Whole meshes also have skinned positions (*S, 3), surface frames (*S, 3, 3) and the linear part's answer
-    (*S, 3).
+    vertices they are; `trust` (*S,) is how far the targets are trusted, where they are not wholly. Whole meshes also have
+    skinned positions (*S, 3), surface frames (*S, 3, 3) and the linear part's answer (*S, 3).
     """
 
     features: Float[Tensor, "*S C"]
@@ -62,6 +69,7 @@ class Samples:
     skinned: Float[Tensor, "*S 3"] | None = None
     frames: Float[Tensor, "*S 3 3"] | None = None
     linear: Float[Tensor, "*S 3"] | None = None
+    trust: Float[Tensor, "*S"] | None = None
     weight: float = 1.0
 
 
@@ -73,7 +81,8 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     frames = model.surface.frames_of(skinned)
     features = model.features(*meshes.inputs, frames)
     linear = model.coordinates.answer(features, frames)
-    return Samples(features, model.targets(skinned, meshes.scan, frames) - linear, vertex, skinned, frames, linear)
+    targets = model.targets(skinned, meshes.scan, frames) - linear
+    return Samples(features, targets, vertex, skinned, frames, linear, meshes.weights)
 
 
 @torch.no_grad()
@@ -81,4 +90,5 @@ def asked_vertices(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     """Return the vertices (B, Q) where the network is asked, of some frames, as samples."""
     first = model.coordinates.first_answer(*meshes.inputs, model.up)
     targets = model.coordinates.asked_targets(first, meshes.inputs[0][:, -1], meshes.scan)
-    return Samples(first.of_asked, targets, first.asked.expand(len(targets), -1))
+    trust = None if meshes.weights is None else meshes.weights.index_select(1, first.asked)
+    return Samples(first.of_asked, targets, first.asked.expand(len(targets), -1), trust=trust)

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.metrics import vertex_errors
+from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.model_inputs import asked_vertices, read_inputs, read_meshes
 from utils.runs.processes import combine, own_share
 
@@ -74,6 +74,8 @@ def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: 
         samples = asked_vertices(model, read_meshes(model, windows, np.array([frame]), device))
         with torch.no_grad():
             answer = model(samples.features.flatten(0, 1), samples.vertex.flatten()).view_as(samples.targets)
+        if samples.trust is not None:  # of squares
+            answer, samples.targets = (samples.trust.sqrt().unsqueeze(2) * each for each in (answer, samples.targets))
         shared, size = shared + float((answer * samples.targets).sum()), size + float(answer.square().sum())
     shared, size = combine(torch.tensor([shared, size], dtype=torch.float64)).tolist()
     return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
@@ -83,8 +85,10 @@ def mean_errors(model: MeshAutoencoder, windows: MeshWindows, device: torch.devi
     """Return the mean vertex errors of skinned meshes and of predictions against the scans, file units."""
 
     def measure(frame: PredictedFrame) -> tuple[float, float]:
-        scan = windows.scan(np.array([frame.index]))[0]
-        return float(vertex_errors(frame.skinned, scan).mean()), float(vertex_errors(frame.predicted, scan).mean())
+        scan, weights = windows.scan(np.array([frame.index]))[0], windows.weights(np.array([frame.index]))
+        trust = None if weights is None else weights[0]
+        before, after = (mean_of_known(vertex_errors(each, scan), trust) for each in (frame.skinned, frame.predicted))
+        return float(before), float(after)
 
     errors = list(map_predictions(measure, model, windows, own_share(np.arange(len(windows))), device))
     sums = combine(torch.tensor(errors, dtype=torch.float64).view(-1, 2).sum(dim=0))

@@ -15,7 +15,7 @@ from numpy import ndarray
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows, all_windows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.metrics import vertex_errors
+from utils.predicting.metrics import largest_known, mean_of_known, vertex_errors
 from utils.predicting.prediction import FRAMES_TO_LOOK_AT, PredictedFrame, map_predictions, spread
 from utils.showing.plots import end_of_scale
 
@@ -92,7 +92,8 @@ class Clip:
     """A sequence with the predictions of its frames, and what has been measured of them so far.
 
     `mean` and `worst` (T,), mm, and `worst_vertex` (T,) are of the distances from the scan or, where there is no scan, of the
-    correction; for frames that have not been measured, or cannot be, `mean` and `worst` are NaN.
+    correction; for frames that have not been measured, or cannot be, `mean` and `worst` are NaN. Means are weighted by how far
+    the scan is trusted.
     """
 
     sequence: MeshSequence
@@ -115,8 +116,15 @@ class Clip:
         return "correction" if self.sequence.scan is None else "error"
 
     def meshes(self, frame: int) -> dict[str, Float32[ndarray, "V 3"]]:
-        """Return what there is of a frame by name, skinned, predicted and target, relative to the clip's centre, file units."""
-        return {name: self.centred(each[frame]) for name, each in self.stored_at(frame).items()}
+        """Return what there is of a frame by name, skinned, predicted and target, relative to the clip's centre, file units.
+
+        Where the target is not observed, the skinned mesh stands for it: in a browser, a mesh has no holes in some frames
+        alone.
+        """
+        meshes = {name: each[frame] for name, each in self.stored_at(frame).items()}
+        if "target" in meshes:
+            meshes["target"] = np.where(np.isnan(meshes["target"]), meshes["skinned"], meshes["target"])
+        return {name: self.centred(each) for name, each in meshes.items()}
 
     def joints(self, frame: int) -> Float32[ndarray, "J 3"] | None:
         """Return the joints of a frame, relative to the clip's centre, file units."""
@@ -166,8 +174,9 @@ class Clip:
     def measure(self, frame: int) -> None:
         """Measure one frame."""
         for name, values in self.values(self.measured, frame).items():
-            self.mean[name][frame], self.worst[name][frame] = values.mean(), values.max()
-            self.worst_vertex[name][frame] = values.argmax()
+            self.mean[name][frame] = mean_of_known(values, self.sequence.weights_of(frame))
+            self.worst[name][frame] = largest_known(values)
+            self.worst_vertex[name][frame] = np.where(np.isnan(values), -1, values).argmax()
 
     def measure_all(self) -> Iterator[None]:
         """Measure all frames; yield after each."""

@@ -12,21 +12,27 @@ from numpy import ndarray
 
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.export import Errors
-from utils.predicting.metrics import VERTEX_ERROR, vertex_errors
+from utils.predicting.metrics import VERTEX_ERROR, Errors, mean_of_known, vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.processes import rank
 from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, save_figure
 from utils.showing.rendering import Hits, cast_rays, frame_camera, paint
 
 
-def frame_to_show(errors: Errors, windows: MeshWindows) -> int:
+def frame_to_show(errors: Errors | None, windows: MeshWindows) -> int:
     """Return the frame that skinning gets most wrong; the middle one where there are no errors."""
-    return int(np.nanargmax(errors[VERTEX_ERROR][0].mean(axis=1))) if errors else len(windows) // 2
+    if errors is None:
+        return len(windows) // 2
+    return int(np.nanargmax(mean_of_known(errors.by_name[VERTEX_ERROR][0], errors.weights)))
 
 
 def picture_prediction(
-    model: MeshAutoencoder, windows: MeshWindows, errors: Errors, units_in_mm: float, device: torch.device, path: Path
+    model: MeshAutoencoder,
+    windows: MeshWindows,
+    errors: Errors | None,
+    units_in_mm: float,
+    device: torch.device,
+    path: Path,
 ) -> None:
     """Draw the frame that skinning gets most wrong: skinned, predicted and target, and the first two coloured by error.
 
@@ -41,19 +47,20 @@ def picture_prediction(
     expected_panel = {f"expected error\nmean {expected.mean():.2f} mm": (predicted, expected)} if len(expected) else {}
     name = windows.name(frame)
     faces, up_axis = model.surface.faces.cpu().numpy(), model.settings.up_axis
-    if not errors:
+    if errors is None:
         correction = vertex_errors(skinned, predicted) * units_in_mm
         panels = {"skinned": (skinned, None), f"correction\nmean {correction.mean():.2f} mm": (predicted, correction)}
         label = "correction, expected error (mm)" if expected_panel else "correction (mm)"
         draw_comparison(panels | expected_panel, faces, up_axis, label, name, path)
         return
-    skinned_mm, predicted_mm = (each[frame] for each in errors[VERTEX_ERROR])
+    skinned_mm, predicted_mm = (each[frame] for each in errors.by_name[VERTEX_ERROR])
+    trust = None if errors.weights is None else errors.weights[frame]
     panels = {
         "skinned": (skinned, None),
         "predicted": (predicted, None),
         "target": (windows.scan(np.array([frame]))[0], None),
-        f"skinned error\nmean {skinned_mm.mean():.2f} mm": (skinned, skinned_mm),
-        f"predicted error\nmean {predicted_mm.mean():.2f} mm": (predicted, predicted_mm),
+        f"skinned error\nmean {mean_of_known(skinned_mm, trust):.2f} mm": (skinned, skinned_mm),
+        f"predicted error\nmean {mean_of_known(predicted_mm, trust):.2f} mm": (predicted, predicted_mm),
     }
     draw_comparison(
         panels | expected_panel,

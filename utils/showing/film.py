@@ -27,7 +27,7 @@ from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.metrics import vertex_errors
+from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.prediction import FRAMES_TO_LOOK_AT, PredictedFrame, map_predictions, spread
 from utils.runs.processes import rank
 from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors
@@ -98,8 +98,14 @@ def make_strip(titles: list[str], faces: Int[ndarray, "F 3"], camera: Camera, hi
     return Strip(camera, faces, highest, np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def panels_of(frame: PredictedFrame, scan: Float[ndarray, "V 3"] | None, units_in_mm: float) -> tuple[Panels, str]:
-    """Return what to show of a frame, and in words its errors or the length of its correction, and the error to expect."""
+def panels_of(
+    frame: PredictedFrame,
+    scan: Float[ndarray, "V 3"] | None,
+    units_in_mm: float,
+    trust: Float[ndarray, " V"] | None = None,
+) -> tuple[Panels, str]:
+    """Return what to show of a frame, and in words its errors or the length of its correction, and the error to expect. Errors
+    are weighted by how far the scan is trusted, where that is given."""
     skinned, predicted = frame.skinned, frame.predicted
     panels: Panels = {"skinned": (skinned, None), "predicted": (predicted, None)}
     if scan is None:
@@ -109,7 +115,8 @@ def panels_of(frame: PredictedFrame, scan: Float[ndarray, "V 3"] | None, units_i
     else:
         before, after = (units_in_mm * vertex_errors(each, scan) for each in (skinned, predicted))
         panels |= {"target": (scan, None), "skinned error": (skinned, before), "predicted error": (predicted, after)}
-        said = f"mean error {before.mean():.2f} → {after.mean():.2f} mm"
+        means = [mean_of_known(each, trust) for each in (before, after)]
+        said = f"mean error {means[0]:.2f} → {means[1]:.2f} mm"
     if len(frame.expected_error):
         expected = units_in_mm * frame.expected_error
         panels["expected error"] = predicted, expected
@@ -195,7 +202,8 @@ class Film:
     def see(self, frame: PredictedFrame, measured: bool) -> tuple[Panels, str]:
         """Return what to show of one of the windows' frames, with its scan where errors are to be seen, and what to say."""
         scan = self.windows.scan(np.array([frame.index]))[0] if measured else None
-        panels, errors = panels_of(frame, scan, self.units_in_mm)
+        weights = self.windows.weights(np.array([frame.index])) if measured else None
+        panels, errors = panels_of(frame, scan, self.units_in_mm, None if weights is None else weights[0])
         # far from the origin, each frame is relative to one of its own: all are shown relative to that of the first
         moved = self.windows.origin(frame.index) - self.windows.origin(0)
         if moved.any():

@@ -22,6 +22,7 @@ from data.safe_write import write_beside
 from data.sequences.frame_names import starts_of_sequences
 
 ERROR_COLORS = colormaps["YlOrRd"]  # light to dark: reads the same without colour vision
+UNKNOWN = (0.5, 0.52, 0.56)  # grey: the scan does not show it
 INK, MIDDLE, FAINT = "#333333", "#777777", "#bbbbbb"  # the middle one is legible on white and on black
 RUN_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee")  # Tol's bright: told apart by everybody
 
@@ -41,13 +42,17 @@ def check_picture_name(path: Path) -> None:
 
 
 def error_colors(values: Float[ndarray, " V"], highest: float) -> Float[ndarray, "V 3"]:
-    """Return colours (V, 3), 0 to 1, of values from zero to `highest`, the end of the colour bar."""
-    return ERROR_COLORS(np.clip(values / highest, 0, 1))[:, :3]
+    """Return colours (V, 3), 0 to 1, of values from zero to `highest`, the end of the colour bar; of no numbers, grey."""
+    colors: Float[ndarray, "V 3"] = ERROR_COLORS(np.clip(values / highest, 0, 1))[:, :3]
+    colors[np.isnan(values)] = UNKNOWN
+    return colors
 
 
 def end_of_scale(values: list[Float[ndarray, " *B"]]) -> float:
     """Return the end of a colour scale for values, in their units: a few far-off vertices must not wash out the rest."""
-    return max(float(np.percentile(np.concatenate(values), 99.5)), 1e-6)
+    every = np.concatenate(values)
+    every = every[np.isfinite(every)]
+    return max(float(np.percentile(every, 99.5)), 1e-6) if len(every) else 1e-6
 
 
 def as_source(kind: str, content: bytes) -> str:

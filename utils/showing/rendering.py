@@ -38,6 +38,7 @@ def pixels_of(size: Float[ndarray, "2"], longest: int) -> tuple[int, int]:
 def turning_cameras(vertices: Float[ndarray, "*K V 3"], up_axis: str, longest: int, count: int) -> list[Camera]:
     """Return `count` cameras of one size, once around all `vertices`, of `longest` pixels along the longer side."""
     points = vertices.reshape(-1, 3).astype(float)
+    points = points[~np.isnan(points).any(axis=1)]
     centre = 0.5 * (points.min(axis=0) + points.max(axis=0))
     right, up, viewer = camera_axes(up_axis, 0.0) @ (points - centre).T
     size = 2.08 * np.array([np.hypot(right, viewer).max(), np.abs(up).max()]) + 1e-9 * max(1.0, np.abs(points).max())
@@ -56,6 +57,7 @@ def frame_camera(
     """
     axes = camera_axes(up_axis, turn)
     seen = vertices.reshape(-1, 3).astype(float) @ axes.T
+    seen = seen[~np.isnan(seen).any(axis=1)]
     low, high = seen.min(axis=0), seen.max(axis=0)
     size = (high - low)[:2] * 1.04 + 1e-9 * max(1.0, float(np.abs(seen).max()))
     size[1] = max(size[1], size[0] / 4)  # a lying body still gets a picture that is not a thread
@@ -75,11 +77,14 @@ class Hits:
 
 
 def cast_rays(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"], camera: Camera) -> Hits:
-    """Return what the camera sees of a smooth-shaded mesh."""
+    """Return what the camera sees of a smooth-shaded mesh; where its vertices are no numbers there is a hole."""
     import trimesh  # by itself half a second of every script's start
 
     # in camera axes every ray runs along -z; scaled to the picture, so that Embree's float32 is fine at any distance
     local = (vertices.astype(float) - camera.centre) @ camera.axes.T / camera.size[1]
+    unknown = np.isnan(local).any(axis=1)
+    if unknown.any():
+        local, faces = np.where(unknown[:, None], 0, local), faces[~unknown[faces].any(axis=1)]
     mesh = trimesh.Trimesh(local, faces, process=False)
     width, height = (SAMPLES_PER_SIDE * count for count in camera.pixels)
     aspect = camera.size[0] / camera.size[1]

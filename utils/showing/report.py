@@ -16,8 +16,15 @@ from scipy.spatial import cKDTree
 from data.input_error import optional_packages
 from data.safe_write import write_beside
 from data.sequences.mesh_windows import MeshWindows
-from utils.predicting.export import Errors, Expectation, describe_expectation
-from utils.predicting.metrics import VERTEX_ERROR, summarise_errors, vertex_errors
+from utils.predicting.export import Expectation, describe_expectation
+from utils.predicting.metrics import (
+    VERTEX_ERROR,
+    Errors,
+    largest_known,
+    mean_of_known,
+    summarise_errors,
+    vertex_errors,
+)
 from utils.predicting.prediction import PredictedFrame, map_predictions
 from utils.runs.processes import rank
 from utils.runs.run_record import describe_left_out
@@ -49,10 +56,10 @@ def check_report() -> None:
         import viser  # noqa: F401
 
 
-def measure(film: Film, errors: Errors) -> Values:
+def measure(film: Film, errors: Errors | None) -> Values:
     """Return errors by mesh (T, V), mm, skinned and predicted; without scans, how far the prediction moves each vertex."""
-    if errors:
-        return dict(zip(("skinned", "predicted"), errors[VERTEX_ERROR], strict=True))
+    if errors is not None:
+        return dict(zip(("skinned", "predicted"), errors.by_name[VERTEX_ERROR], strict=True))
     every = np.arange(len(film.windows))
 
     def correction(frame: PredictedFrame) -> Float[ndarray, " V"]:
@@ -66,11 +73,13 @@ def share_left(before: float, after: float) -> str:
     return f"{100 * after / before:.1f} %" if before > 0 else ""
 
 
-def summary_rows(errors: Errors) -> list[dict[str, str]]:
+def summary_rows(errors: Errors | None) -> list[dict[str, str]]:
     """Return the rows of the table of errors, by column."""
-    rows = []
-    for name, arrays in errors.items():
-        before, after = (summarise_errors(each) for each in arrays)
+    rows: list[dict[str, str]] = []
+    if errors is None:
+        return rows
+    for name, arrays in errors.by_name.items():
+        before, after = (summarise_errors(each, errors.weights) for each in arrays)
         rows.append(
             {
                 "name": name,
@@ -84,9 +93,11 @@ def summary_rows(errors: Errors) -> list[dict[str, str]]:
     return rows
 
 
-def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict[str, str]]:
-    """Return a row, by column, for each joint that is the nearest of some vertices, the worst prediction first; none without
-    joints or scans."""
+def region_rows(
+    windows: MeshWindows, values: Values, up_axis: str, weights: Float[ndarray, "T V"] | None = None
+) -> list[dict[str, str]]:
+    """Return a row, by column, for each joint that is the nearest of some vertices that were measured, the worst prediction
+    first; none without joints or scans."""
     first = np.array([0])
     joints = windows.joints(first)
     if joints is None or "skinned" not in values:
@@ -94,11 +105,12 @@ def region_rows(windows: MeshWindows, values: Values, up_axis: str) -> list[dict
     right, up, _ = camera_axes(up_axis, 0.0)
     vertices, joints = windows.skinned(first)[0, -1], joints[0, -1]
     nearest = cKDTree(joints).query(vertices)[1]
-    before, after = (np.nanmean(values[name], axis=0) for name in ("skinned", "predicted"))
+    before, after = (mean_of_known(values[name], weights, axis=0) for name in ("skinned", "predicted"))
+    nearest = np.where(np.isnan(after), -1, nearest)
     low, high = (vertices @ up).min(), (vertices @ up).max()
     middle, height = (vertices @ right).mean(), max(high - low, 1e-30)
     rows = []
-    for joint in sorted(np.unique(nearest), key=lambda joint: -after[nearest == joint].mean()):
+    for joint in sorted(np.unique(nearest[nearest >= 0]), key=lambda joint: -after[nearest == joint].mean()):
         region = nearest == joint
         skinned, predicted = float(before[region].mean()), float(after[region].mean())
         aside = float(joints[joint] @ right - middle) / height
@@ -161,7 +173,8 @@ def play_back(film: Film, indices: list[int], highest: float) -> tuple[str, str]
 
 def record_frames(film: Film, indices: list[int], frame_rate: float, highest: float) -> str:
     """Return a page of viser's that plays frames of decimated meshes."""
-    see = partial(film.see, measured=film.have_scans(np.array(indices)))
+    measured = film.have_scans(np.array(indices))
+    see = partial(film.see, measured=measured)
     seen = [panels for panels, _ in map_predictions(see, film.model, film.windows, np.array(indices), film.device)]
     kept, faces = decimate(seen[0]["skinned"][0], film.model.surface.faces.cpu().numpy())
     names = [name for name in seen[0] if name in ("skinned", "predicted", "target")]
@@ -176,14 +189,17 @@ def record_frames(film: Film, indices: list[int], frame_rate: float, highest: fl
         look = Look(side_by_side=True, smooth=True, edges=False, highest=highest, vertex=None)
         recording = server.get_scene_serializer()
         grain = np.float32(STEPS_PER_UNIT * stage.zoom)
-        for panels in seen:
-            meshes = {name: np.round((panels[name][0][kept] - centre) * grain) / grain for name in names}
+        for index, panels in zip(indices, seen, strict=True):
+            weights = film.windows.weights(np.array([index])) if measured else None
+            shown = {name: panels[name][0][kept] for name in names}
+            shown = {name: np.where(np.isnan(each), shown["skinned"], each) for name, each in shown.items()}
+            meshes = {name: np.round((each - centre) * grain) / grain for name, each in shown.items()}
             colored = {name: panels[panel][1] for name, panel in values_of.items() if panel in panels}
             values = {name: each for name, each in colored.items() if each is not None}
             stage.show(
                 {name: mesh.astype(np.float32) for name, mesh in meshes.items()},
                 {name: each[kept] for name, each in values.items()},
-                {name: name_with_mean(name, values) for name in names},
+                {name: name_with_mean(name, values, None if weights is None else weights[0]) for name in names},
                 None,
                 look,
             )
@@ -198,7 +214,7 @@ def record_frames(film: Film, indices: list[int], frame_rate: float, highest: fl
 def write_report(
     path: Path,
     film: Film,
-    errors: Errors,
+    errors: Errors | None,
     expected: Expectation | None,
     clips: dict[str, list[int]],
     record: dict[str, Any],
@@ -211,8 +227,8 @@ def write_report(
         return
     from jinja2 import Environment
 
-    windows, values = film.windows, measure(film, errors)
-    means = values["predicted"].mean(axis=1)
+    windows, values, weights = film.windows, measure(film, errors), None if errors is None else errors.weights
+    means = mean_of_known(values["predicted"], weights)
     by_frame = means.argsort()[: int(np.isfinite(means).sum())]  # those that were measured
     chosen = {"best": by_frame[0], "median": by_frame[len(by_frame) // 2], "worst": by_frame[-1]}
     panels = [film.see_one(int(frame)) for frame in chosen.values()]
@@ -220,8 +236,9 @@ def write_report(
     what = "error (mm)" if errors else "correction (mm)"
     curves = []
     for name, indices in clips.items():
-        over_time = {(mesh, "mean"): each[indices].mean(axis=1) for mesh, each in values.items()}
-        over_time |= {(mesh, "worst"): each[indices].max(axis=1) for mesh, each in values.items()}
+        trust = None if weights is None else weights[indices]
+        over_time = {(mesh, "mean"): mean_of_known(each[indices], trust) for mesh, each in values.items()}
+        over_time |= {(mesh, "worst"): largest_known(each[indices]) for mesh, each in values.items()}
         over_time |= {} if expected is None else {("expected error", "mean"): expected.mean[indices]}
         numbers = np.array([windows.sequences[s].frame_numbers[frame] for s, frame in windows.entries[indices]])
         curves.append({"name": name, "picture": as_source("svg+xml", draw_curves(numbers, over_time, what))})
@@ -245,7 +262,7 @@ def write_report(
             for name, (each, caption) in zip(chosen, panels, strict=True)
         ],
         color_bar=as_source("svg+xml", draw_color_bar(highest, label_of(panels[0][0]))),
-        regions=region_rows(windows, values, film.model.settings.up_axis),
+        regions=region_rows(windows, values, film.model.settings.up_axis, weights),
         playback=playback,
         playback_caption=playback_caption,
         record={name: json.dumps(each, indent=2, ensure_ascii=False) for name, each in record.items()},

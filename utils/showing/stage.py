@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from utils.predicting.metrics import mean_of_known
 from utils.showing.colored_mesh import ColoredMesh
 from utils.showing.plots import error_colors
 from utils.showing.rendering import camera_axes
@@ -37,9 +38,9 @@ def find_bones(joints: Float[ndarray, "K J 3"]) -> Int[ndarray, "B 2"]:
     return np.stack([tree.row, tree.col], axis=1)
 
 
-def name_with_mean(name: str, values: dict[str, Values]) -> str:
-    """Return the name of a mesh, with the mean of its values (mm) where it has some."""
-    return f"{name}: {values[name].mean():.2f} mm" if name in values else name
+def name_with_mean(name: str, values: dict[str, Values], trust: Values | None = None) -> str:
+    """Return the name of a mesh, with the mean of its values (mm) where it has some, weighted where that is given."""
+    return f"{name}: {mean_of_known(values[name], trust):.2f} mm" if name in values else name
 
 
 @dataclass

@@ -141,7 +141,8 @@ class Viewer:
         values = clip.values(panel.coloring.value, frame) if panel.coloring.value in panel.highest else {}
         meshes["blend"] = panel.blended(meshes)
         shown = {name: vertices for name, vertices in meshes.items() if panel.shown[name].value}
-        labels = {name: name_with_mean(name, values) for name in shown}
+        trust = clip.sequence.weights_of(frame) if panel.coloring.value == "error" else None
+        labels = {name: name_with_mean(name, values, trust) for name in shown}
         look = panel.look(self.vertex)
         with self.server.atomic():
             self.stage.show(shown, values, labels, clip.joints(frame) if panel.joints.value else None, look)

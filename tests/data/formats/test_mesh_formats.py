@@ -220,7 +220,7 @@ def test_ply_as_text_with_faces_of_several_sizes_and_colours(tmp_path):
         (PLY_HEADER.replace(b"vertex 5", b"vertex 9") + PLY_VERTICES, "5 vertices, expected 9"),
         (PLY_HEADER + PLY_VERTICES + b"3 0 1 5\n" * 3, "a corner at vertex 5"),
         (PLY_HEADER.replace(b"ascii", b"binary_little_endian") + b"\0" * 70, "face 0 has 0 corners"),
-        (PLY_HEADER + PLY_VERTICES.replace(b"0.5", b"nan") + b"3 0 1 2\n" * 3, "expected three finite numbers"),
+        (PLY_HEADER + PLY_VERTICES.replace(b"0.5", b"inf") + b"3 0 1 2\n" * 3, "expected three finite numbers"),
     ],
 )
 def test_broken_ply(tmp_path, content, message):

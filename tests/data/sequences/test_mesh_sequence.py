@@ -13,9 +13,10 @@ from data.formats.obj import read_obj
 from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences import frame_files, mesh_cache, mesh_frames, parallel
+from data.sequences.descriptions import describe_sequences
 from data.sequences.mesh_cache import cache_folder
 from data.sequences.mesh_frames import list_frames, load_frames
-from data.sequences.mesh_sequence import describe_sequences, load_sequences
+from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from data.sequences.predicted_meshes import load_predictions
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tube import tube_frames, tube_scans
 
-from data.sequences.mesh_sequence import describe_sequences
+from data.sequences.descriptions import describe_sequences
 from data.sequences.mesh_windows import split_windows
 from data.sequences.outliers import find_outliers, middle_of
 
