@@ -24,6 +24,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
 from benchmarks.runs import run_measured
+from data.formats.arrays import write_npz
+from data.sequences.mesh_frames import load_frames
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder
@@ -43,8 +45,8 @@ COMMANDS = {
     "variant 2": ["fit_mesh_with_joints.py"],
     "variant 3": ["fit_mesh_smoothened.py"],
     "variant 1, every 4th frame scanned": ["fit_mesh.py"],
+    "variant 1, a third of each scan missing": ["fit_mesh.py"],
 }
-EVERY = {"variant 1, every 4th frame scanned": 4}
 SKINNED = "skinned mesh as it is"
 BASELINES = {
     "mean correction": lambda groups: MeanCorrection(),
@@ -142,14 +144,32 @@ def run_baseline(data, name, seed):
     return [*data.measured(name, torch.cat(predicted).numpy()), seconds]
 
 
-def some_of(scans, folder, every):
-    """Return a folder of every so many of the scans in another one; that one itself where all are meant."""
-    if every == 1:
-        return scans.resolve()
+def every_4th(scans, folder):
+    """Return a folder of every fourth of the scans in another one."""
     folder.mkdir()
-    for path in sorted(scans.iterdir())[::every]:
+    for path in sorted(scans.iterdir())[::4]:
         (folder / path.name).symlink_to(path.resolve())
     return folder
+
+
+def with_a_hole(scans, folder):
+    """Return a file of the scans in a folder, each without the third of its vertices that is nearest, in the first frame, to a
+    point that wanders over the body: from one of twelve vertices to the next."""
+    frames = load_frames(scans)
+    vertices = np.array(frames.vertices)
+    rest, count = vertices[0].copy(), len(vertices)
+    stations = rest[np.random.default_rng(0).integers(0, len(rest), 12)]
+    times = np.linspace(0, 11, count)
+    for frame in range(count):
+        middle = [np.interp(times[frame], np.arange(12), stations[:, axis]) for axis in range(3)]
+        distances = np.linalg.norm(rest - middle, axis=1)
+        vertices[frame, distances <= np.quantile(distances, 1 / 3)] = np.nan
+    path = folder.with_suffix(".npz")
+    write_npz(path, frames.frame_numbers, vertices, frames.polygons)
+    return path
+
+
+SCANS = {"variant 1, every 4th frame scanned": every_4th, "variant 1, a third of each scan missing": with_a_hole}
 
 
 def run_script(data, name, seed):
@@ -161,10 +181,9 @@ def run_script(data, name, seed):
         flags += ["-src_joint", *args.joint]
     flags = [str(flag.resolve() if isinstance(flag, Path) else flag) for flag in flags]
     with tempfile.TemporaryDirectory() as folder:
-        scans = [
-            some_of(scans, Path(folder) / f"scans_{number}", EVERY.get(name, 1))
-            for number, scans in enumerate(args.tar)
-        ]
+        scans = [scans.resolve() for scans in args.tar]
+        if name in SCANS:
+            scans = [SCANS[name](each, Path(folder) / f"scans_{number}") for number, each in enumerate(scans)]
         seconds, _ = run_measured(Path(folder), *command, *flags, "-tar", *scans)
         path = find_checkpoint(Path(folder) / "saved_model" / "row")
         model = build_model(load_checkpoint(path), path)

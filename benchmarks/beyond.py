@@ -26,7 +26,7 @@ from data.formats.arrays import write_npz
 from data.formats.polygons import Polygons
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
-from utils.predicting.metrics import VERTEX_ERROR, acceleration_errors, vertex_errors
+from utils.predicting.metrics import VERTEX_ERROR, Errors, acceleration_errors, vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 from utils.showing.comparison import picture_prediction
@@ -86,7 +86,8 @@ def measure(model, windows, picture):
     )
     scan = windows.scan(frames)
     skinned_error, error = vertex_errors(skinned, scan), vertex_errors(predicted, scan)
-    picture_prediction(model, windows, {VERTEX_ERROR: (1000 * skinned_error, 1000 * error)}, 1000.0, CPU, picture)
+    errors = Errors({VERTEX_ERROR: (1000 * skinned_error, 1000 * error)})
+    picture_prediction(model, windows, errors, 1000.0, CPU, picture)
     before, after = skinned_error.mean(axis=1), error.mean(axis=1)
     jitter = [acceleration_errors(each, scan).mean() for each in (skinned, predicted)]
     shares = [after.mean() / before.mean(), (after / before).max(), (after > before).mean(), jitter[1] / jitter[0]]

@@ -72,10 +72,15 @@ class MeshSequence:
             return scan
         return np.where(self.scan_weights[self.scan_rows[frame], :, None] > 0, scan, np.nan).astype(scan.dtype)
 
+    @property
+    def trusted_wholly(self) -> bool:
+        """Whether all scans are trusted everywhere."""
+        return not self.has_holes and self.scan_weights is None
+
     def weights_of(self, frame: int | np.integer) -> Float32[ndarray, " V"] | None:
         """Return how far each vertex of a frame's scan is trusted, 0 to 1; 0 where it is not observed. None where all scans are
         trusted everywhere."""
-        if not self.has_holes and self.scan_weights is None:
+        if self.trusted_wholly:
             return None
         observed = ~np.isnan(self.scan_of(frame)[:, 0])
         if self.scan_weights is None or self.scan_rows[frame] < 0:

@@ -100,11 +100,6 @@ class MeshWindows:
             scans.append(sequence.seen(scan, frame))
         return np.stack(scans)
 
-    @property
-    def are_weighted(self) -> bool:
-        """Whether some scans are not trusted wholly, or lack vertices."""
-        return any(each.has_holes or each.scan_weights is not None for each in self.sequences)
-
     def weights(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V"] | None:
         """Return how far each vertex of the current frames' scans is trusted, 0 to 1, 0 where it is not observed; None where
         all are wholly."""
@@ -129,11 +124,9 @@ class MeshWindows:
         return HarmonicFill(self.sequences[0].skinned[0], self.sequences[0].polygons.triangles())
 
     def to_learn(self, indices: Int[ndarray, " B"]) -> tuple[Float32[ndarray, "B V 3"], Float32[ndarray, "B V"] | None]:
-        """Return the scans (B, V, 3) of the current frames as they are learned, file units, and how far they are trusted (B,
-        V).
+        """Return the scans (B, V, 3) as they are learned, file units, and how far they are trusted (B, V), if not wholly.
 
-        Vertices that no scan shows are corrected as those around them. Others that are not observed are where the skinned mesh
-        has them, and not trusted at all. Where all are trusted wholly, there are no weights.
+        Vertices that no scan shows are corrected as those around them; others that are not observed, not at all.
         """
         scan, weights = self.scan(indices), self.weights(indices)
         if weights is None:

@@ -201,7 +201,9 @@ def test_input_that_cannot_be_trained_on(refused, tmp_path):
     refused(*fit, source, "-saved_path", "x.pt", words=["--load_saved_model"])
     path = source / "tube_sbs.00003.obj"
     path.write_text(path.read_text().replace("v ", "v nan ", 1))
-    refused(*fit, source, words=["tube_sbs.00003.obj", "line 1", "three finite numbers"])
+    refused(
+        *fit, source, words=["tube_sbs.00003.obj", "vertex 0", "three finite numbers: only scans may lack vertices"]
+    )
     assert not (tmp_path / "saved_model").exists()
 
 

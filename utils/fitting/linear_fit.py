@@ -137,7 +137,7 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     kept = KeptFrames(model, windows, spread(len(windows), FRAMES_TO_FIT), FOLDS, size, device)
     at_once = max(1, LARGEST_MOMENTS // size**2)
     parts = [slice(start, start + at_once) for start in range(0, num_vertices, at_once)]
-    choice = None
+    choice, trusted = None, all(each.trusted_wholly for each in windows.sequences)
     longest = torch.zeros(num_vertices, device=device)
     sums, counts = (torch.zeros(num_vertices, *each, dtype=torch.float64, device=device) for each in ((4,), ()))
     with tqdm(
@@ -151,7 +151,7 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
                     for some in range(part.start, part.start + len(moments), VERTICES_IN_CACHE):
                         few = slice(some, min(some + VERTICES_IN_CACHE, part.start + len(moments)))
                         own = moments[few.start - part.start : few.stop - part.start]
-                        add_products(own, seen.of(few), weights[:, few] if windows.are_weighted else None)
+                        add_products(own, seen.of(few), None if trusted else weights[:, few])
                     if choice is None:  # in the first round, all that the choice is made by is gathered, too
                         kept.add(fold, current, seen.of, weights, axes)
                         longest = torch.linalg.vector_norm(targets, dim=2).amax(dim=0).maximum(longest)

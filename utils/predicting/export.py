@@ -43,7 +43,8 @@ def export_predictions(
     errors_of = MeshErrors(model.surface, units_in_mm) if measured else None
     shape = (num_frames, len(model.surface.vertices))
     errors = {name: (np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in ERRORS} if measured else {}
-    weights = np.zeros(shape, np.float32) if measured and windows.are_weighted else None
+    trusted = all(each.trusted_wholly for each in windows.sequences)
+    weights = None if trusted or not measured else np.zeros(shape, np.float32)
     leverage = np.zeros((num_frames, len(model.surface.anchors) if known else 0), np.float32)
     within = np.zeros((num_frames, 2), np.float32) if measured else None
     expected = Expectation(np.zeros(num_frames, np.float32), leverage, within)

@@ -92,7 +92,6 @@ def test_whole_scans_have_no_weights(make_tube_sequence):
     scan, weights = windows.to_learn(np.arange(12))
     assert weights is None
     np.testing.assert_array_equal(scan, sequence.scan)
-    assert not windows.are_weighted
     assert not len(windows.never_observed)
 
 
