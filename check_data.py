@@ -15,7 +15,7 @@ from data.sequences.mesh_windows import split_windows
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
-from utils.command_line.flag_values import Sources
+from utils.command_line.flag_values import Sources, said_by
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.metrics import mean_of_known, vertex_errors
@@ -32,7 +32,9 @@ def parse_arguments(argv):
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
         help="folders or files of joints, one per source",
     )  # fmt: skip
-    parser.add_argument("--up_axis", choices=("x", "y", "z"), default="y", help="axis that points up (default: y)")
+    parser.add_argument(
+        "--up_axis", choices=("x", "y", "z"), help="axis that points up (default: as the file says, or y)"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("check_data.png"), help="(default: check_data.png)")
     args = parser.parse_args(argv)
     check_picture_name(args.output)
@@ -41,12 +43,13 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    units_in_mm = UNITS_IN_MM[args.units or "m"]
 
     # what was given
     given = args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
     sequences, faces = load_sequences(*given)
-    lines = check_plausible(sequences, units_in_mm / 1000) + what_files_say(sequences, args.up_axis, units_in_mm / 1000)
+    said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0])
+    units_in_mm, up_axis = UNITS_IN_MM[args.units or said["units"]], args.up_axis or said["up_axis"]
+    lines = check_plausible(sequences, units_in_mm / 1000) + what_files_say(sequences, up_axis, units_in_mm / 1000)
     windows, _ = split_windows(sequences, 1, 0)
     print("\n".join([*describe_sequences(windows.sequences), *describe_unobserved(windows), *lines]))
 
@@ -69,7 +72,7 @@ def main(argv=None):
     scan = np.where(far[:, None], skinned, scan)
     panels = {"skinned": (skinned, None), "scan": (scan, None), "distance": (skinned, distances)}
     title = f"{sequence.frame_names[frame]}, the scan furthest from its skinned mesh: {means.max():.3g} mm on average"
-    draw_comparison(panels, np.asarray(faces), args.up_axis, "distance to the scan (mm)", title, args.output)
+    draw_comparison(panels, np.asarray(faces), up_axis, "distance to the scan (mm)", title, args.output)
     print(f"{title}; picture in {args.output}")
 
 

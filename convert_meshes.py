@@ -3,19 +3,18 @@
     python convert_meshes.py geo_test/dyna_target/obj geo_test/dyna_target/drc --export drc
     python convert_meshes.py geo_test/dyna_target/drc dyna_target.usdc
 
-FROM is a folder of .obj, .drc or .ply files, of joints also .npy or .txt, or a file of all frames: .npz, .npy, .usd, .usda or
-.usdc. So is TO: a name with one of the latter endings is a file, any other a folder for the format of --export. Positions keep
-every bit of a float32 and faces their order. OBJ, NPZ and USD keep texture coordinates; Draco knows triangles only, .npy files
-no faces.
+FROM is a folder of .obj, .drc or .ply files, of joints also .npy or .txt, or a file of all frames: .npz, .npy, .usd, .usda,
+.usdc, .abc, .mdd or .pc2. So is TO: a name with one of the latter endings is a file, any other a folder for the format of
+--export. Positions keep every bit of a float32 and faces their order. OBJ, NPZ, USD and Alembic keep texture coordinates; Draco
+knows triangles only, .npy, .mdd and .pc2 files no faces: `body.pc2:rest.obj` has those of a mesh.
 """
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, WRITTEN, write_sequence
+from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, WRITTEN, said_in, write_sequence
 from data.formats.usd import Scene
-from data.formats.usd_reading import USD_ENDINGS, scene_of
 from data.input_error import InputError
 from data.sequences.frame_files import write_frames
 from data.sequences.mesh_frames import load_frames
@@ -33,11 +32,11 @@ def parse_arguments(argv):
     parser.add_argument(
         "--export", choices=[ending[1:] for ending in MESHES], help="what to write into a folder (default: obj)"
     )
-    group = parser.add_argument_group("said in USD files")
+    group = parser.add_argument_group("said in USD and Alembic files")
     group.add_argument(
-        "--units", choices=UNITS_IN_MM, help="what the files' numbers are (default: as in a USD file, or m)"
+        "--units", choices=UNITS_IN_MM, help="what the files' numbers are (default: as the file says, or m)"
     )
-    group.add_argument("--up_axis", choices=("y", "z"), help="axis that points up (default: as in a USD file, or y)")
+    group.add_argument("--up_axis", choices=("y", "z"), help="axis that points up (default: as the file says, or y)")
     add_frame_rate_argument(group)
     parser.set_defaults(frame_rate=None)
     return parser.parse_args(argv)
@@ -64,7 +63,7 @@ def main(argv=None):
 
     # write
     if ending in SEQUENCES:
-        scene = scene_of(args.source) if args.source.suffix.lower() in USD_ENDINGS else Scene()
+        scene = replace(Scene(), **said_in(frames.files[0]))
         metres_per_unit = UNITS_IN_MM[args.units] / 1000 if args.units else None
         given = {"up_axis": args.up_axis, "metres_per_unit": metres_per_unit, "frame_rate": args.frame_rate}
         scene = replace(scene, **{name: value for name, value in given.items() if value is not None})

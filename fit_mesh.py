@@ -38,11 +38,11 @@ def main(argv=None):
     path = arguments.checkpoint_to_go_on_from(args)
     stored = load_checkpoint(path) if path else None
     model = build_model(stored, path) if path else None
-    settings = arguments.choose_settings(args, model.settings if path else None)
 
     # data
     with first_alone():
         sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, None, args.scan_weights)
+    settings = arguments.choose_settings(args, model.settings if path else None, sequences)
     arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 

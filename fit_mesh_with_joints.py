@@ -46,7 +46,7 @@ def main(argv=None):
             args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
         )
     args.num_joints = arguments.count_joints(args, sequences[0])
-    settings = arguments.choose_settings(args, model.settings if path else None)
+    settings = arguments.choose_settings(args, model.settings if path else None, sequences)
     arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 

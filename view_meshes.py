@@ -12,7 +12,7 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.predicted_meshes import load_predictions
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import arguments
-from utils.command_line.flag_values import Sources, positive
+from utils.command_line.flag_values import Sources, positive, said_by
 from utils.command_line.parser import add_frame_rate_argument, make_parser
 from utils.command_line.run_main import run_main
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
@@ -51,11 +51,11 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-
     # meshes
     given = args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
     sequences, faces = load_sequences(*given)
-    predicted, up_axis, units = [None for _ in sequences], args.up_axis or "y", args.units or "m"
+    said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0])
+    predicted, up_axis, units = [None for _ in sequences], args.up_axis or said["up_axis"], args.units or said["units"]
     if args.predicted_files_dir:
         predicted = load_predictions(args.predicted_files_dir, sequences)
     elif args.model_saved_path:

@@ -39,7 +39,7 @@ usemtl none
 f 1/1 2/2 5/1 4/2 3/2
 """
 
-KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "usda", "usdc", "pt")
+KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "mdd", "pc2", "usda", "usdc", "abc", "pt")
 
 
 def good_file(folder: Path, kind: str) -> bytes:

@@ -1,13 +1,16 @@
 """Every format, by the ending of its files: how it is recognised, read and written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.formats import arrays, draco, obj, obj_writing, ply, usd, usd_reading
+from data.formats import alembic, alembic_reading, arrays, draco, obj, obj_writing, ply, point_caches, usd, usd_reading
+from data.formats.named_parts import named_part
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import KnownTopology, Polygons
 from data.formats.usd import Scene
@@ -25,16 +28,42 @@ WITH_VALUES = {".ply"}  # of these, the formats with a place for further values 
 POINTS = MESHES | {ending: partial(KnownTopology.of, arrays.read_points) for ending in (".npy", ".txt", ".csv")}
 POINTS |= {".npz": partial(KnownTopology.of, arrays.read_npz)}
 FRAMES = (*MESHES, ".npy", ".npz")  # what a folder of meshes may hold
+
+
+def open_point_cache(read: Callable[[Path], OpenedFrames], path: Path) -> OpenedFrames:
+    """Return the frames of a point cache, with the faces of the mesh that is named behind a colon: `body.pc2:rest.obj`, a path
+    from the cache's folder or from the present one.
+
+    Raises `InputError` as the readers do, and where that mesh has another number of vertices.
+    """
+    file, part = named_part(path)
+    opened = read(file)
+    if not part:
+        return opened
+    mesh = file.parent / part if (file.parent / part).exists() else Path(part)
+    ending = sequence_ending(mesh)
+    if mesh.is_dir():
+        raise InputError(f"{mesh}: found a folder, expected the mesh that {file} moves")
+    topology = SEQUENCES[ending](mesh) if ending else MESHES[mesh.suffix.lower()](mesh)
+    if topology.num_vertices != opened.num_vertices:
+        raise InputError(f"{file}: {opened.num_vertices} vertices, expected {topology.num_vertices} as in {mesh}")
+    return replace(opened, polygons=topology.polygons, draws_in=[*opened.draws_in, mesh])
+
+
 # a file for all frames
 SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
     ".npz": arrays.open_npz,
     ".npy": arrays.open_npy,
     **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd),
+    ".abc": alembic_reading.open_alembic,
+    ".mdd": partial(open_point_cache, point_caches.open_mdd),
+    ".pc2": partial(open_point_cache, point_caches.open_pc2),
 }
 WRITTEN = tuple(ending for ending in SEQUENCES if ending != ".usdz")  # a package of files, made by Apple's tools
 JOINT_SEQUENCES = SEQUENCES | {
     ".npz": arrays.open_npz_joints,
     **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd_joints),
+    ".abc": alembic_reading.open_alembic_joints,
 }
 # the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
@@ -42,15 +71,26 @@ BEGINNINGS = {
     b"ply": ".ply",
     b"PK\x03\x04": ".npz",
     b"\x93NUMPY": ".npy",
+    b"Ogawa": ".abc",
+    b"POINTCACHE2": ".pc2",
 }
+
+
+def said_in(path: Path) -> dict[str, Any]:
+    """Return what a file that was read says of its `Scene`, by field; nothing in formats that say nothing."""
+    ending = path.suffix.lower()
+    if ending in usd_reading.USD_ENDINGS:
+        return usd_reading.said_in_usd(path)
+    return alembic_reading.said_in_alembic(path) if ending == ".abc" else {}
 
 
 def sequence_ending(path: Path) -> str | None:
     """Return the ending that stands for the format of a file of all frames, recognised by its first bytes or else its name.
 
-    Returns None for a folder, and for a file of one frame. Raises `InputError`, listing what is understood, for any other
-    file.
+    A part that is named behind a colon does not matter. Returns None for a folder, and for a file of one frame. Raises
+    `InputError`, listing what is understood, for any other file.
     """
+    path, _ = named_part(path)
     if path.is_dir():
         return None
     if not path.exists():
@@ -62,7 +102,7 @@ def sequence_ending(path: Path) -> str | None:
         raise InputError(f"{path}: found a device or a pipe, expected a folder or a file")
     try:
         with open(path, "rb") as file:
-            beginning = file.read(8)
+            beginning = file.read(12)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     kinds = [ending for magic, ending in BEGINNINGS.items() if beginning.startswith(magic)] or [path.suffix.lower()]
@@ -104,5 +144,11 @@ def write_sequence(
         arrays.write_npy(path, vertices)
     elif ending == ".npz":
         arrays.write_npz(path, frame_numbers, vertices, polygons, values)
+    elif ending == ".mdd":
+        point_caches.write_mdd(path, frame_numbers, vertices, scene.frame_rate)
+    elif ending == ".pc2":
+        point_caches.write_pc2(path, frame_numbers, vertices)
+    elif ending == ".abc":
+        alembic.write_alembic(path, frame_numbers, vertices, polygons, scene, values)
     else:
         usd.write_usd(path, frame_numbers, vertices, polygons, scene, values)

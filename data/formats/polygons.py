@@ -36,6 +36,14 @@ class Polygons:
         rows[filled] = corners
         return rows
 
+    def turned_over(self) -> "Polygons":
+        """Return the polygons with their corners in the opposite order: seen from behind."""
+        ends = np.cumsum(self.sizes)
+        reverse = np.repeat(ends - self.sizes + ends - 1, self.sizes) - np.arange(len(self.corners))
+        textured = len(self.texture_corners) == len(reverse)
+        texture_corners = self.texture_corners[reverse] if textured else self.texture_corners
+        return Polygons(self.sizes, self.corners[reverse], self.texture, texture_corners)
+
     def triangles(self) -> Int64[ndarray, "F 3"]:
         """Return the polygons cut into triangles (F, 3), each a fan from its first corner."""
         starts = np.cumsum(self.sizes) - self.sizes

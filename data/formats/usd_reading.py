@@ -3,9 +3,7 @@
 Needs usd-core, an optional package, which is imported where it is used.
 """
 
-import os
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.formats.guarded_usd import check_survival, quiet_usd
+from data.formats.guarded_usd import quiet_usd
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
-from data.formats.usd import Scene
+from data.formats.survival import survived
 from data.formats.usd_times import animation_times, transform_times, whole_frames
 from data.input_error import InputError, optional_packages
 
@@ -34,31 +32,20 @@ def open_usd(path: Path) -> OpenedFrames:
     `InputError` for a file that cannot be opened or refers to one that is not there, another number of meshes, and faces that
     change.
     """
-    return survived(path, open_survived)
+    check_package(path)
+    return survived(path, open_survived, "USD")
 
 
 def open_usd_joints(path: Path) -> OpenedFrames:
     """Return the frames of the one skeleton's joints in a USD file, in world space; without one, do what `open_usd` does."""
-    return survived(path, open_survived_joints)
+    check_package(path)
+    return survived(path, open_survived_joints, "USD")
 
 
-def survived(path: Path, reader: Callable[[Path], OpenedFrames]) -> OpenedFrames:
-    """Return what a reader returns, where another process survives it."""
+def check_package(path: Path) -> None:
+    """Raise `InputError` where the package that reads USD files is not there."""
     with optional_packages(f"{path}, a USD file"):
         import pxr  # noqa: F401
-    check_survival(path, reader.__name__)
-    return reader(path)
-
-
-def read_through(path: str, reader: str) -> None:
-    """Read a whole file by one of this module's readers and end the process.
-
-    What is wrong with the file is not said here, but when it is read again.
-    """
-    with suppress(InputError):
-        for _ in globals()[reader](Path(path)).positions:
-            pass
-    os._exit(0)  # an orderly exit of the interpreter may crash in USD, even after good files
 
 
 def open_survived(path: Path) -> OpenedFrames:
@@ -211,14 +198,18 @@ def in_world(
         yield checked_positions(here, f"{path}: frame {frame}")
 
 
-def scene_of(path: Path) -> Scene:
-    """Return what a USD file says of its up axis, units and frame rate; raise `InputError` where it cannot be opened."""
+def said_in_usd(path: Path) -> dict[str, Any]:
+    """Return what a USD file itself says of its `Scene`, by field; raise `InputError` where it cannot be opened."""
     from pxr import Usd, UsdGeom
 
     with quiet_usd(path):
         stage = Usd.Stage.Open(str(path))
-        up_axis, metres = UsdGeom.GetStageUpAxis(stage).lower(), UsdGeom.GetStageMetersPerUnit(stage)
-        return Scene(up_axis, metres, stage.GetTimeCodesPerSecond())
+        said: dict[str, Any] = {"frame_rate": stage.GetTimeCodesPerSecond()}
+        if stage.HasAuthoredMetadata("upAxis"):
+            said["up_axis"] = UsdGeom.GetStageUpAxis(stage).lower()
+        if UsdGeom.StageHasAuthoredMetersPerUnit(stage):
+            said["metres_per_unit"] = UsdGeom.GetStageMetersPerUnit(stage)
+        return said
 
 
 def texture_of(primvars: Any) -> Any:
@@ -255,10 +246,5 @@ def read_polygons(prim: Any, path: Path) -> Polygons:
             indices = indices[polygons.corners]
         polygons.texture_corners = indices
     if mesh.GetOrientationAttr().Get() == UsdGeom.Tokens.leftHanded and polygons.sizes.sum() == len(polygons.corners):
-        ends = np.cumsum(polygons.sizes)
-        place = np.arange(len(polygons.corners))
-        reverse = np.repeat(ends - polygons.sizes + ends - 1, polygons.sizes) - place
-        polygons.corners = polygons.corners[reverse]
-        if len(polygons.texture_corners) == len(reverse):
-            polygons.texture_corners = polygons.texture_corners[reverse]
+        return polygons.turned_over()
     return polygons

@@ -18,6 +18,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from data.formats.mesh_formats import FRAMES, JOINT_SEQUENCES, SEQUENCES, sequence_ending
+from data.formats.named_parts import named_part
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons
 from data.input_error import InputError
@@ -118,9 +119,9 @@ def load_frames(
     Raises `InputError` for a path that is neither a folder of files of these `endings` nor one file of all frames, for all that
     `list_frames` and the readers refuse, for a frame of another topology, and for vertices that must not be missing.
     """
-    ending = sequence_ending(path)
+    ending, (file, _) = sequence_ending(path), named_part(path)
     frames = {} if ending else list_frames(path, endings)
-    files, kind = list(frames.values()) or [path], "joints" if joints else "meshes"
+    files, kind = list(frames.values()) or [file], "joints" if joints else "meshes"
     entry = cache_folder() / cache_key(path, files, kind)
     if not is_whole(entry) or others_changed(entry):
         with the_only_one_to_read(path, entry):
@@ -142,7 +143,7 @@ def load_frames(
     vertices = np.load(entry / "vertices.npy", mmap_mode="r")
     names = [file.stem for file in files]
     if ending:
-        files, names = [path] * len(numbers), [f"{path.stem}.{number:05d}" for number in numbers]
+        files, names = [file] * len(numbers), [f"{file.stem}.{number:05d}" for number in numbers]
     if missing.any() and not with_holes:
         frame = int(np.flatnonzero(missing)[0])
         where = f"{path}: frame {numbers[frame]}" if ending else files[frame]

@@ -1,14 +1,13 @@
 """What was given, in a few lines, and whether the skinned mesh and the scan can belong together: before anything is trained."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
-from data.formats.usd_reading import USD_ENDINGS, scene_of
+from data.formats.mesh_formats import said_in
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import FEWEST_FRAMES
@@ -193,13 +192,12 @@ def what_files_say(sequences: list[MeshSequence], up_axis: str, metres_per_unit:
     """Return a warning for each source whose file says another up axis, or other units, than it is taken for."""
     lines = []
     for path in dict.fromkeys(sequence.files[0] for sequence in sequences):
-        if path.suffix.lower() in USD_ENDINGS and find_spec("pxr") and path.is_file():
-            scene = scene_of(path)
-            if scene.up_axis != up_axis:
-                lines.append(f"warning: {path} says that {scene.up_axis} is up, taken is {up_axis}: see --up_axis")
-            if not 0.9 < scene.metres_per_unit / metres_per_unit < 1.1:
-                unit = f"a unit is {scene.metres_per_unit:g} m, taken is {metres_per_unit:g} m"
-                lines.append(f"warning: {path} says that {unit}: see --units")
+        said = said_in(path)
+        if (axis := said.get("up_axis", up_axis)) != up_axis:
+            lines.append(f"warning: {path} says that {axis} is up, taken is {up_axis}: see --up_axis")
+        if not 0.9 < (metres := said.get("metres_per_unit", metres_per_unit)) / metres_per_unit < 1.1:
+            unit = f"a unit is {metres:g} m, taken is {metres_per_unit:g} m"
+            lines.append(f"warning: {path} says that {unit}: see --units")
     return lines
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from data.formats.mesh_formats import POINTS, SEQUENCES
+from data.formats.named_parts import named_part
 from data.sequences.mesh_sequence import MeshSequence
 
 
@@ -15,7 +16,7 @@ def clip_name(sequence: MeshSequence) -> str:
 
 def shot_name(sequence: MeshSequence) -> str:
     """Return a name that tells a sequence's source from others: that of the folder it is in, and of its frames."""
-    path, clip = Path(sequence.name), clip_name(sequence)
+    (path, _), clip = named_part(Path(sequence.name)), clip_name(sequence)
     formats = {ending[1:] for ending in (*POINTS, *SEQUENCES)}  # folders of these names say nothing
     folders = [*path.parent.parts, path.name] if path.suffix.lower() not in SEQUENCES else path.parent.parts
     where = next((name for name in reversed(folders) if name.lower() not in formats and name.strip("./")), "")

@@ -38,15 +38,19 @@ def test_every_format_at_once_of_several_sources_with_a_gap(tmp_path):
     windows = all_windows(load_sequences([walk, jump], None)[0], 1)
     vertices = np.random.default_rng(1).normal(size=(9, 72, 3)).astype(np.float32)
     folder = tmp_path / "out"
-    write_all(windows, folder, list(EXPORTS), vertices)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        f"{shot}{ending}" for shot in ("jump_sbs", "walk_sbs_tube_sbs") for ending in ("", ".json", ".npz", ".usdc")
-    ]
+    with pytest.raises(InputError, match=r"walk_sbs_tube_sbs\.pc2: frames 1 and 2 apart.*PC2 knows no gaps"):
+        write_all(windows, folder, ["obj", "pc2"], vertices)
+    assert not folder.exists()
+    write_all(windows, folder, [name for name in EXPORTS if name != "pc2"], vertices)
+    of_all = (".abc", ".mdd", ".npz", ".usdc")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{shot}{ending}" for shot in ("jump_sbs", "walk_sbs_tube_sbs") for ending in ("", ".json", *of_all)
+    )
     for name, shot, number, own in (
         ("tube_sbs", "walk_sbs_tube_sbs", [1, 2, 4, 5, 6], vertices[:5]),
         ("jump_sbs", "jump_sbs", [1, 2, 3, 4], vertices[5:]),
     ):
-        for ending in (".npz", ".usdc"):
+        for ending in of_all:
             frames = load_frames(folder / (shot + ending))
             assert frames.frame_numbers == number
             np.testing.assert_array_equal(frames.vertices, own)

@@ -16,7 +16,7 @@ from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.coordinates import COORDINATES
 from models.model_settings import UNITS_IN_MM, ModelSettings
-from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number
+from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number, said_by
 from utils.command_line.parser import add_frame_rate_argument
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
@@ -33,7 +33,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     group.add_argument(
         "-src", "--source_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
         help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the frame numbers in their names, "
-        "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc)",
+        "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc, .abc, .mdd, .pc2)",
     )  # fmt: skip
     group.add_argument(
         "-tar", "--target_files_dir", type=Path, nargs="+", action=Sources, required=target_required, metavar="DIR",
@@ -46,7 +46,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     )  # fmt: skip
     group.add_argument(
         "--units", choices=UNITS_IN_MM,
-        help="what the files' numbers are; errors are printed in mm (default: m, or as in the checkpoint)",
+        help="what the files' numbers are; errors are printed in mm (default: as the file or the checkpoint says, or m)",
     )  # fmt: skip
 
 
@@ -76,7 +76,9 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None)
         help=f"frame of reference: each vertex' own, or the world's (default: {default.coordinates})",
     )  # fmt: skip
     group.add_argument(
-        "--up_axis", choices=("x", "y", "z"), help=f"axis that points against gravity (default: {default.up_axis})"
+        "--up_axis",
+        choices=("x", "y", "z"),
+        help=f"axis that points against gravity (default: as the file says, or {default.up_axis})",
     )
     group.add_argument(
         "-m_type", "--model_type", type=folder_name, default=model_type, metavar="NAME",
@@ -187,7 +189,7 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace the predictions that are there")
     group.add_argument(
         "--export", nargs="+", choices=EXPORTS, default=["obj"],
-        help="formats to write: a file per frame (obj, drc, ply), or one of all frames (npz, usd) (default: obj)",
+        help="formats: a file per frame (obj, drc, ply), or one of all frames (npz, usd, abc, mdd, pc2) (default: obj)",
     )  # fmt: skip
     group.add_argument(
         "--video", choices=FILMS, help="also film each sequence: skinned, predicted and, with -tar_avail, target"
@@ -236,15 +238,21 @@ def count_joints(args: argparse.Namespace, sequence: MeshSequence) -> int:
     return found
 
 
-def choose_settings(args: argparse.Namespace, stored: ModelSettings | None) -> ModelSettings:
-    """Return the model's settings: the checkpoint's where one is loaded, else flags and defaults.
+def choose_settings(
+    args: argparse.Namespace, stored: ModelSettings | None, sequences: list[MeshSequence] | None = None
+) -> ModelSettings:
+    """Return the model's settings: the checkpoint's where one is loaded, else flags, what the first source's file says of its
+    up axis and units, and defaults.
 
     Raises `InputError` where a flag contradicts the checkpoint.
     """
     given = {field.name: getattr(args, field.name) for field in fields(ModelSettings)}
     given = {name: value for name, value in given.items() if value is not None}
     if stored is None:
-        return ModelSettings(**given)
+        said = said_by(sequences[0].files[0]) if sequences else {}
+        if taken := [f"{name} {value}" for name, value in said.items() if name not in given]:
+            print(f"as {sequences[0].files[0] if sequences else ''} says: {', '.join(taken)}")
+        return ModelSettings(**said | given)
     if stored.num_joints and given["num_joints"] == 0:
         raise InputError(f"the checkpoint expects {stored.num_joints} joints, found none: use the script with joints")
     check_agreement(args, stored, given)

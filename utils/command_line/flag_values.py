@@ -1,4 +1,4 @@
-"""What the value of a flag may be: parsers that say what they found and what they expected."""
+"""What the value of a flag may be: parsers that say what they found and what they expected; and what files say of it."""
 
 import argparse
 import re
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.formats.mesh_formats import POINTS
+from data.formats.mesh_formats import POINTS, said_in
 from data.input_error import InputError
+from models.model_settings import UNITS_IN_MM
 from utils.runs.folder_names import FOLDER_NAME
 
 
@@ -87,3 +88,12 @@ def folder_name(text: str) -> str:
     if not FOLDER_NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected letters, digits, '.', '_' and '-'")
     return text
+
+
+def said_by(path: Path) -> dict[str, str]:
+    """Return what a file that was read says of the flags `up_axis` and `units`."""
+    said = said_in(path)
+    of_unit = 1000 * said.get("metres_per_unit", 0)
+    units = [name for name, in_mm in UNITS_IN_MM.items() if abs(of_unit / in_mm - 1) < 0.1]
+    axis = {"up_axis": said["up_axis"]} if "up_axis" in said else {}
+    return axis | ({"units": units[0]} if units else {})

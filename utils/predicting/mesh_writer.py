@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.formats.alembic import check_alembic
 from data.formats.mesh_formats import MESHES, WITH_VALUES, WriteFrame, frame_writer, write_sequence
 from data.formats.obj_writing import Template, position_template, write_positions
+from data.formats.point_caches import check_steps
 from data.formats.usd import Scene, check_usable
 from data.input_error import InputError
 from data.safe_write import naming, remove, write_beside
@@ -23,7 +25,9 @@ from data.sequences.shot_names import names_of_sources
 from utils.predicting.prediction import PredictedFrame
 from utils.runs.processes import combine, rank
 
-EXPORTS = {"obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc"}
+EXPORTS = {
+    "obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc", "abc": ".abc", "mdd": ".mdd", "pc2": ".pc2",
+}  # fmt: skip
 
 EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
 FRAMES = "frame_names"  # the name of the list of frames in a record: by them, an export's files are known
@@ -36,8 +40,8 @@ class MeshWriter:
     An OBJ file keeps the text of the skinned mesh's OBJ file, all but the positions. Formats that hold all frames in one file
     get a file per source, named as its frames are; until all frames are there, these wait in a temporary file. The `record` of
     what the meshes were made with and from is written to a .json file of the same name. The mean error to expect, file units,
-    is an attribute of the vertices in .ply, .npz and .usdc files, where it is known. Use as a context: the files of all frames
-    are written at its end, but not where it ends in an error.
+    is an attribute of the vertices in .ply, .npz, .usdc and .abc files, where it is known. Use as a context: the files of all
+    frames are written at its end, but not where it ends in an error.
     """
 
     def __init__(
@@ -53,13 +57,12 @@ class MeshWriter:
         written. What is overwritten is an earlier export as a whole."""
         self.windows, self.folder, self.scene, self.record = windows, folder, scene, record
         self.endings = [EXPORTS[name] for name in exports]
-        if ".usdc" in self.endings:
-            check_usable(scene)
         self.has_clips = not {*self.endings} <= {*MESHES}
         self.names = names_of_sources(windows.sequences)
         self.clips: dict[str, list[int]] = {name: [] for name in self.names.values()}  # the frames of each source
         for index, (number, _) in enumerate(windows.entries):
             self.clips[self.names[windows.sequences[number].name]].append(index)
+        check_formats(self.endings, scene, {name: numbers_of(windows, each) for name, each in self.clips.items()})
         check_free(folder, overwrite, windows.sequences)
         self.writers: dict[tuple[int, str], WriteFrame] = {}
         self.template: Template | None = None  # of the latest OBJ file
@@ -140,15 +143,31 @@ class MeshWriter:
         of_frame = np.dtype([("vertices", self.kind, shape), (EXPECTED_ERROR, "<f4", self.num_expected)])
         stored = np.memmap(self.waiting, dtype=of_frame, mode="r", shape=len(self.windows))
         for name, indices in self.clips.items():
-            entries = self.windows.entries[indices]
-            sequences = [self.windows.sequences[number] for number, _ in entries]
-            numbers = [int(each.frame_numbers[frame]) for each, (_, frame) in zip(sequences, entries, strict=True)]
+            polygons = self.windows.sequences[self.windows.entries[indices[0], 0]].polygons
             own = stored[indices[0] : indices[-1] + 1]
             values = {EXPECTED_ERROR: own[EXPECTED_ERROR]} if self.num_expected else {}
             for ending in self.endings:
                 if ending not in MESHES:
                     path = self.folder / (name + ending)
-                    write_sequence(path, numbers, own["vertices"], sequences[0].polygons, self.scene, values)
+                    write_sequence(
+                        path, numbers_of(self.windows, indices), own["vertices"], polygons, self.scene, values
+                    )
+
+
+def numbers_of(windows: MeshWindows, indices: list[int]) -> list[int]:
+    """Return the frame numbers of some of the windows."""
+    return [int(windows.sequences[sequence].frame_numbers[frame]) for sequence, frame in windows.entries[indices]]
+
+
+def check_formats(endings: list[str], scene: Scene, numbers: dict[str, list[int]]) -> None:
+    """Raise `InputError` where clips, given as their frames' numbers by name, cannot be written in the formats of some endings:
+    a package is missing, or a format cannot say what there is."""
+    if ".usdc" in endings:
+        check_usable(scene)
+    if ".abc" in endings:
+        check_alembic()
+    for name, of_frames in numbers.items() if ".pc2" in endings else ():
+        check_steps(Path(f"{name}.pc2"), of_frames)
 
 
 def records_of(folder: Path) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,9 @@ from data.formats.obj import read_obj
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 
-QUICK = [f".{kind}" for kind in KINDS if kind not in ("usdc", "pt")]  # no other process, no model for each of them
+QUICK = [
+    f".{kind}" for kind in KINDS if kind not in ("usdc", "abc", "pt")
+]  # no other process, no model for each of them
 TEXT_OF_USD = (".usda",)  # that crashes USD was never found
 
 
@@ -50,11 +52,12 @@ def test_harmed_files(good_files, tmp_path_factory, ending, data):
 
 
 @pytest.mark.starts_scripts
-@settings(SLOW_IS_FINE, max_examples=10)
+@pytest.mark.parametrize("ending", [".usdc", ".abc"])
+@settings(SLOW_IS_FINE, max_examples=8)
 @given(st.data())
-def test_harmed_binary_usd(good_files, tmp_path_factory, data):
-    path = tmp_path_factory.getbasetemp() / "harmed.usdc"
-    path.write_bytes(harmed(good_files[".usdc"], data))
+def test_harmed_files_that_crash_their_libraries(good_files, tmp_path_factory, ending, data):
+    path = tmp_path_factory.getbasetemp() / f"harmed{ending}"
+    path.write_bytes(harmed(good_files[ending], data))
     read_or_refuse(path, TEXT_OF_USD)
 
 

@@ -47,7 +47,10 @@ def write(folder, ending, vertices, polygons):
     return path
 
 
-@pytest.mark.parametrize("ending", [".obj", ".drc", ".ply", ".npz", ".npy", ".usda", ".usdc", ".usd"])
+ENDINGS = [".obj", ".drc", ".ply", ".npz", ".npy", ".usda", ".usdc", ".usd", ".abc", ".mdd", ".pc2"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
     "polygons", [mixed_polygons(), Polygons.from_rows(np.array([[0, 1, 2, 3], [3, 2, 4, 5]])), Polygons()]
 )
@@ -102,7 +105,8 @@ def test_the_kind_is_told_by_content(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.abc", b"Ogawa", r"a\.abc: found a file of unknown kind, expected one of \.obj, .*\.drc.*\.npz.*\.usdc"),
+        ("a.fbx", b"Kaydara", r"a\.fbx: found a file of unknown kind, expected one of \.obj, .*\.drc.*\.npz.*\.usdc"),
+        ("a.abc", b"Ogawa", "not a whole Alembic file"),
         ("a.obj", b"v 0 0 0\n", "a.obj: no number in the name"),
         ("a.usd", b"#usda 1.0\n(", "not a whole USD file"),
         ("a.usdc", b"PXR-USDC" + b"\xff" * 90, "not a whole USD file"),

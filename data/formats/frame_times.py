@@ -1,0 +1,51 @@
+"""Which frames samples are of, in formats that count seconds."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64
+from numpy import ndarray
+
+from data.input_error import InputError
+
+ROUNDING, UNEVEN = 0.01, 0.1  # of a frame: times in single precision, hours into a shot; and of another clock
+MOST_PARTS = 8  # frames between the nearest two samples
+
+
+class SampledFrames(NamedTuple):
+    """The samples (T,) that are whole frames, the frames' numbers (T,), and whether nothing said these: then they count from
+    1."""
+
+    samples: Int64[ndarray, " T"]
+    numbers: Int64[ndarray, " T"]
+    counted: bool
+
+
+def sampled_frames(path: Path, times: Float[ndarray, " S"], frame_rate: float | None = None) -> SampledFrames:
+    """Return which frames samples at some times (S,), seconds, are of.
+
+    With a frame rate, a frame's number is its time times that, and samples between frames, of motion blur, are passed over.
+    Without one, frames are as far apart as the nearest two samples, or a whole part of that; those that begin at zero, as
+    programs write of any shot, or between frames, are counted. Raises `InputError`, naming `path`, where times do not rise, or
+    are not those of frames.
+    """
+    every = np.arange(len(times))
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise InputError(f"{path}: times of samples that do not rise, expected each above the last")
+    if frame_rate is not None:
+        at = times * frame_rate
+        whole = np.abs(at - np.rint(at)) < ROUNDING
+        if whole.all() or (whole.any() and np.diff(at).min() < 1 - ROUNDING):
+            return SampledFrames(every[whole], np.rint(at[whole]).astype(np.int64), False)
+    if len(times) == 1:
+        return SampledFrames(every, every + 1, True)
+    for parts in range(1, MOST_PARTS + 1):
+        apart = np.rint(parts * (times - times[0]) / np.diff(times).min())
+        step = (times[-1] - times[0]) / apart[-1]
+        if np.abs((times - times[0]) / step - apart).max() < (UNEVEN if parts == 1 else ROUNDING):
+            first = times[0] / step
+            if times[0] == 0 or abs(first - np.rint(first)) > UNEVEN:
+                return SampledFrames(every, apart.astype(np.int64) + 1, True)
+            return SampledFrames(every, (apart + np.rint(first)).astype(np.int64), False)
+    raise InputError(f"{path}: times of samples that are not a whole number of frames apart, expected frames")
