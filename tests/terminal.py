@@ -30,11 +30,11 @@ CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 session = SimpleNamespace(folder=None, may_start_scripts=True)
 
 
-def run_fresh(folder, *command, **options):
-    """Run a command in a folder, by default one of Python's; return the finished process, its output as text."""
+def run_fresh(folder, *command, interpreter=sys.executable, **options):
+    """Run a Python command in a folder; return the finished process, its output as text."""
     assert session.may_start_scripts, NOT_MARKED
     options = {"capture_output": True, "text": True, "encoding": "utf-8", **options}
-    return subprocess.run(list(map(str, [sys.executable, *command])), cwd=folder, **options)
+    return subprocess.run(list(map(str, [interpreter, *command])), cwd=folder, **options)
 
 
 def begin(script, arguments, folder, environment, output, errors):

@@ -26,6 +26,7 @@ LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 120, 60, 80
 # tests of what only several modules together do
 TOGETHER = {
     "data/formats/test_hostile_files.py",
+    "data/formats/test_hosts.py",
     "scripts/test_inputs_of_users.py",
     "data/sequences/test_joints.py",
     "models/test_devices.py",

@@ -4,18 +4,18 @@ Needs alembic3d, an optional package, which is imported where it is used.
 """
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from data.formats.guarded_reading import reason_of
 from data.formats.polygons import Polygons
 from data.formats.positions import in_needed_precision
 from data.formats.usd import Scene
+from data.formats.velocities import velocities
 from data.input_error import optional_packages
 from data.safe_write import write_beside
 
@@ -86,7 +86,8 @@ def write_archive(
         scope = AbcGeom.GeometryScope.kVertexScope
         attributes[attribute] = AbcGeom.OFloatGeomParam(schema.getArbGeomParams(), attribute, False, scope, 1, times)
     first = first_sample(polygons, vertices.shape[1])
-    for number, (frame, velocity) in enumerate(zip(vertices, velocities(frame_numbers, vertices, scene), strict=True)):
+    speeds = velocities(frame_numbers, vertices, scene.frame_rate)
+    for number, (frame, velocity) in enumerate(zip(vertices, speeds, strict=True)):
         sample = first if number == 0 else type(first)()
         sample.setPositions(as_vectors(frame - origin if far else frame))
         sample.setVelocities(as_vectors(velocity))
@@ -147,17 +148,6 @@ def time_sampling(frame_numbers: list[int], frame_rate: float) -> Any:
         return AbcCoreAbstract.TimeSampling(kind, times)
     step = int(steps[0]) if len(steps) else 1
     return AbcCoreAbstract.TimeSampling(step / frame_rate, frame_numbers[0] / frame_rate)
-
-
-def velocities(
-    frame_numbers: Int[ndarray, " T"] | list[int], vertices: Float[ndarray, "T V 3"], scene: Scene
-) -> Iterator[Float[ndarray, "V 3"]]:
-    """Yield the velocities (V, 3) in each frame, units per second: from the frame before to the one after."""
-    last = len(vertices) - 1
-    for frame in range(last + 1):
-        before, after = max(frame - 1, 0), min(frame + 1, last)
-        seconds = (frame_numbers[after] - frame_numbers[before]) / scene.frame_rate
-        yield (vertices[after] - vertices[before]) / (seconds or 1)
 
 
 def translation(origin: Float[ndarray, "3"]) -> Any:

@@ -10,6 +10,7 @@ from numpy import ndarray
 from data.input_error import InputError
 
 ROUNDING, UNEVEN = 0.01, 0.1  # of a frame: times in single precision, hours into a shot; and of another clock
+MOST_FRAMES = 100_000_000
 MOST_PARTS = 8  # frames between the nearest two samples
 
 
@@ -33,6 +34,11 @@ def sampled_frames(path: Path, times: Float[ndarray, " S"], frame_rate: float | 
     every = np.arange(len(times))
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise InputError(f"{path}: times of samples that do not rise, expected each above the last")
+    apart = np.diff(times).min(initial=np.inf)
+    if np.abs(times).max() > MOST_FRAMES * min(apart, 1.0):
+        raise InputError(
+            f"{path}: times of samples from {times[0]:g} to {times[-1]:g}, {apart:g} apart, expected seconds"
+        )
     if frame_rate is not None:
         at = times * frame_rate
         whole = np.abs(at - np.rint(at)) < ROUNDING
@@ -41,11 +47,11 @@ def sampled_frames(path: Path, times: Float[ndarray, " S"], frame_rate: float | 
     if len(times) == 1:
         return SampledFrames(every, every + 1, True)
     for parts in range(1, MOST_PARTS + 1):
-        apart = np.rint(parts * (times - times[0]) / np.diff(times).min())
-        step = (times[-1] - times[0]) / apart[-1]
-        if np.abs((times - times[0]) / step - apart).max() < (UNEVEN if parts == 1 else ROUNDING):
+        places = np.rint(parts * (times - times[0]) / apart)
+        step = (times[-1] - times[0]) / places[-1]
+        if np.abs((times - times[0]) / step - places).max() < (UNEVEN if parts == 1 else ROUNDING):
             first = times[0] / step
             if times[0] == 0 or abs(first - np.rint(first)) > UNEVEN:
-                return SampledFrames(every, apart.astype(np.int64) + 1, True)
-            return SampledFrames(every, (apart + np.rint(first)).astype(np.int64), False)
+                return SampledFrames(every, places.astype(np.int64) + 1, True)
+            return SampledFrames(every, (places + np.rint(first)).astype(np.int64), False)
     raise InputError(f"{path}: times of samples that are not a whole number of frames apart, expected frames")

@@ -35,7 +35,8 @@ def checked_positions(positions: ndarray, path: Path | str) -> Float[ndarray, "V
             f"{path}: found an array of shape {positions.shape} ({positions.dtype}), expected numbers (V, 3)"
         )
     if positions.dtype != np.float32:
-        positions = positions.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # of a NaN that signals
+            positions = positions.astype(np.float64)
     bad = np.abs(positions) > LARGEST_COORDINATE  # no NaN is
     if bad.any():
         vertex = int(np.flatnonzero(bad.any(axis=1))[0])

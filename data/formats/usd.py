@@ -15,6 +15,7 @@ from numpy import ndarray
 from data.formats.guarded_reading import reason_of
 from data.formats.polygons import Polygons
 from data.formats.positions import in_needed_precision
+from data.formats.velocities import velocities
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 
@@ -46,8 +47,8 @@ def write_usd(
     scene: Scene,
     values: dict[str, Float[ndarray, "T V"]] | None = None,
 ) -> None:
-    """Write positions (T, V, 3) as time samples of one mesh, or of points where there are no faces, with every bit
-    of a float32; and further `values` (T, V), by name, as primvars of the vertices.
+    """Write positions (T, V, 3) as time samples of one mesh, or of points where there are no faces, with every bit of a
+    float32, and with their velocities, units per second; and further `values` (T, V), by name, as primvars of the vertices.
 
     Positions far from the origin are written relative to a translation, the first frame's. Text where the name ends in .usda,
     else binary. The file appears whole or not at all; `OSError` where the disk does not take it, `InputError` as
@@ -89,7 +90,10 @@ def write_usd(
         if origin.any():
             UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
         add_values(shape, frame_numbers, values or {})
-        for number, frame in zip(frame_numbers, vertices, strict=True):
+        speeds = shape.CreateVelocitiesAttr()
+        of_frames = zip(vertices, velocities(frame_numbers, vertices, scene.frame_rate), strict=True)
+        for number, (frame, velocity) in zip(frame_numbers, of_frames, strict=True):
+            speeds.Set(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(velocity, dtype=np.float32)), number)
             positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
             points.Set(Vt.Vec3fArray.FromNumpy(positions), number)
             box = np.stack([np.fmin.reduce(positions), np.fmax.reduce(positions)])  # of those that are known

@@ -32,6 +32,15 @@ def test_the_bytes_of_mdd(tmp_path):
     np.testing.assert_array_equal(load_frames(tmp_path / "a.mdd").vertices, VERTICES)
 
 
+def test_a_nan_that_signals_is_not_observed(tmp_path):
+    vertices = VERTICES.astype(">f4")
+    vertices.view(">u4")[1, 2, 0] = 0x7F800001
+    content = struct.pack(">iifff", 3, 72, 0.04, 0.08, 0.12) + vertices.tobytes()
+    (tmp_path / "a.mdd").write_bytes(content)
+    frames = load_frames(tmp_path / "a.mdd", with_holes=True)
+    assert np.flatnonzero(np.isnan(frames.vertices)).tolist() == [222, 223, 224]
+
+
 def test_mdd_that_begins_at_zero_is_counted(tmp_path):
     (tmp_path / "a.mdd").write_bytes(struct.pack(">iifff", 3, 72, 0, 0.04, 0.08) + VERTICES.astype(">f4").tobytes())
     frames = load_frames(tmp_path / "a.mdd")

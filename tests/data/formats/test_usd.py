@@ -42,6 +42,9 @@ def test_a_written_file_passes_every_check_of_usd(tmp_path, name, with_faces):
     for number, frame in zip(NUMBERS, vertices, strict=True):
         np.testing.assert_array_equal(mesh.GetPointsAttr().Get(number), frame)
         np.testing.assert_array_equal(mesh.GetExtentAttr().Get(number), [frame.min(axis=0), frame.max(axis=0)])
+        speed = (vertices[2] - vertices[1]) * 60 / 3 if number == 5 else None
+        if speed is not None:
+            np.testing.assert_allclose(mesh.GetVelocitiesAttr().Get(number), speed, rtol=1e-5, atol=1e-6)
     if with_faces:
         assert UsdGeom.Mesh(mesh).GetSubdivisionSchemeAttr().Get() == "none"
         st = UsdGeom.PrimvarsAPI(mesh).GetPrimvar("st")
