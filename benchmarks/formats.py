@@ -60,7 +60,7 @@ def measure_format(folder, ending, vertices, polygons, repeats):
     reading = fastest(lambda: list(opened().positions), repeats)
     frames = opened()
     exact = np.array_equal(np.stack(list(frames.positions)), vertices) and (
-        ending == ".npy" or frames.polygons.are_like(polygons)
+        ending in (".npy", ".mdd", ".pc2") or frames.polygons.are_like(polygons)  # which hold no faces
     )
     size = sum(file.stat().st_size for file in files)
     return [each / len(vertices) for each in (size, writing, reading)] + [exact]
