@@ -14,7 +14,7 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import arguments
+from utils.command_line import data_arguments
 from utils.command_line.flag_values import Sources, said_by
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
@@ -27,7 +27,7 @@ STANDS_OUT, MOST_LINES = 3.0, 10  # times the usual distance; frames that are li
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    arguments.add_data_arguments(parser, target_required=True)
+    data_arguments.add_data_arguments(parser, target_required=True)
     parser.add_argument(
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
         help="folders or files of joints, one per source",
@@ -45,8 +45,7 @@ def main(argv=None):
     args = parse_arguments(argv)
 
     # what was given
-    given = args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
-    sequences, faces = load_sequences(*given)
+    sequences, faces = load_sequences(*data_arguments.given_files(args, args.joint_files_dir))
     said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0])
     units_in_mm, up_axis = UNITS_IN_MM[args.units or said["units"]], args.up_axis or said["up_axis"]
     lines = check_plausible(sequences, units_in_mm / 1000) + what_files_say(sequences, up_axis, units_in_mm / 1000)

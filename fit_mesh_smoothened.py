@@ -12,7 +12,7 @@ from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
 from models.uniform_laplacian import uniform_laplacian
-from utils.command_line import arguments
+from utils.command_line import arguments, data_arguments
 from utils.command_line.flag_values import positive_number
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
@@ -27,7 +27,7 @@ from utils.runs.run_record import describe_run
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    arguments.add_data_arguments(parser, target_required=True)
+    data_arguments.add_data_arguments(parser, target_required=True)
     arguments.add_model_arguments(parser, model_type="without_joints_smoothened")
     arguments.add_machine_arguments(parser)
     arguments.add_fit_arguments(parser, learning_rate=0.006)  # the vertices of one mesh ask for much the same
@@ -53,9 +53,9 @@ def main(argv=None):
 
     # data
     with first_alone():
-        sequences, faces = load_sequences(args.source_files_dir, args.target_files_dir, None, args.scan_weights)
+        sequences, faces = load_sequences(*data_arguments.given_files(args))
     settings = arguments.choose_settings(args, model.settings if path else None, sequences)
-    arguments.say_what_was_given(sequences, settings)
+    data_arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 
     # model

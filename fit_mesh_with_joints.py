@@ -10,7 +10,7 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
-from utils.command_line import arguments
+from utils.command_line import arguments, data_arguments
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.fitting.losses import reconstruction
@@ -24,9 +24,9 @@ from utils.runs.run_record import describe_run
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    arguments.add_data_arguments(parser, target_required=True)
+    data_arguments.add_data_arguments(parser, target_required=True)
     arguments.add_model_arguments(parser, model_type="with_joints")
-    arguments.add_joint_arguments(parser)
+    data_arguments.add_joint_arguments(parser)
     arguments.add_machine_arguments(parser)
     arguments.add_fit_arguments(parser)
     return parser.parse_args(argv)
@@ -42,12 +42,10 @@ def main(argv=None):
 
     # data
     with first_alone():
-        sequences, faces = load_sequences(
-            args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
-        )
-    args.num_joints = arguments.count_joints(args, sequences[0])
+        sequences, faces = load_sequences(*data_arguments.given_files(args, data_arguments.joint_files(args)))
+    args.num_joints = data_arguments.count_joints(args, sequences[0])
     settings = arguments.choose_settings(args, model.settings if path else None, sequences)
-    arguments.say_what_was_given(sequences, settings)
+    data_arguments.say_what_was_given(sequences, settings)
     training, held_out = split_windows(sequences, settings.num_condition_frames, args.num_inference_meshes)
 
     # model

@@ -12,7 +12,7 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import arguments
+from utils.command_line import arguments, data_arguments
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.export import describe_expectation, export_predictions
@@ -29,7 +29,7 @@ from utils.showing.report import write_report
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    arguments.add_data_arguments(parser, target_required=False)
+    data_arguments.add_data_arguments(parser, target_required=False)
     arguments.add_model_arguments(parser, model_type=None)
     arguments.add_machine_arguments(parser)
     arguments.add_inference_arguments(parser)
@@ -47,19 +47,18 @@ def main(argv=None):
     settings = arguments.choose_settings(args, model.settings)
 
     # data
-    targets = args.target_files_dir if args.is_target_available else None
     with first_alone():
-        sequences, faces = load_sequences(args.source_files_dir, targets, None, args.scan_weights)
+        sequences, faces = load_sequences(*data_arguments.given_files(args))
     check_topology(model, sequences[0], faces, path)
     windows = all_windows(sequences, settings.num_condition_frames)
 
     # predict
     folder = args.output_dir or inference_folder(args.model_type, stored, path, shot_names(sequences))
-    units_in_mm = UNITS_IN_MM[settings.units]
+    measured, units_in_mm = args.is_target_available, UNITS_IN_MM[settings.units]
     scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
     record = describe_run(args, sequences) | {"checkpoint": str(path), "training": stored["record"]}
     with MeshWriter(windows, folder, args.export, scene, record, args.overwrite) as writer:
-        errors, expected = export_predictions(model, windows, writer.write, device, units_in_mm, targets is not None)
+        errors, expected = export_predictions(model, windows, writer.write, device, units_in_mm, measured)
     print(f"{len(windows)} meshes in {folder}; {describe_expectation(model, windows, expected)}")
 
     # compare

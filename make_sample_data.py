@@ -9,12 +9,13 @@ simulated scans (target):
     geo/dyna_{sbs,joints,target}/obj        jumping jacks, squats, running on the spot, hip twists
     geo_test/dyna_{sbs,joints,target}/obj   hops and punches, not seen in training, and known motions at other tempi
 
-The body is the CC0 MakeHuman body. The skinned mesh is linear-blend skinning; the scan adds volume kept at bent joints,
-muscles that bulge, fixed detail and soft tissue that swings: see data/sample_body/simulated_body.py, with sources. The
-same flags give the same files.
+With --character glb the body is also written as a character, bones, weights and animation, into geo/rom_character/glb and so
+on. The body is the CC0 MakeHuman body. The skinned mesh is linear-blend skinning; the scan adds volume kept at bent joints,
+muscles that bulge, fixed detail and soft tissue that swings: see data/sample_body/simulated_body.py, with sources. The same
+flags give the same files.
 """
 
-import argparse
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -23,8 +24,10 @@ from tqdm import tqdm
 
 from data.formats.obj_writing import write_obj
 from data.sample_body.motions import RANGE_OF_MOTION, TEST, TRAINING, pose_sequence
-from data.sample_body.sample_folder import prepare_folders
+from data.sample_body.sample_folder import prepare_folders, write_sample_character
 from data.sample_body.simulated_body import OVERSAMPLING, RESOLUTIONS, SimulatedBody
+from utils.command_line.flag_values import at_least, not_negative
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 FRAME_RATE = 30
@@ -32,23 +35,16 @@ KINDS = ("sbs", "target", "joints")
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--output_dir", type=Path, default=Path("."), help="where geo/ and geo_test/ go (default: here)"
-    )
-    parser.add_argument("--num_frames", type=int, default=240, help="training frames; the others follow (default: 240)")
-    parser.add_argument(
-        "--resolution", choices=RESOLUTIONS, default="medium", help="3,008, 13,718 or 54,848 vertices (default: medium)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the motions' variation and the scan's detail (default: 0)"
-    )
-    args = parser.parse_args(argv)
-    if args.seed < 0:
-        parser.error(f"--seed: found {args.seed}, expected 0 or more")
-    if args.num_frames < 8:
-        parser.error(f"--num_frames: found {args.num_frames}, expected 8 or more")
-    return args
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("--output_dir", type=Path, default=Path(), help="where geo/ and geo_test/ go (default: here)")
+    frames = partial(at_least, lowest=8)
+    add("--num_frames", type=frames, default=240, help="training frames; the others follow (default: 240)")
+    vertices = "3,008, 13,718 or 54,848 vertices (default: medium)"
+    add("--resolution", choices=RESOLUTIONS, default="medium", help=vertices)
+    add("--seed", type=not_negative, default=0, help="of motions and the scan's detail (default: 0)")
+    add("--character", choices=("glb",), help="also write each sequence's body as a rig with its animation")
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -61,12 +57,14 @@ def main(argv=None):
         ("geo_test/dyna", TEST, args.num_frames // 4),
     ]
     names = [f"{name}_{kind}" for name, kind in product((name for name, _, _ in sequences), KINDS)]
-    prepare_folders({args.output_dir / name / "obj": Path(name).name for name in names})
+    folders = {args.output_dir / name / "obj": Path(name).name for name in names}
+    characters = {name: args.output_dir / f"{name}_character/glb" for name, _, _ in sequences if args.character}
+    prepare_folders(folders | {folder: folder.parent.name for folder in characters.values()})
     for offset, (name, segments, frames) in enumerate(sequences):
-        seconds = frames / FRAME_RATE
-        poses = pose_sequence(
-            body.bone_names, body.bone_heads, segments, seconds, FRAME_RATE * OVERSAMPLING, args.seed + offset
-        )
+        seconds, dense = frames / FRAME_RATE, FRAME_RATE * OVERSAMPLING
+        poses = pose_sequence(body.bone_names, body.bone_heads, segments, seconds, dense, args.seed + offset)
+        if folder := characters.get(name):
+            write_sample_character(folder / f"{folder.parent.name}.glb", simulated, poses, FRAME_RATE)
         progress = tqdm(simulated.frames(*poses, FRAME_RATE), desc=name, total=frames, unit="frame")
         for number, (skinned, joints, scan) in enumerate(progress, 1):
             for kind, points, faces in zip(

@@ -11,9 +11,9 @@ from pathlib import Path
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.predicted_meshes import load_predictions
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import arguments
+from utils.command_line import arguments, data_arguments
 from utils.command_line.flag_values import Sources, positive, said_by
-from utils.command_line.parser import add_frame_rate_argument, make_parser
+from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 from utils.showing.clip import Clip, LivePredictions
@@ -23,7 +23,7 @@ from utils.showing.viewer import Viewer
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    arguments.add_data_arguments(parser, target_required=False)
+    data_arguments.add_data_arguments(parser, target_required=False)
     group = parser.add_argument_group("viewer")
     predictions = group.add_mutually_exclusive_group()
     predictions.add_argument(
@@ -42,7 +42,6 @@ def parse_arguments(argv):
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     group.add_argument("--port", type=positive, default=8080, help="first port to try (default: 8080)")
-    add_frame_rate_argument(group)
     args = parser.parse_args(argv)
     check_viewer()
     args.port = free_port(args.host, args.port)
@@ -52,8 +51,7 @@ def parse_arguments(argv):
 def main(argv=None):
     args = parse_arguments(argv)
     # meshes
-    given = args.source_files_dir, args.target_files_dir, args.joint_files_dir, args.scan_weights
-    sequences, faces = load_sequences(*given)
+    sequences, faces = load_sequences(*data_arguments.given_files(args, args.joint_files_dir))
     said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0])
     predicted, up_axis, units = [None for _ in sequences], args.up_axis or said["up_axis"], args.units or said["units"]
     if args.predicted_files_dir:

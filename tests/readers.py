@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from bar import Bar
 from tube import save_untrained, tube_frames, tube_surface_with_joints, tube_triangles
 
 from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, write_sequence
@@ -39,7 +40,7 @@ usemtl none
 f 1/1 2/2 5/1 4/2 3/2
 """
 
-KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "mdd", "pc2", "usda", "usdc", "abc", "pt")
+KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "mdd", "pc2", "glb", "usda", "usdc", "abc", "pt")
 
 
 def good_file(folder: Path, kind: str) -> bytes:
@@ -48,6 +49,8 @@ def good_file(folder: Path, kind: str) -> bytes:
     path = folder / f"1.{kind}"
     if kind == "pt":
         save_untrained(path, MeshAutoencoder(ModelSettings(), tube_surface_with_joints(0)))
+    elif kind == "glb":
+        Bar(4).write(path)
     elif kind == "txt":
         np.savetxt(path, vertices[0])
     elif f".{kind}" in MESHES:

@@ -10,7 +10,7 @@ from numpy import ndarray
 from data.input_error import InputError
 
 ROUNDING, UNEVEN = 0.01, 0.1  # of a frame: times in single precision, hours into a shot; and of another clock
-MOST_FRAMES = 100_000_000
+MOST_FRAMES, MOST_SAMPLED = 100_000_000, 1_000_000
 MOST_PARTS = 8  # frames between the nearest two samples
 
 
@@ -55,3 +55,25 @@ def sampled_frames(path: Path, times: Float[ndarray, " S"], frame_rate: float | 
                 return SampledFrames(every, places.astype(np.int64) + 1, True)
             return SampledFrames(every, (places + np.rint(first)).astype(np.int64), False)
     raise InputError(f"{path}: times of samples that are not a whole number of frames apart, expected frames")
+
+
+def sampled_seconds(
+    path: Path, times: Float[ndarray, " K"], frame_rate: float
+) -> tuple[Float[ndarray, " T"], Int64[ndarray, " T"], bool]:
+    """Return when to sample an animation whose keys are at some times (K,), seconds: at all whole frames between the first and
+    the last; and their numbers, with whether these are counted from 1, as where the animation begins at zero or has no keys.
+
+    Raises `InputError`, naming `path`, for times that no animation has.
+    """
+    if not len(times):
+        return np.zeros(1), np.ones(1, np.int64), True
+    first, last = float(times.min()) * frame_rate, float(times.max()) * frame_rate
+    if not (np.isfinite(times).all() and abs(first) < MOST_FRAMES and last - first < MOST_SAMPLED):
+        raise InputError(
+            f"{path}: an animation from {times.min():g} to {times.max():g} s, expected one that can be sampled"
+        )
+    numbers = np.arange(np.ceil(first - ROUNDING), np.floor(last + ROUNDING) + 1)
+    if not len(numbers):
+        numbers = np.array([np.floor(last)])
+    counted = numbers[0] == 0
+    return numbers / frame_rate, numbers.astype(np.int64) + int(counted), bool(counted)

@@ -9,7 +9,19 @@ from typing import Any
 from jaxtyping import Float
 from numpy import ndarray
 
-from data.formats import alembic, alembic_reading, arrays, draco, obj, obj_writing, ply, point_caches, usd, usd_reading
+from data.formats import (
+    alembic,
+    alembic_reading,
+    arrays,
+    draco,
+    gltf_reading,
+    obj,
+    obj_writing,
+    ply,
+    point_caches,
+    usd,
+    usd_reading,
+)
 from data.formats.named_parts import named_part
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import KnownTopology, Polygons
@@ -51,19 +63,25 @@ def open_point_cache(read: Callable[[Path], OpenedFrames], path: Path) -> Opened
 
 
 # a file for all frames
-SEQUENCES: dict[str, Callable[[Path], OpenedFrames]] = {
+SEQUENCES: dict[str, Callable[..., OpenedFrames]] = {
     ".npz": arrays.open_npz,
     ".npy": arrays.open_npy,
     **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd),
     ".abc": alembic_reading.open_alembic,
     ".mdd": partial(open_point_cache, point_caches.open_mdd),
     ".pc2": partial(open_point_cache, point_caches.open_pc2),
+    ".glb": gltf_reading.open_gltf,
+    ".gltf": gltf_reading.open_gltf,
 }
-WRITTEN = tuple(ending for ending in SEQUENCES if ending != ".usdz")  # a package of files, made by Apple's tools
+CHARACTERS = {".glb", ".gltf"}  # of these, those with a skeleton and an animation in seconds: readers take a frame rate
+WRITTEN = tuple(
+    each for each in SEQUENCES if each not in CHARACTERS | {".usdz"}
+)  # a package of files, made by Apple's tools
 JOINT_SEQUENCES = SEQUENCES | {
     ".npz": arrays.open_npz_joints,
     **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd_joints),
     ".abc": alembic_reading.open_alembic_joints,
+    **dict.fromkeys(CHARACTERS, gltf_reading.open_gltf_joints),
 }
 # the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
@@ -73,6 +91,7 @@ BEGINNINGS = {
     b"\x93NUMPY": ".npy",
     b"Ogawa": ".abc",
     b"POINTCACHE2": ".pc2",
+    b"glTF": ".glb",
 }
 
 
@@ -81,6 +100,8 @@ def said_in(path: Path) -> dict[str, Any]:
     ending = path.suffix.lower()
     if ending in usd_reading.USD_ENDINGS:
         return usd_reading.said_in_usd(path)
+    if ending in (".glb", ".gltf"):
+        return {"up_axis": "y", "metres_per_unit": 1.0}  # always, says glTF
     return alembic_reading.said_in_alembic(path) if ending == ".abc" else {}
 
 

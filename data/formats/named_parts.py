@@ -1,9 +1,9 @@
-"""What stands behind a file's name: an object in an Alembic archive, or the mesh that a point cache moves."""
+"""What stands behind a file's name: an object in it, or the mesh that a point cache moves."""
 
 import re
 from pathlib import Path
 
-WITH_PART = re.compile(r"(.+\.(?:abc|mdd|pc2)):(.+)", re.IGNORECASE | re.DOTALL)
+WITH_PART = re.compile(r"(.+\.(?:abc|fbx|glb|gltf|mdd|pc2)):(.+)", re.IGNORECASE | re.DOTALL)
 
 
 def named_part(path: Path) -> tuple[Path, str]:

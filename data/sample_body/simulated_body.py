@@ -256,6 +256,11 @@ class SimulatedBody:
         self.detail = surface_detail(laplacian, mass, seed)
         self.tissue = SoftTissue(self.body, laplacian, mass)
 
+    def skeleton(self, rotation_vectors, hops, frame_rate):
+        """Return rotations (T, J, 3, 3) and positions (T, J, 3) of the bones at `frame_rate`, from poses as `frames` takes."""
+        dense = pose_skeleton(self.body, rotation_vectors, hops, frame_rate * OVERSAMPLING)
+        return [each[::OVERSAMPLING] for each in dense]
+
     def frames(self, rotation_vectors, hops, frame_rate):
         """Yield (skinned (V, 3), joints (J, 3), scan (V, 3)) at `frame_rate`, from poses OVERSAMPLING times as dense."""
         rotations, positions = pose_skeleton(self.body, rotation_vectors, hops, frame_rate * OVERSAMPLING)

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from tqdm import tqdm
 
-from data.formats.mesh_formats import FRAMES, JOINT_SEQUENCES, SEQUENCES, sequence_ending
+from data.formats.mesh_formats import CHARACTERS, FRAMES, JOINT_SEQUENCES, SEQUENCES, sequence_ending
 from data.formats.named_parts import named_part
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons
@@ -111,17 +111,24 @@ def hint_on_content(folder: Path) -> str:
 
 
 def load_frames(
-    path: Path, endings: Collection[str] = FRAMES, joints: bool = False, with_holes: bool = False
+    path: Path,
+    endings: Collection[str] = FRAMES,
+    joints: bool = False,
+    with_holes: bool = False,
+    frame_rate: float = 30.0,
 ) -> MeshFrames:
     """Return all frames of a folder or file: from the cache where it is up to date and whole, else parsed, checked and cached.
 
     They are those of the mesh or, out of a file that holds both, of the `joints`. Frames `with_holes` may lack vertices: NaN.
-    Raises `InputError` for a path that is neither a folder of files of these `endings` nor one file of all frames, for all that
-    `list_frames` and the readers refuse, for a frame of another topology, and for vertices that must not be missing.
+    The `frame_rate` is that of animations in seconds. Raises `InputError` for a path that is neither a folder of files of these
+    `endings` nor one file of all frames, for all that `list_frames` and the readers refuse, for a frame of another topology,
+    and for vertices that must not be missing.
     """
     ending, (file, _) = sequence_ending(path), named_part(path)
     frames = {} if ending else list_frames(path, endings)
     files, kind = list(frames.values()) or [file], "joints" if joints else "meshes"
+    at_rate = {"frame_rate": frame_rate} if ending in CHARACTERS else {}
+    kind += f" {at_rate}" if at_rate else ""
     entry = cache_folder() / cache_key(path, files, kind)
     if not is_whole(entry) or others_changed(entry):
         with the_only_one_to_read(path, entry):
@@ -132,7 +139,11 @@ def load_frames(
                 remove(entry)
             if not entry.exists():
                 sequences = JOINT_SEQUENCES if joints else SEQUENCES
-                opened = sequences[ending](path) if ending else open_frames(files, list(frames), f"reading {path}")
+                opened = (
+                    sequences[ending](path, **at_rate)
+                    if ending
+                    else open_frames(files, list(frames), f"reading {path}")
+                )
                 with write_beside(entry) as unfinished:
                     write_entry(unfinished, opened)
                     if cache_key(path, files, kind) != entry.name or others_changed(unfinished):

@@ -172,12 +172,12 @@ def check_pair(source: MeshFrames, target: MeshFrames) -> None:
         tqdm.write(f"{target.path}: other faces than {source.path}, but vertices in the same order: taken")
 
 
-def load_joints(path: Path, source: MeshFrames) -> MeshFrames:
+def load_joints(path: Path, source: MeshFrames, frame_rate: float) -> MeshFrames:
     """Return the joints in a folder or file, those of every frame of `source` among them.
 
     Raises `InputError` for what `load_frames` refuses, and for a frame without joints.
     """
-    joints = numbered_like(load_frames(path, tuple(POINTS), joints=True), source)
+    joints = numbered_like(load_frames(path, tuple(POINTS), joints=True, frame_rate=frame_rate), source)
     check_frames(source, joints, "have no joints")
     return joints
 
@@ -248,6 +248,7 @@ def load_sequences(
     target_dirs: list[Path] | None,
     joint_dirs: list[Path] | None = None,
     weight_files: list[Path] | None = None,
+    frame_rate: float = 30.0,
 ) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
     """Return the sequences of all source folders or files, with their scans and joints where given, and their triangles (F, 3).
 
@@ -270,17 +271,19 @@ def load_sequences(
             also = f", also as {earlier[0]}" if earlier[0] != folder else ""
             raise InputError(f"--source_files_dir: found {folder} twice{also}, expected each source once")
     sequences: list[MeshSequence] = []
-    sources = [load_frames(folder) for folder in source_dirs]
+    sources = [load_frames(folder, frame_rate=frame_rate) for folder in source_dirs]
     for index, source in enumerate(sources):
         check_topology(sources[0], source)
-        target = None if target_dirs is None else load_frames(target_dirs[index], with_holes=True)
+        target = (
+            None if target_dirs is None else load_frames(target_dirs[index], with_holes=True, frame_rate=frame_rate)
+        )
         weights = None
         if target is not None:
             source, target = numbered_like(source, target), numbered_like(target, source)
             check_pair(source, target)
             if weight_files is not None:
                 weights = weights_of_scans(weight_files[index % len(weight_files)], target)
-        joints = None if joint_dirs is None else load_joints(joint_dirs[index], source)
+        joints = None if joint_dirs is None else load_joints(joint_dirs[index], source, frame_rate)
         sequences += split_at_gaps(source, target, joints, weights)
     check_joint_counts(sequences)
     return sequences, sequences[0].polygons.triangles()

@@ -13,41 +13,16 @@ import torch
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
-from data.sequences.plausibility import check_plausible, what_files_say
 from models.coordinates import COORDINATES
-from models.model_settings import UNITS_IN_MM, ModelSettings
-from utils.command_line.flag_values import Sources, folder_name, not_negative, positive, positive_number, said_by
-from utils.command_line.parser import add_frame_rate_argument
+from models.model_settings import ModelSettings
+from utils.command_line.flag_values import folder_name, not_negative, positive, positive_number, said_by
 from utils.fitting.progress import TrainingOptions
 from utils.predicting.mesh_writer import EXPORTS
 from utils.runs.checkpoint import find_checkpoint, newest_checkpoint
-from utils.runs.processes import join_processes, local_rank, num_processes, rank
+from utils.runs.processes import join_processes, local_rank, num_processes
 from utils.runs.run_folders import checkpoint_folder
 
 FILMS = ("mp4", "gif")
-
-
-def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -> None:
-    """Add the folders of meshes, and what the numbers in them mean."""
-    group = parser.add_argument_group("data")
-    group.add_argument(
-        "-src", "--source_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
-        help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the frame numbers in their names, "
-        "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc, .abc, .mdd, .pc2)",
-    )  # fmt: skip
-    group.add_argument(
-        "-tar", "--target_files_dir", type=Path, nargs="+", action=Sources, required=target_required, metavar="DIR",
-        help="folders or files of ground-truth scans, one per source; vertices that are nan are not observed",
-    )  # fmt: skip
-    group.add_argument(
-        "--scan_weights", type=Path, nargs="+", metavar="FILE",
-        help="how far each vertex of the scans is trusted, 0 to 1: .npy or .npz of (V,) or (T, V), or the alpha of a .ply's "
-        "vertex colours; one for all targets, or one each",
-    )  # fmt: skip
-    group.add_argument(
-        "--units", choices=UNITS_IN_MM,
-        help="what the files' numbers are; errors are printed in mm (default: as the file or the checkpoint says, or m)",
-    )  # fmt: skip
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None) -> None:
@@ -105,23 +80,6 @@ def parse_inference_arguments(parser: argparse.ArgumentParser, argv: list[str] |
 
         check_report()
     return args
-
-
-def add_joint_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the joints of variant 2."""
-    group = parser.add_argument_group("joints")
-    group.add_argument(
-        "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
-        help="folders of joints (points as .obj, .drc, .ply; .npy, .txt, .csv of (J, 3)) or files of all frames, one each",
-    )  # fmt: skip
-    group.add_argument(
-        "-n_joints",
-        "--num_joints",
-        type=positive,
-        default=None,
-        metavar="N",
-        help="joints in a file; a check (default: as found)",
-    )
 
 
 def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
@@ -202,15 +160,6 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write report.html: numbers, curves, pictures and a playback in one file",
     )
-    add_frame_rate_argument(group)
-
-
-def say_what_was_given(sequences: list[MeshSequence], settings: ModelSettings) -> None:
-    """Print what was given to train on, in the first process; raise `InputError` for what cannot be meant."""
-    metres_per_unit = UNITS_IN_MM[settings.units] / 1000
-    lines = check_plausible(sequences, metres_per_unit) + what_files_say(sequences, settings.up_axis, metres_per_unit)
-    if rank() == 0:
-        print("\n".join(lines))
 
 
 def checkpoint_to_go_on_from(args: argparse.Namespace) -> Path | None:
@@ -227,15 +176,6 @@ def checkpoint_to_go_on_from(args: argparse.Namespace) -> Path | None:
 def training_options(args: argparse.Namespace) -> TrainingOptions:
     """Return the options of training that the flags give."""
     return TrainingOptions(**{field.name: getattr(args, field.name) for field in fields(TrainingOptions)})
-
-
-def count_joints(args: argparse.Namespace, sequence: MeshSequence) -> int:
-    """Return the number of joints in a sequence; raise `InputError` where `--num_joints` says another."""
-    assert sequence.joints is not None
-    found = sequence.joints.shape[1]
-    if args.num_joints not in (None, found):
-        raise InputError(f"{args.joint_files_dir[0]}: found {found} joints, expected {args.num_joints} (--num_joints)")
-    return found
 
 
 def choose_settings(

@@ -13,8 +13,8 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 
 def add_frame_rate_argument(group: argparse._ArgumentGroup) -> None:
-    """Add what USD says of time."""
+    """Add what files that count seconds, and films, are played at."""
     group.add_argument(
         "--frame_rate", type=frame_rate, default=30.0, metavar="FPS",
-        help="frames per second of USD files and films (default: 30)",
+        help="frames per second of characters' animations, caches and films (default: 30)",
     )  # fmt: skip

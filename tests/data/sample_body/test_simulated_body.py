@@ -76,7 +76,8 @@ def test_resolutions():
 @pytest.mark.starts_scripts
 def test_sample_data_is_laid_out_like_a_users_own(tmp_path):
     for name in ("one", "two"):
-        make_sample_data.main(["--output_dir", str(tmp_path / name), "--num_frames", "8", "--resolution", "low"])
+        flags = ["--num_frames", "8", "--resolution", "low", "--character", "glb"]
+        make_sample_data.main(["--output_dir", str(tmp_path / name), *flags])
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.obj"))
     assert len(files) == 3 * (2 + 8 + 2)
     for path in files:  # the same flags give the same files
@@ -90,3 +91,11 @@ def test_sample_data_is_laid_out_like_a_users_own(tmp_path):
     joints, polygons = read_obj(tmp_path / "one/geo_test/dyna_joints/obj/dyna_joints.00002.obj")
     assert joints.shape == (104, 3)
     assert len(polygons.sizes) == 0
+    # the character is the same body, in the same frames, with the same joints
+    character = geo / "dyna_character/glb/dyna_character.glb"
+    (rigged,), _ = load_sequences([character], [geo / "dyna_target/obj"], [character])
+    assert rigged.frame_numbers.tolist() == list(range(1, 9))
+    np.testing.assert_allclose(rigged.skinned, sequences[0].skinned, atol=2e-6)
+    for frame in range(8):
+        joints, _ = read_obj(geo / f"dyna_joints/obj/dyna_joints.{frame + 1:05d}.obj")
+        np.testing.assert_allclose(rigged.joints[frame], joints, atol=2e-6)

@@ -1,0 +1,149 @@
+"""Writing a character as a GLB file: a mesh, its skin, and an animation of the joints.
+
+Needs pygltflib, an optional package, which is imported where it is used.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64, Shaped
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from data.input_error import optional_packages
+from data.safe_write import write_beside
+
+AT_ONCE = 4  # influences in one attribute
+COMPONENTS = {"f4": 5126, "u1": 5121, "u2": 5123, "u4": 5125}
+
+
+@dataclass
+class Rig:
+    """A character as it is bound: points (V, 3) and triangles (F, 3), how much each joint moves each point (V, J), and the
+    joints' heads (J, 3), parents (J,), before them and -1 where there is none, and names. Metres, y up."""
+
+    points: Float[ndarray, "V 3"]
+    triangles: Int64[ndarray, "F 3"]
+    weights: Float[ndarray, "V J"]
+    heads: Float[ndarray, "J 3"]
+    parents: Int64[ndarray, " J"]
+    names: list[str]
+
+
+@dataclass
+class Content:
+    """The binary part of a file, and what of the tree says what is where in it."""
+
+    data: bytearray = field(default_factory=bytearray)
+    views: list[Any] = field(default_factory=list)
+    accessors: list[Any] = field(default_factory=list)
+
+    def add(self, values: Shaped[ndarray, "K ..."], kind: str, bounded: bool = False) -> int:
+        """Add rows of numbers; return the number of their accessor, which says their bounds where it has to."""
+        from pygltflib import Accessor, BufferView
+
+        values = np.ascontiguousarray(values, f"<{kind}")
+        self.data += bytes(-len(self.data) % 4)
+        self.views.append(BufferView(buffer=0, byteOffset=len(self.data), byteLength=values.nbytes))
+        self.data += values.tobytes()
+        rows = values.reshape(len(values), -1)
+        kinds = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+        accessor = Accessor(bufferView=len(self.views) - 1, componentType=COMPONENTS[kind], count=len(rows))
+        accessor.type = kinds[rows.shape[1]]
+        if bounded:
+            accessor.min, accessor.max = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+
+def write_character(
+    path: Path,
+    rig: Rig,
+    rotations: Float[ndarray, "T J 3 3"],
+    positions: Float[ndarray, "T J 3"],
+    frame_numbers: list[int],
+    frame_rate: float,
+) -> None:
+    """Write a character whose joints are so turned and placed in world space in each of T frames, keyed at these, as a GLB
+    file, whole or not at all.
+
+    A frame's time is its number over the frame rate. All influences are kept, four in an attribute.
+    """
+    with optional_packages("writing glTF"):
+        import pygltflib as gltf
+    content, root = Content(), len(rig.names)
+    attributes = gltf.Attributes(POSITION=content.add(rig.points, "f4", bounded=True))
+    for number, (joints, weights) in enumerate(influences_of(rig.weights)):
+        setattr(attributes, f"JOINTS_{number}", content.add(joints, "u2"))
+        setattr(attributes, f"WEIGHTS_{number}", content.add(weights, "f4"))
+    primitive = gltf.Primitive(attributes=attributes, indices=content.add(rig.triangles.reshape(-1), "u4"))
+    inverse_bind = np.tile(np.eye(4), (root, 1, 1))
+    inverse_bind[:, 3, :3] = -rig.heads  # column by column
+    skin = gltf.Skin(joints=list(range(root)), inverseBindMatrices=content.add(inverse_bind.reshape(-1, 16), "f4"))
+    above = np.maximum(rig.parents, 0)
+    has_parent = rig.parents >= 0
+    nodes = [
+        gltf.Node(
+            name=name,
+            translation=(rig.heads[joint] - rig.heads[above[joint]] * has_parent[joint]).tolist(),
+            children=np.flatnonzero(rig.parents == joint).tolist(),
+        )
+        for joint, name in enumerate(rig.names)
+    ]
+    nodes.append(gltf.Node(name="body", mesh=0, skin=0))
+    animation = animation_of(content, rig, rotations, positions, np.array(frame_numbers) / frame_rate)
+    tree = gltf.GLTF2(
+        asset=gltf.Asset(version="2.0", generator="skin2scan"),
+        scene=0,
+        scenes=[gltf.Scene(nodes=[*np.flatnonzero(~has_parent).tolist(), root])],
+        nodes=nodes,
+        meshes=[gltf.Mesh(primitives=[primitive], name="body")],
+        skins=[skin],
+        animations=[animation],
+        accessors=content.accessors,
+        bufferViews=content.views,
+        buffers=[gltf.Buffer(byteLength=len(content.data))],
+    )
+    tree.set_binary_blob(bytes(content.data))
+    with write_beside(path) as partial:
+        partial.write_bytes(b"".join(tree.save_to_bytes()))
+
+
+def animation_of(
+    content: Content,
+    rig: Rig,
+    rotations: Float[ndarray, "T J 3 3"],
+    positions: Float[ndarray, "T J 3"],
+    seconds: Float[ndarray, " T"],
+) -> Any:
+    """Return the animation of joints that are so turned and placed in world space at some times, its numbers in the content."""
+    import pygltflib as gltf
+
+    animation = gltf.Animation(name="motion", samplers=[], channels=[])
+    times = content.add(seconds, "f4", bounded=True)
+    above, has_parent = np.maximum(rig.parents, 0), rig.parents >= 0
+    turned = np.where(
+        has_parent[:, None, None], np.einsum("tjba,tjbc->tjac", rotations[:, above], rotations), rotations
+    )
+    moved = positions - positions[:, above]
+    moved = np.where(has_parent[:, None], np.einsum("tjba,tjb->tja", rotations[:, above], moved), positions)
+    for joint in range(len(rig.names)):
+        of_joint = {"rotation": Rotation.from_matrix(turned[:, joint]).as_quat(), "translation": moved[:, joint]}
+        for target, values in of_joint.items():
+            animation.samplers.append(gltf.AnimationSampler(input=times, output=content.add(values, "f4")))
+            goal = gltf.AnimationChannelTarget(node=joint, path=target)
+            animation.channels.append(gltf.AnimationChannel(sampler=len(animation.samplers) - 1, target=goal))
+    return animation
+
+
+def influences_of(weights: Float[ndarray, "V J"]) -> list[tuple[Int64[ndarray, "V 4"], Float[ndarray, "V 4"]]]:
+    """Return the joints and weights of all influences, four at a time, the strongest first."""
+    most = max(1, int((weights > 0).sum(axis=1).max()))
+    count = min(-(-most // AT_ONCE) * AT_ONCE, weights.shape[1] + -weights.shape[1] % AT_ONCE)
+    padded = np.pad(weights, ((0, 0), (0, max(0, count - weights.shape[1]))))
+    order = np.argsort(-padded, axis=1, kind="stable")[:, :count]
+    found = np.take_along_axis(padded, order, axis=1)
+    order = np.where(found > 0, order, 0)
+    return [(order[:, some : some + AT_ONCE], found[:, some : some + AT_ONCE]) for some in range(0, count, AT_ONCE)]
