@@ -2,10 +2,10 @@
 
     python tests/fuzz_readers.py [KIND ...] -max_total_time=3600 CORPUS
 
-The kinds: obj drc ply npy npz txt mdd pc2 glb usda usdc abc pt; all but usdc and abc where none is named: USD and Alembic
-themselves crash on some binary files, so that another process tries them first (data/formats/survival.py); of usdc not here.
-Flags are libFuzzer's. CORPUS, a folder, holds what was found to reach new code, and is gone on with; it begins with small files
-that can be read. A reader may read a file or raise `InputError`, and nothing else; it may not take more memory than
+The kinds: obj drc ply npy npz txt mdd pc2 glb usda usdc abc fbx pt; all but usdc, abc and fbx where none is named: USD, Alembic
+and ufbx themselves crash on some binary files, so that another process tries them first (data/formats/survival.py); of usdc not
+here. Flags are libFuzzer's. CORPUS, a folder, holds what was found to reach new code, and is gone on with; it begins with small
+files that can be read. A reader may read a file or raise `InputError`, and nothing else; it may not take more memory than
 data/formats/guarded_reading.py says, nor longer than libFuzzer's -timeout. What broke that is left as crash-* or timeout-*.
 """
 

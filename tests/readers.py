@@ -40,7 +40,7 @@ usemtl none
 f 1/1 2/2 5/1 4/2 3/2
 """
 
-KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "mdd", "pc2", "glb", "usda", "usdc", "abc", "pt")
+KINDS = ("obj", "drc", "ply", "npy", "npz", "txt", "mdd", "pc2", "glb", "usda", "usdc", "abc", "fbx", "pt")
 
 
 def good_file(folder: Path, kind: str) -> bytes:
@@ -51,6 +51,8 @@ def good_file(folder: Path, kind: str) -> bytes:
         save_untrained(path, MeshAutoencoder(ModelSettings(), tube_surface_with_joints(0)))
     elif kind == "glb":
         Bar(4).write(path)
+    elif kind == "fbx":
+        path.write_bytes((Path(__file__).parent / "hosts/bar.fbx").read_bytes())
     elif kind == "txt":
         np.savetxt(path, vertices[0])
     elif f".{kind}" in MESHES:

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from data.formats.guarded_reading import reason_of
 from data.formats.polygons import Polygons
-from data.formats.positions import in_needed_precision
+from data.formats.positions import origin_far_away
 from data.formats.usd import Scene
 from data.formats.velocities import velocities
 from data.input_error import optional_packages
@@ -74,10 +74,8 @@ def write_archive(
     archive = Abc.CreateArchiveWithInfo(str(path), scene.frame_rate, WRITER, said)
     times = archive.addTimeSampling(time_sampling(frame_numbers, scene.frame_rate))
     body = AbcGeom.OXform(archive.getTop(), name.replace("/", "_") or MESH)
-    known = vertices[0][~np.isnan(vertices[0][:, 0])]
-    far = len(known) > 0 and in_needed_precision(known).dtype == np.float64
-    origin = known.mean(axis=0) if far else np.zeros(3)
-    if far:
+    origin = origin_far_away(vertices[0])
+    if origin.any():
         body.getSchema().set(translation(origin))
     kind, own_name = (AbcGeom.OPolyMesh, MESH) if len(polygons.sizes) else (AbcGeom.OPoints, POINTS)
     shape = kind(body, own_name, times)
@@ -89,7 +87,7 @@ def write_archive(
     speeds = velocities(frame_numbers, vertices, scene.frame_rate)
     for number, (frame, velocity) in enumerate(zip(vertices, speeds, strict=True)):
         sample = first if number == 0 else type(first)()
-        sample.setPositions(as_vectors(frame - origin if far else frame))
+        sample.setPositions(as_vectors(frame - origin if origin.any() else frame))
         sample.setVelocities(as_vectors(velocity))
         schema.set(sample)
         for attribute, parameter in attributes.items():

@@ -14,6 +14,7 @@ from data.formats import (
     alembic_reading,
     arrays,
     draco,
+    fbx_reading,
     gltf_reading,
     obj,
     obj_writing,
@@ -72,8 +73,13 @@ SEQUENCES: dict[str, Callable[..., OpenedFrames]] = {
     ".pc2": partial(open_point_cache, point_caches.open_pc2),
     ".glb": gltf_reading.open_gltf,
     ".gltf": gltf_reading.open_gltf,
+    ".fbx": fbx_reading.open_fbx,
 }
-CHARACTERS = {".glb", ".gltf"}  # of these, those with a skeleton and an animation in seconds: readers take a frame rate
+CHARACTERS = {
+    ".glb",
+    ".gltf",
+    ".fbx",
+}  # of these, those with a skeleton and an animation in seconds: readers take a frame rate
 WRITTEN = tuple(
     each for each in SEQUENCES if each not in CHARACTERS | {".usdz"}
 )  # a package of files, made by Apple's tools
@@ -81,7 +87,8 @@ JOINT_SEQUENCES = SEQUENCES | {
     ".npz": arrays.open_npz_joints,
     **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd_joints),
     ".abc": alembic_reading.open_alembic_joints,
-    **dict.fromkeys(CHARACTERS, gltf_reading.open_gltf_joints),
+    **dict.fromkeys((".glb", ".gltf"), gltf_reading.open_gltf_joints),
+    ".fbx": fbx_reading.open_fbx_joints,
 }
 # the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
@@ -92,6 +99,7 @@ BEGINNINGS = {
     b"Ogawa": ".abc",
     b"POINTCACHE2": ".pc2",
     b"glTF": ".glb",
+    b"Kaydara FBX": ".fbx",
 }
 
 
@@ -102,6 +110,8 @@ def said_in(path: Path) -> dict[str, Any]:
         return usd_reading.said_in_usd(path)
     if ending in (".glb", ".gltf"):
         return {"up_axis": "y", "metres_per_unit": 1.0}  # always, says glTF
+    if ending == ".fbx":
+        return fbx_reading.said_in_fbx(path)
     return alembic_reading.said_in_alembic(path) if ending == ".abc" else {}
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from data.input_error import InputError
@@ -25,6 +25,14 @@ def in_needed_precision(positions: Float[ndarray, "*B V 3"]) -> Float[ndarray, "
     farthest, extent = np.maximum(-lowest, highest).max(), (highest - lowest).max()
     far = farthest * np.finfo(np.float32).eps / 2 > LARGEST_ROUNDING * extent > 0
     return positions.astype(np.float64 if far else np.float32, copy=False)
+
+
+def origin_far_away(positions: Float[ndarray, "V 3"]) -> Float64[ndarray, "3"]:
+    """Return what positions are to be written relative to, where single precision holds them only so: their middle; else
+    zero."""
+    known = positions[~np.isnan(positions[:, 0])]
+    far = len(known) > 0 and in_needed_precision(known).dtype == np.float64
+    return known.mean(axis=0, dtype=np.float64) if far else np.zeros(3)
 
 
 def checked_positions(positions: ndarray, path: Path | str) -> Float[ndarray, "V 3"]:

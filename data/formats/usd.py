@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from data.formats.guarded_reading import reason_of
 from data.formats.polygons import Polygons
-from data.formats.positions import in_needed_precision
+from data.formats.positions import origin_far_away
 from data.formats.velocities import velocities
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
@@ -83,25 +83,34 @@ def write_usd(
             st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", coordinates, UsdGeom.Tokens.faceVarying)
             st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
             st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
-        points, extent = shape.CreatePointsAttr(), shape.CreateExtentAttr()
-        known = vertices[0][~np.isnan(vertices[0][:, 0])]
-        far = len(known) > 0 and in_needed_precision(known).dtype == np.float64
-        origin = known.mean(axis=0) if far else np.zeros(3)
+        origin = origin_far_away(vertices[0])
         if origin.any():
             UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
         add_values(shape, frame_numbers, values or {})
-        speeds = shape.CreateVelocitiesAttr()
-        of_frames = zip(vertices, velocities(frame_numbers, vertices, scene.frame_rate), strict=True)
-        for number, (frame, velocity) in zip(frame_numbers, of_frames, strict=True):
-            speeds.Set(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(velocity, dtype=np.float32)), number)
-            positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
-            points.Set(Vt.Vec3fArray.FromNumpy(positions), number)
-            box = np.stack([np.fmin.reduce(positions), np.fmax.reduce(positions)])  # of those that are known
-            extent.Set(Vt.Vec3fArray.FromNumpy(box), number)
+        add_positions(shape, frame_numbers, vertices, origin, scene.frame_rate)
         try:
             layer.Save()
         except Tf.ErrorException as error:
             raise OSError(errno.EIO, reason_of(error), str(path)) from None
+
+
+def add_positions(
+    shape: Any,
+    frame_numbers: list[int],
+    vertices: Float[ndarray, "T V 3"],
+    origin: Float[ndarray, "3"],
+    frame_rate: float,
+) -> None:
+    """Add positions to a mesh, relative to an origin, with extents and velocities."""
+    from pxr import Vt
+
+    points, extent, speeds = shape.CreatePointsAttr(), shape.CreateExtentAttr(), shape.CreateVelocitiesAttr()
+    of_frames = zip(vertices, velocities(frame_numbers, vertices, frame_rate), strict=True)
+    for number, (frame, velocity) in zip(frame_numbers, of_frames, strict=True):
+        positions = np.ascontiguousarray(frame - origin if origin.any() else frame, dtype=np.float32)
+        box = np.stack([np.fmin.reduce(positions), np.fmax.reduce(positions)])  # of those that are known
+        for attribute, vectors in ((points, positions), (extent, box), (speeds, velocity)):
+            attribute.Set(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(vectors, dtype=np.float32)), number)
 
 
 def add_values(shape: Any, frame_numbers: list[int], values: dict[str, Float[ndarray, "T V"]]) -> None:

@@ -20,7 +20,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
     group.add_argument(
         "-src", "--source_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="DIR",
         help="folders of skinned meshes (.obj, .drc or .ply), paired with the targets by the frame numbers in their names, "
-        "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc, .abc, .mdd, .pc2), or a character (.glb, .gltf)",
+        "or one file of all frames each (.npz, .npy, .usd, .usda, .usdc, .abc, .mdd, .pc2), or a character (.glb, .gltf, .fbx)",
     )  # fmt: skip
     group.add_argument(
         "-tar", "--target_files_dir", type=Path, nargs="+", action=Sources, required=target_required, metavar="DIR",

@@ -17,7 +17,7 @@ from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 
 QUICK = [
-    f".{kind}" for kind in KINDS if kind not in ("usdc", "abc", "pt")
+    f".{kind}" for kind in KINDS if kind not in ("usdc", "abc", "fbx", "pt")
 ]  # no other process, no model for each of them
 TEXT_OF_USD = (".usda",)  # that crashes USD was never found
 
@@ -52,8 +52,8 @@ def test_harmed_files(good_files, tmp_path_factory, ending, data):
 
 
 @pytest.mark.starts_scripts
-@pytest.mark.parametrize("ending", [".usdc", ".abc"])
-@settings(SLOW_IS_FINE, max_examples=8)
+@pytest.mark.parametrize("ending", [".usdc", ".abc", ".fbx"])
+@settings(SLOW_IS_FINE, max_examples=6)
 @given(st.data())
 def test_harmed_files_that_crash_their_libraries(good_files, tmp_path_factory, ending, data):
     path = tmp_path_factory.getbasetemp() / f"harmed{ending}"

@@ -105,7 +105,7 @@ def test_the_kind_is_told_by_content(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.fbx", b"Kaydara", r"a\.fbx: found a file of unknown kind, expected one of \.obj, .*\.drc.*\.npz.*\.usdc"),
+        ("a.max", b"\0\1", r"a\.max: found a file of unknown kind, expected one of \.obj, .*\.drc.*\.npz.*\.usdc"),
         ("a.abc", b"Ogawa", "not a whole Alembic file"),
         ("a.obj", b"v 0 0 0\n", "a.obj: no number in the name"),
         ("a.usd", b"#usda 1.0\n(", "not a whole USD file"),
