@@ -27,6 +27,12 @@ def bar():
     return points, np.array(faces)
 
 
+def translated(vector):
+    matrix = np.eye(4)
+    matrix[:3, 3] = vector
+    return matrix
+
+
 class Bar:
     """The bar as a tree of glTF, in place of which tests put something else; and what an independent loop makes of it.
 
@@ -46,18 +52,12 @@ class Bar:
         self.helper = np.diag([1.0, 2.0, 0.5, 1.0])
         self.helper[:3, 3] = 0.1, 0.2, 0.3
         self.rest = [[0, 0, 0], [0, 1, 0], [0, 1, 0]]
-        self.bind = [np.linalg.inv(self.helper @ self.translated([0, height, 0])) for height in range(3)]
+        self.bind = [np.linalg.inv(self.helper @ translated([0, height, 0])) for height in range(3)]
         self.times = np.arange(1, 6) / RATE
         self.turns = Rotation.from_rotvec(random.normal(size=(3, 5, 3)).reshape(-1, 3)).as_quat().reshape(3, 5, 4)
         self.moves = random.normal(size=(5, 3))
         self.scales = 1 + 0.3 * random.random((5, 3))
         self.morphing = random.random(5)
-
-    @staticmethod
-    def translated(vector):
-        matrix = np.eye(4)
-        matrix[:3, 3] = vector
-        return matrix
 
     def add(self, values, kind="f4", **more):
         values = np.ascontiguousarray(values, "<" + kind)
@@ -132,7 +132,7 @@ class Bar:
         """The matrices of the bones to world space."""
         matrices, above = [], self.helper
         for bone in range(3):
-            own = self.translated(move if bone == 0 else self.rest[bone])
+            own = translated(move if bone == 0 else self.rest[bone])
             own[:3, :3] = Rotation.from_quat(turns[bone]).as_matrix() @ np.diag(scale if bone == 1 else np.ones(3))
             above = above @ own
             matrices.append(above)
