@@ -13,6 +13,7 @@ from data.formats.gltf_file import GltfFile
 from data.formats.polygons import Polygons
 
 TRIANGLES = 4
+NUMBER = "_VERTEX"  # an attribute of our own
 
 
 @dataclass
@@ -39,10 +40,12 @@ def bound_character(tree: GltfFile, nodes: Nodes, node: int) -> Character:
     starts = np.cumsum([0, *(len(part.points) for part in parts)])
     points, morphs = (np.concatenate([getattr(part, name) for part in parts]) for name in ("points", "morphs"))
     corners = np.concatenate([part.corners + start for part, start in zip(parts, starts, strict=False)])
-    influences = np.concatenate([part.influences for part in parts])
-    kept, place = welded(
-        np.concatenate([points, morphs.reshape(len(points), -1), influences.reshape(len(points), -1)], axis=1)
-    )
+    most = max(part.influences.shape[1] for part in parts)
+    missing = [((0, 0), (0, most - part.influences.shape[1]), (0, 0)) for part in parts]
+    influences = np.concatenate([np.pad(part.influences, own) for part, own in zip(parts, missing, strict=True)])
+    numbers = np.concatenate([part.numbers for part in parts])
+    seen = [points, morphs.reshape(len(points), -1), influences.reshape(len(points), -1)]
+    kept, place = numbered(numbers) if len(numbers) == len(points) else welded(np.concatenate(seen, axis=1))
     polygons = Polygons(np.full(len(corners) // 3, 3), place[corners])
     texture = np.concatenate([part.texture for part in parts])
     if len(texture) == len(points):
@@ -63,13 +66,15 @@ def bound_character(tree: GltfFile, nodes: Nodes, node: int) -> Character:
 @dataclass
 class Part:
     """A primitive of a mesh: points (V, 3), what morph targets add (V, M, 3), joints and weights (V, K, 2) of its influences,
-    those of no weight last, corners (3 F,), and texture coordinates (V, 2), v upwards, or none."""
+    those of no weight last, corners (3 F,), and texture coordinates (V, 2), v upwards, or none; in files that we wrote, also
+    the numbers (V,) of the vertices before they were split at seams."""
 
     points: Float64[ndarray, "V 3"]
     morphs: Float64[ndarray, "V M 3"]
     influences: Float64[ndarray, "V K 2"]
     corners: Int64[ndarray, " C"]
     texture: Float64[ndarray, "_ 2"]
+    numbers: Int64[ndarray, " _"]
 
 
 def part_of(tree: GltfFile, primitive: Any, has_skin: bool) -> Part:
@@ -95,7 +100,17 @@ def part_of(tree: GltfFile, primitive: Any, has_skin: bool) -> Part:
     joints, weights = (np.take_along_axis(each, order, axis=1) for each in (joints, weights))
     influences = np.stack([np.where(weights > 0, joints, 0), weights], axis=2)
     added = np.stack(morphs, axis=1) if morphs else np.zeros((count, 0, 3))
-    return Part(points, added, influences, corners, texture * [1, -1] + [0, 1])  # glTF's v goes downwards
+    numbers = tree.numbers(attributes[NUMBER]).astype(np.int64) if NUMBER in attributes else np.zeros(0, np.int64)
+    return Part(points, added, influences, corners, texture * [1, -1] + [0, 1], numbers)  # glTF's v goes downwards
+
+
+def numbered(numbers: Int64[ndarray, " V"]) -> tuple[Int64[ndarray, " K"], Int64[ndarray, " V"]]:
+    """Return which vertices (K,) to keep of those that were one, in the order of their numbers, and the place of each (V,)
+    among them; raise `ValueError` where a number is missing."""
+    found, first = np.unique(numbers, return_index=True)
+    if not np.array_equal(found, np.arange(len(found))):
+        raise ValueError("vertices whose numbers have gaps")
+    return first, numbers
 
 
 def welded(seen: Float64[ndarray, "V C"]) -> tuple[Int64[ndarray, " K"], Int64[ndarray, " V"]]:

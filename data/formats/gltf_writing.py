@@ -1,4 +1,4 @@
-"""Writing a character as a GLB file: a mesh, its skin, and an animation of the joints.
+"""Writing GLB files: a character, its skin and an animation of the joints; or all frames of a mesh, as morph targets.
 
 Needs pygltflib, an optional package, which is imported where it is used.
 """
@@ -12,10 +12,15 @@ from jaxtyping import Float, Int64, Shaped
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
-from data.input_error import optional_packages
+from data.formats.gltf_mesh import NUMBER
+from data.formats.polygons import Polygons
+from data.formats.usd import Scene
+from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 
 AT_ONCE = 4  # influences in one attribute
+HALF = 0.5**0.5
+UPRIGHT = {"y": (0.0, 0.0, 0.0, 1.0), "z": (-HALF, 0.0, 0.0, HALF), "x": (0.0, 0.0, HALF, HALF)}  # turns up axes to y
 COMPONENTS = {"f4": 5126, "u1": 5121, "u2": 5123, "u4": 5125}
 
 
@@ -49,13 +54,90 @@ class Content:
         self.views.append(BufferView(buffer=0, byteOffset=len(self.data), byteLength=values.nbytes))
         self.data += values.tobytes()
         rows = values.reshape(len(values), -1)
-        kinds = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+        kinds = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
         accessor = Accessor(bufferView=len(self.views) - 1, componentType=COMPONENTS[kind], count=len(rows))
         accessor.type = kinds[rows.shape[1]]
         if bounded:
             accessor.min, accessor.max = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
         self.accessors.append(accessor)
         return len(self.accessors) - 1
+
+
+def check_gltf(path: Path, frame_numbers: list[int]) -> None:
+    """Raise `InputError` where frames cannot be written as glTF: its package is missing, or they are before time zero."""
+    with optional_packages("writing glTF"):
+        import pygltflib  # noqa: F401
+    if frame_numbers[0] < 0:
+        raise InputError(f"{path}: frame {frame_numbers[0]}, expected none before 0: glTF knows no times before zero")
+
+
+def write_gltf(
+    path: Path,
+    frame_numbers: list[int],
+    vertices: Float[ndarray, "T V 3"],
+    polygons: Polygons,
+    scene: Scene,
+) -> None:
+    """Write positions (T, V, 3) as a GLB file, whole or not at all: one mesh of triangles, a morph target for each frame but
+    the first, and an animation that goes from one to the next, linearly between frames.
+
+    Vertices are split where texture coordinates are; an attribute of ours says their numbers. A node turns and scales the mesh
+    such that y is up and a unit is a metre, as glTF has it. Raises `InputError` as `check_gltf`, and where there are no faces.
+    """
+    check_gltf(path, frame_numbers)
+    if not len(polygons.sizes):
+        raise InputError(f"{path}: found no faces, expected a mesh: glTF files of points alone are no caches")
+    import pygltflib as gltf
+
+    content, corners = Content(), polygons.triangles().reshape(-1)
+    textured = (
+        Polygons(polygons.sizes, polygons.texture_corners).triangles().reshape(-1) if len(polygons.texture) else corners
+    )
+    alone = np.setdiff1d(np.arange(vertices.shape[1]), corners)  # of no face, and kept
+    pairs = np.concatenate([np.stack([corners, textured], axis=1), np.stack([alone, 0 * alone], axis=1)])
+    split, places = np.unique(pairs, axis=0, return_inverse=True)
+    numbers = split[:, 0]
+    attributes = gltf.Attributes(POSITION=content.add(vertices[0, numbers], "f4", bounded=True))
+    setattr(attributes, NUMBER, content.add(numbers, "f4"))
+    if len(polygons.texture):
+        attributes.TEXCOORD_0 = content.add(polygons.texture[split[:, 1]] * [1, -1] + [0, 1], "f4")
+    targets = [{"POSITION": content.add((frame - vertices[0])[numbers], "f4", bounded=True)} for frame in vertices[1:]]
+    indices = content.add(places.reshape(-1)[: len(corners)], "u4")
+    primitive = gltf.Primitive(attributes=attributes, indices=indices, targets=targets)
+    count = len(targets)
+    animations = []
+    if count:
+        times = content.add(np.array(frame_numbers) / scene.frame_rate, "f4", bounded=True)
+        weights = content.add(np.eye(count + 1)[:, 1:].reshape(-1), "f4")
+        goal = gltf.AnimationChannelTarget(node=0, path="weights")
+        sampler = gltf.AnimationSampler(input=times, output=weights)
+        animations = [gltf.Animation(samplers=[sampler], channels=[gltf.AnimationChannel(sampler=0, target=goal)])]
+    node = gltf.Node(name=path.stem, mesh=0, scale=[scene.metres_per_unit] * 3, rotation=list(UPRIGHT[scene.up_axis]))
+    write_tree(
+        path,
+        content,
+        nodes=[node],
+        scenes=[gltf.Scene(nodes=[0])],
+        meshes=[gltf.Mesh(primitives=[primitive], weights=[0.0] * count)],
+        animations=animations,
+    )
+
+
+def write_tree(path: Path, content: Content, **objects: list[Any]) -> None:
+    """Write a tree of objects and what is in it as a GLB file, whole or not at all."""
+    import pygltflib as gltf
+
+    tree = gltf.GLTF2(
+        asset=gltf.Asset(version="2.0", generator="skin2scan"),
+        scene=0,
+        accessors=content.accessors,
+        bufferViews=content.views,
+        buffers=[gltf.Buffer(byteLength=len(content.data))],
+        **objects,
+    )
+    tree.set_binary_blob(bytes(content.data))
+    with write_beside(path) as partial:
+        partial.write_bytes(b"".join(tree.save_to_bytes()))
 
 
 def write_character(
@@ -94,21 +176,15 @@ def write_character(
     ]
     nodes.append(gltf.Node(name="body", mesh=0, skin=0))
     animation = animation_of(content, rig, rotations, positions, np.array(frame_numbers) / frame_rate)
-    tree = gltf.GLTF2(
-        asset=gltf.Asset(version="2.0", generator="skin2scan"),
-        scene=0,
+    write_tree(
+        path,
+        content,
         scenes=[gltf.Scene(nodes=[*np.flatnonzero(~has_parent).tolist(), root])],
         nodes=nodes,
         meshes=[gltf.Mesh(primitives=[primitive], name="body")],
         skins=[skin],
         animations=[animation],
-        accessors=content.accessors,
-        bufferViews=content.views,
-        buffers=[gltf.Buffer(byteLength=len(content.data))],
     )
-    tree.set_binary_blob(bytes(content.data))
-    with write_beside(path) as partial:
-        partial.write_bytes(b"".join(tree.save_to_bytes()))
 
 
 def animation_of(

@@ -16,6 +16,7 @@ from data.formats import (
     draco,
     fbx_reading,
     gltf_reading,
+    gltf_writing,
     obj,
     obj_writing,
     ply,
@@ -80,9 +81,12 @@ CHARACTERS = {
     ".gltf",
     ".fbx",
 }  # of these, those with a skeleton and an animation in seconds: readers take a frame rate
-WRITTEN = tuple(
-    each for each in SEQUENCES if each not in CHARACTERS | {".usdz"}
-)  # a package of files, made by Apple's tools
+NOT_WRITTEN = (
+    ".usdz",
+    ".gltf",
+    ".fbx",
+)  # a package of files, made by Apple's tools; GLB is the same in one; no open library
+WRITTEN = tuple(ending for ending in SEQUENCES if ending not in NOT_WRITTEN)
 JOINT_SEQUENCES = SEQUENCES | {
     ".npz": arrays.open_npz_joints,
     **dict.fromkeys(usd_reading.USD_ENDINGS, usd_reading.open_usd_joints),
@@ -179,6 +183,8 @@ def write_sequence(
         point_caches.write_mdd(path, frame_numbers, vertices, scene.frame_rate)
     elif ending == ".pc2":
         point_caches.write_pc2(path, frame_numbers, vertices)
+    elif ending == ".glb":
+        gltf_writing.write_gltf(path, frame_numbers, vertices, polygons, scene)
     elif ending == ".abc":
         alembic.write_alembic(path, frame_numbers, vertices, polygons, scene, values)
     else:

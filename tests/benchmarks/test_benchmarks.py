@@ -110,7 +110,7 @@ def test_formats(tmp_path):
     done = run_benchmark(tmp_path, "formats", "--num_vertices", 300, "--num_frames", 3, "--repeats", 1)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| `.")]
-    assert len(rows) == 7
+    assert len(rows) == 11
     assert all(row.endswith("| yes |") for row in rows)
     assert "ONNX Runtime" in done.stdout
 

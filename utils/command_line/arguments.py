@@ -147,7 +147,7 @@ def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace the predictions that are there")
     group.add_argument(
         "--export", nargs="+", choices=EXPORTS, default=["obj"],
-        help="formats: a file per frame (obj, drc, ply), or one of all frames (npz, usd, abc, mdd, pc2) (default: obj)",
+        help="formats: a file per frame (obj, drc, ply), or one of all frames (the others) (default: obj)",
     )  # fmt: skip
     group.add_argument(
         "--video", choices=FILMS, help="also film each sequence: skinned, predicted and, with -tar_avail, target"

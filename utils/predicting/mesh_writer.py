@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from data.formats.alembic import check_alembic
+from data.formats.gltf_writing import check_gltf
 from data.formats.mesh_formats import MESHES, WITH_VALUES, WriteFrame, frame_writer, write_sequence
 from data.formats.obj_writing import Template, position_template, write_positions
 from data.formats.point_caches import check_steps
@@ -27,6 +28,7 @@ from utils.runs.processes import combine, rank
 
 EXPORTS = {
     "obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc", "abc": ".abc", "mdd": ".mdd", "pc2": ".pc2",
+    "glb": ".glb",
 }  # fmt: skip
 
 EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
@@ -166,8 +168,11 @@ def check_formats(endings: list[str], scene: Scene, numbers: dict[str, list[int]
         check_usable(scene)
     if ".abc" in endings:
         check_alembic()
-    for name, of_frames in numbers.items() if ".pc2" in endings else ():
-        check_steps(Path(f"{name}.pc2"), of_frames)
+    for name, of_frames in numbers.items():
+        if ".pc2" in endings:
+            check_steps(Path(f"{name}.pc2"), of_frames)
+        if ".glb" in endings:
+            check_gltf(Path(f"{name}.glb"), of_frames)
 
 
 def records_of(folder: Path) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,12 @@ import subprocess
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from tube import tube_frames, tube_quads
 
-from data.formats.gltf_writing import Rig, influences_of, write_character
+from data.formats.gltf_writing import Rig, influences_of, write_character, write_gltf
+from data.formats.polygons import Polygons
+from data.formats.usd import Scene
+from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 
 
@@ -58,6 +62,39 @@ def test_a_character_is_read_as_it_was_written(written):
     np.testing.assert_allclose(frames.vertices[[0, 1, 3, 4]], expected, atol=1e-5)
 
 
+def textured_tube():
+    polygons = Polygons.from_rows(tube_quads())
+    polygons.texture = np.random.default_rng(0).random((50, 2)).astype(np.float32)
+    polygons.texture_corners = np.random.default_rng(1).integers(0, 50, len(polygons.corners))
+    return polygons
+
+
+@pytest.mark.parametrize(("up_axis", "metres"), [("y", 1.0), ("z", 0.01), ("x", 0.001)])
+def test_a_cache_is_read_as_it_was_written(tmp_path, up_axis, metres):
+    """Morph targets in place of frames; two vertices in one place, and one without a face, stay what they are."""
+    vertices, polygons = tube_frames(6).astype(np.float32), textured_tube()
+    vertices[:, 5] = vertices[:, 6]
+    vertices = np.concatenate([vertices, vertices[:, :1] + 1], axis=1)
+    path = tmp_path / "tube.glb"
+    write_gltf(path, [3, 4, 5, 7, 8, 9], vertices, polygons, Scene(up_axis, metres, 24.0))
+    frames = load_frames(path, frame_rate=24.0)
+    assert frames.frame_numbers == list(range(3, 10))
+    upright = {"y": vertices, "z": vertices[..., [0, 2, 1]] * [1, 1, -1], "x": vertices[..., [1, 0, 2]] * [-1, 1, 1]}
+    np.testing.assert_allclose(frames.vertices[[0, 1, 2, 4, 5, 6]] / metres, upright[up_axis], atol=1e-6)
+    assert frames.polygons.are_like(polygons)
+    expected = polygons.texture[Polygons(polygons.sizes, polygons.texture_corners).triangles().ravel()]
+    np.testing.assert_allclose(frames.polygons.texture[frames.polygons.texture_corners], expected, atol=1e-6)
+
+
+def test_caches_that_gltf_cannot_hold(tmp_path):
+    vertices = tube_frames(2).astype(np.float32)
+    with pytest.raises(InputError, match=r"a\.glb: frame -1, expected none before 0: glTF knows no times before zero"):
+        write_gltf(tmp_path / "a.glb", [-1, 0], vertices, textured_tube(), Scene())
+    with pytest.raises(InputError, match=r"a\.glb: found no faces, expected a mesh"):
+        write_gltf(tmp_path / "a.glb", [1, 2], vertices, Polygons(), Scene())
+    assert not list(tmp_path.iterdir())
+
+
 VALIDATE = """
 const validator = require('gltf-validator'), fs = require('fs');
 validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1]))).then(
@@ -68,9 +105,10 @@ validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1]))).then(
 @pytest.mark.starts_scripts
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not there, which the validator of Khronos runs in")
 def test_the_validator_of_khronos_finds_nothing(written, tmp_path):
-    path, _ = written
-    found = subprocess.run(["node", "-e", VALIDATE, str(path)], capture_output=True, text=True, encoding="utf-8")
-    if "Cannot find module" in found.stderr:
-        pytest.skip("the validator of Khronos is not there: npm install --global gltf-validator, and NODE_PATH")
-    issues = json.loads(found.stdout)
-    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
+    write_gltf(tmp_path / "tube.glb", [3, 4, 6], tube_frames(3).astype(np.float32), textured_tube(), Scene())
+    for path in (written[0], tmp_path / "tube.glb"):
+        found = subprocess.run(["node", "-e", VALIDATE, str(path)], capture_output=True, text=True, encoding="utf-8")
+        if "Cannot find module" in found.stderr:
+            pytest.skip("the validator of Khronos is not there: npm install --global gltf-validator, and NODE_PATH")
+        issues = json.loads(found.stdout)
+        assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
