@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bar import Bar, translated
 from inputs_of_users.usd_files import (
     FRAMES,
     a_character,
@@ -13,13 +14,13 @@ from inputs_of_users.usd_files import (
     points_over_another_files_mesh,
     texture_of_another_name,
 )
-from pxr import Gf, Sdf, Usd, UsdSkel, Vt
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdSkel, Vt
 from tube import tube_quads
 
 import convert_meshes
 from data.formats.polygons import Polygons
 from data.formats.usd import Scene, write_usd
-from data.formats.usd_reading import scene_of
+from data.formats.usd_reading import said_in_usd
 from data.input_error import InputError
 from data.sequences.mesh_frames import load_frames
 
@@ -105,9 +106,65 @@ def test_blend_shapes_are_refused(tmp_path):
 def test_a_conversion_keeps_units_axis_and_rate(tmp_path):
     in_centimetres_with_z_up(tmp_path / "z.usda")
     convert_meshes.main([str(tmp_path / "z.usda"), str(tmp_path / "out.usda")])
-    assert scene_of(tmp_path / "out.usda") == Scene("z", 0.01, 24.0)
+    assert Scene(**said_in_usd(tmp_path / "out.usda")) == Scene("z", 0.01, 24.0)
     convert_meshes.main([str(tmp_path / "z.usda"), str(tmp_path / "other.usda"), "--units", "m", "--frame_rate", "30"])
-    assert scene_of(tmp_path / "other.usda") == Scene("z", 1.0, 30.0)
+    assert Scene(**said_in_usd(tmp_path / "other.usda")) == Scene("z", 1.0, 30.0)
+
+
+def test_a_file_that_says_neither_units_nor_axis(tmp_path):
+    stage = Usd.Stage.CreateNew(str(tmp_path / "plain.usda"))
+    stage.SetTimeCodesPerSecond(25)
+    stage.Save()
+    assert said_in_usd(tmp_path / "plain.usda") == {"frame_rate": 25.0}  # not what USD falls back on
+
+
+def test_a_bar_moves_as_a_loop_over_its_vertices_says(tmp_path):
+    """The bar of the glTF tests: three bones with eight influences, below a helper that is scaled unequally."""
+    bar, stage = Bar(), new_stage(tmp_path / "bar.usda", 1, 5)
+    kept = [vertex for vertex in range(35) if vertex % 5 < 4]
+    root = UsdSkel.Root.Define(stage, "/char")
+    skeleton = UsdSkel.Skeleton.Define(stage, "/char/skeleton")
+    UsdGeom.Xformable(skeleton).AddTransformOp().Set(Gf.Matrix4d(*bar.helper.T.ravel().tolist()))
+    joints = ["a", "a/b", "a/b/c"]
+    skeleton.CreateJointsAttr(joints)
+    below = [translated([0, height, 0]) for height in range(3)]  # in the skeleton's space
+    skeleton.CreateBindTransformsAttr([Gf.Matrix4d(*(bar.helper @ each).T.ravel().tolist()) for each in below])
+    skeleton.CreateRestTransformsAttr(
+        [Gf.Matrix4d(*translated([0, int(place > 0), 0]).T.ravel().tolist()) for place in range(3)]
+    )
+    animation = UsdSkel.Animation.Define(stage, "/char/animation")
+    animation.CreateJointsAttr(joints)
+    moves, turns, scales = (
+        animation.CreateTranslationsAttr(),
+        animation.CreateRotationsAttr(),
+        animation.CreateScalesAttr(),
+    )
+    for frame in range(5):
+        moves.Set([Gf.Vec3f(*bar.moves[frame].tolist()), Gf.Vec3f(0, 1, 0), Gf.Vec3f(0, 1, 0)], frame + 1)
+        now = bar.turns[:, frame]
+        turns.Set([Gf.Quatf(float(w), float(x), float(y), float(z)) for x, y, z, w in now], frame + 1)
+        scales.Set([Gf.Vec3h(1, 1, 1), Gf.Vec3h(*np.float16(bar.scales[frame]).tolist()), Gf.Vec3h(1, 1, 1)], frame + 1)
+    bar.scales = np.float16(bar.scales).astype(float)  # which is all that USD keeps of them
+    mesh = UsdGeom.Mesh.Define(stage, "/char/bar")
+    mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(bar.points[kept].astype(np.float32)))
+    place = np.array([4 * (vertex // 5) + vertex % 5 % 4 for vertex in range(35)])
+    mesh.CreateFaceVertexCountsAttr([3] * len(bar.faces))
+    mesh.CreateFaceVertexIndicesAttr(place[bar.faces].ravel().tolist())
+    binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
+    UsdSkel.BindingAPI.Apply(root.GetPrim())
+    binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
+    UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([animation.GetPath()])
+    binding.CreateJointIndicesPrimvar(False, 8).Set(bar.joints[kept].ravel().tolist())
+    binding.CreateJointWeightsPrimvar(False, 8).Set(
+        Vt.FloatArray.FromNumpy(bar.weights[kept].ravel().astype(np.float32))
+    )
+    binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1.0))
+    stage.Save()
+    numbers, vertices = read(tmp_path / "bar.usda")
+    assert numbers == [1, 2, 3, 4, 5]
+    bar.morphing[:] = 0
+    for frame in range(5):
+        np.testing.assert_allclose(vertices[frame], bar.expected(frame), atol=1e-5 * np.ptp(bar.points))
 
 
 def test_a_clip_that_comes_later_is_read(tmp_path):
