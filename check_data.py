@@ -46,7 +46,7 @@ def main(argv=None):
 
     # what was given
     sequences, faces = load_sequences(*data_arguments.given_files(args, args.joint_files_dir))
-    said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0])
+    said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0], args)
     units_in_mm, up_axis = UNITS_IN_MM[args.units or said["units"]], args.up_axis or said["up_axis"]
     lines = check_plausible(sequences, units_in_mm / 1000) + what_files_say(sequences, up_axis, units_in_mm / 1000)
     windows, _ = split_windows(sequences, 1, 0)

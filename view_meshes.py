@@ -52,7 +52,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     # meshes
     sequences, faces = load_sequences(*data_arguments.given_files(args, args.joint_files_dir))
-    said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0])
+    said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0], args)
     predicted, up_axis, units = [None for _ in sequences], args.up_axis or said["up_axis"], args.units or said["units"]
     if args.predicted_files_dir:
         predicted = load_predictions(args.predicted_files_dir, sequences)

@@ -15,7 +15,7 @@ from data.formats.frame_times import sampled_seconds
 from data.formats.gltf_animation import PATHS, Tracks, key_times, nodes_of, sampled
 from data.formats.gltf_file import GltfFile
 from data.formats.gltf_mesh import Character, bound_character
-from data.formats.guarded_reading import guarded
+from data.formats.guarded_reading import refusing
 from data.formats.named_parts import named_part
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
@@ -51,7 +51,7 @@ def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tr
     file, part = named_part(path)
     with optional_packages(f"{file}, a glTF file"):
         import pygltflib  # noqa: F401
-    with guarded(file, GLTF_FILE):
+    with refusing(file, GLTF_FILE):  # nothing takes more memory than a file's buffers are long
         tree = GltfFile(file)
         names = [each.strip() for each in part.split(",") if each.strip()]
         nodes = nodes_of(tree.tree)

@@ -109,7 +109,11 @@ def a_body_of_another_size():
 def what_usd_says_of_itself():
     in_centimetres_with_z_up()
     _, target = write_tube(Path(), num_frames=16)
-    result = run_script(Path().resolve(), "check_data.py", "-src", "skin.usda", "-tar", target.resolve())
+    given = ("-src", "skin.usda", "-tar", target.resolve())
+    result = run_script(Path().resolve(), "check_data.py", *given)
+    assert "as skin.usda says: up_axis z, units cm" in result.stdout
+    assert "says that" not in result.stdout
+    result = run_script(Path().resolve(), "check_data.py", *given, "--up_axis", "y", "--units", "m")
     assert "warning: skin.usda says that z is up, taken is y: see --up_axis" in result.stdout
     assert "warning: skin.usda says that a unit is 0.01 m, taken is 1 m: see --units" in result.stdout
 
@@ -169,7 +173,7 @@ def endings_in_capitals():
 
 def endings_that_cannot_be_written():
     source, _ = write_tube(Path(), num_frames=2)
-    for ending in ("ply", "obj", "usdz", "abc", "glb", "fbx", "zip"):
+    for ending in ("ply", "obj", "usdz", "gltf", "fbx", "zip"):
         match = rf"found the ending \.{ending}, expected one of \.npz, .* or a folder's name"
         refused(convert_meshes, source, f"out.{ending}", match=match)
         assert not Path(f"out.{ending}").exists()

@@ -189,9 +189,7 @@ def choose_settings(
     given = {field.name: getattr(args, field.name) for field in fields(ModelSettings)}
     given = {name: value for name, value in given.items() if value is not None}
     if stored is None:
-        said = said_by(sequences[0].files[0]) if sequences else {}
-        if taken := [f"{name} {value}" for name, value in said.items() if name not in given]:
-            print(f"as {sequences[0].files[0] if sequences else ''} says: {', '.join(taken)}")
+        said = said_by(sequences[0].files[0], args) if sequences else {}
         return ModelSettings(**said | given)
     if stored.num_joints and given["num_joints"] == 0:
         raise InputError(f"the checkpoint expects {stored.num_joints} joints, found none: use the script with joints")

@@ -92,5 +92,5 @@ def count_joints(args: argparse.Namespace, sequence: MeshSequence) -> int:
     assert sequence.joints is not None
     found = sequence.joints.shape[1]
     if args.num_joints not in (None, found):
-        raise InputError(f"{args.joint_files_dir[0]}: found {found} joints, expected {args.num_joints} (--num_joints)")
+        raise InputError(f"{joint_files(args)[0]}: found {found} joints, expected {args.num_joints} (--num_joints)")
     return found

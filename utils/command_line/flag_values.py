@@ -10,6 +10,7 @@ from data.formats.mesh_formats import POINTS, said_in
 from data.input_error import InputError
 from models.model_settings import UNITS_IN_MM
 from utils.runs.folder_names import FOLDER_NAME
+from utils.runs.processes import rank
 
 
 class Sources(argparse.Action):
@@ -90,10 +91,14 @@ def folder_name(text: str) -> str:
     return text
 
 
-def said_by(path: Path) -> dict[str, str]:
-    """Return what a file that was read says of the flags `up_axis` and `units`."""
+def said_by(path: Path, args: argparse.Namespace) -> dict[str, str]:
+    """Return what a file that was read says of the flags `up_axis` and `units`; print it where these are not given."""
     said = said_in(path)
     of_unit = 1000 * said.get("metres_per_unit", 0)
     units = [name for name, in_mm in UNITS_IN_MM.items() if abs(of_unit / in_mm - 1) < 0.1]
-    axis = {"up_axis": said["up_axis"]} if "up_axis" in said else {}
-    return axis | ({"units": units[0]} if units else {})
+    says = {"up_axis": said["up_axis"]} if "up_axis" in said else {}
+    says |= {"units": units[0]} if units else {}
+    taken = [f"{name} {value}" for name, value in says.items() if getattr(args, name) is None]
+    if taken and rank() == 0:
+        print(f"as {path} says: {', '.join(taken)}")
+    return says
