@@ -10,7 +10,7 @@ from tube import save_untrained
 from data.input_error import InputError
 from plot_loss_curves import main
 from utils.fitting.progress import Progress
-from utils.showing.plots import RUN_COLORS, UNKNOWN, draw_curves, end_of_scale, error_colors, plot_loss_curves
+from utils.showing.plots import RUN_COLORS, UNKNOWN, draw_curves, end_of_scale, error_colors, grey_in, plot_loss_curves
 
 
 def test_what_is_no_number_is_grey_and_does_not_stretch_the_scale():
@@ -18,6 +18,8 @@ def test_what_is_no_number_is_grey_and_does_not_stretch_the_scale():
     assert end_of_scale([values]) == pytest.approx(1.99)
     assert end_of_scale([np.full(3, np.nan)]) > 0
     assert error_colors(values, 2.0)[1].tolist() == list(UNKNOWN)
+    assert grey_in([values[:1], values]) == "; grey: not observed"
+    assert grey_in([values[:1], values[2:]]) == ""
 
 
 def test_the_curve_is_a_picture_with_both_errors(tmp_path):

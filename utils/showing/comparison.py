@@ -15,7 +15,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import VERTEX_ERROR, Errors, mean_of_known, vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.processes import rank
-from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, save_figure
+from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, grey_in, save_figure
 from utils.showing.rendering import Hits, cast_rays, frame_camera, paint
 
 
@@ -97,6 +97,6 @@ def draw_comparison(
         axes.set_axis_off()
     scale = ScalarMappable(Normalize(0, top), ERROR_COLORS)
     bar = figure.colorbar(scale, ax=all_axes.tolist(), shrink=0.7, pad=0.01, aspect=30, extend="max")
-    bar.set_label(color_label, color=INK)
+    bar.set_label(color_label + grey_in(shown), color=INK)
     figure.suptitle(f"{title}\n", fontsize=12, color=INK)
     save_figure(figure, path)

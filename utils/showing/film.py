@@ -30,7 +30,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.prediction import FRAMES_TO_LOOK_AT, PredictedFrame, map_predictions, spread
 from utils.runs.processes import rank
-from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors
+from utils.showing.plots import ERROR_COLORS, INK, end_of_scale, error_colors, grey_in
 from utils.showing.rendering import Camera, cast_rays, frame_camera, paint, turning_cameras
 
 LONGEST, GAP, TOP, BOTTOM, BAR = 480, 24, 56, 44, 110  # pixels: of a mesh, and of what is around it
@@ -176,7 +176,7 @@ def encoder(path: Path, frame_rate: float, size: tuple[int, int]) -> Iterator[Ca
 def label_of(panels: Panels) -> str:
     """Return the label of the colour bar."""
     if "correction" not in panels:
-        return "distance to the scan (mm)"
+        return "distance to the scan (mm)" + grey_in([values for _, values in panels.values() if values is not None])
     return "correction, expected error (mm)" if "expected error" in panels else "correction (mm)"
 
 
