@@ -62,14 +62,14 @@ def opened(path: Path, frame_rate: float, what: str) -> OpenedFrames:
         evaluate_elsewhere(file, part, frame_rate, what, Path(folder))
         with np.load(Path(folder) / ARRAYS) as arrays:
             polygons = Polygons(arrays["sizes"], arrays["corners"], arrays["texture"], arrays["texture_corners"])
-            numbers, counted = arrays["numbers"].tolist(), bool(arrays["counted"])
+            numbers, counted, names = arrays["numbers"].tolist(), bool(arrays["counted"]), arrays["names"].tolist()
         stored = np.load(Path(folder) / POSITIONS, mmap_mode="r")
     positions = (
         checked_positions(np.array(frame), f"{file}: frame {number}")
         for number, frame in zip(numbers, stored, strict=True)
     )
     polygons = checked_polygons(polygons, stored.shape[1], file)
-    return OpenedFrames(numbers, stored.shape[1], polygons, positions, counted)
+    return OpenedFrames(numbers, stored.shape[1], polygons, positions, counted, names=names)
 
 
 def evaluate_elsewhere(path: Path, part: str, frame_rate: float, what: str, folder: Path) -> None:
@@ -138,7 +138,9 @@ def evaluate(path: Path, part: str, frame_rate: float, what: str, folder: Path) 
         times, animation = np.array([stack.time_begin, stack.time_end]), held(stack.anim)
     seconds, numbers, counted = sampled_seconds(path, times, frame_rate)
     polygons = polygons_of(meshes[number]) if what == "mesh" else Polygons()
-    arrays: dict[str, Any] = {"numbers": numbers, "counted": counted} | vars(polygons)
+    bones = [] if what == "mesh" else bones_of(path, meshes[number])
+    called = np.array([bone.name for bone in bones], dtype="U")
+    arrays: dict[str, Any] = {"numbers": numbers, "counted": counted, "names": called} | vars(polygons)
     np.savez(folder / ARRAYS, **arrays)
     stored, count = None, len(HELD)
     for frame, time in enumerate(seconds.tolist()):
@@ -194,13 +196,17 @@ def mesh_positions(path: Path, mesh: Any) -> Float[ndarray, "V 3"]:
     return points @ to_world[:, :3].T + to_world[:, 3]
 
 
-def joint_positions(path: Path, mesh: Any) -> Float[ndarray, "J 3"]:
-    """Return where the bones that move a mesh are in an evaluated scene; raise `InputError` where there are none."""
+def bones_of(path: Path, mesh: Any) -> list[Any]:
+    """Return the bones that move a mesh; raise `InputError` where there are none."""
     deformers = each_of(mesh.skin_deformers)
     if not deformers:
         raise InputError(f"{path}: a mesh without a skin, expected one with joints")
-    bones = [held(cluster.bone_node) for cluster in each_of(deformers[0].clusters)]
-    return np.array([matrix_of(held(bone.node_to_world))[:, 3] for bone in bones])
+    return [held(cluster.bone_node) for cluster in each_of(deformers[0].clusters)]
+
+
+def joint_positions(path: Path, mesh: Any) -> Float[ndarray, "J 3"]:
+    """Return where the bones that move a mesh are in an evaluated scene."""
+    return np.array([matrix_of(held(bone.node_to_world))[:, 3] for bone in bones_of(path, mesh)])
 
 
 def polygons_of(mesh: Any) -> Polygons:

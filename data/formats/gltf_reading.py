@@ -43,7 +43,8 @@ def open_gltf_joints(path: Path, frame_rate: float = 30.0) -> OpenedFrames:
     if not len(character.joints):
         raise InputError(f"{file}: a mesh without a skin, expected one with joints")
     frames = joints_of(file, character, tracks, numbers)
-    return OpenedFrames(numbers.tolist(), len(character.joints), Polygons(), frames, counted, tree.draws_in)
+    names = [tree.tree.nodes[joint].name or f"node {joint}" for joint in character.joints]
+    return OpenedFrames(numbers.tolist(), len(names), Polygons(), frames, counted, tree.draws_in, names)
 
 
 def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tracks, Int64[ndarray, " T"], bool]:

@@ -15,7 +15,7 @@ class OpenedFrames:
     """Frame numbers (T,), vertex count and polygons, and an iterator over positions (V, 3) to be read once, file units.
 
     Where nothing says the frames' numbers, they are `counted` from 1. `draws_in` are files beside the one that was opened,
-    which it refers to.
+    which it refers to. `names` are those of joints, where the file has some.
     """
 
     frame_numbers: list[int]
@@ -24,3 +24,4 @@ class OpenedFrames:
     positions: Generator[Float[ndarray, "V 3"], None, None]
     counted: bool = False
     draws_in: list[Path] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)

@@ -88,8 +88,9 @@ def open_survived_joints(path: Path) -> OpenedFrames:
 
         frames = whole_frames(path, stage, animation_times(query), transform_times(prim), keyed=True)
         num_joints = len(positions_at(float(frames[0])))
+        names = [str(joint).rpartition("/")[2] for joint in query.GetJointOrder()]
     positions = in_world(path, stage, prim, positions_at, frames, num_joints)
-    return OpenedFrames(frames, num_joints, Polygons(), positions, draws_in=files)
+    return OpenedFrames(frames, num_joints, Polygons(), positions, draws_in=files, names=names)
 
 
 def predicate() -> Any:

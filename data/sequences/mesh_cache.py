@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-CACHE_FORMAT = "7"
+CACHE_FORMAT = "8"
 CHECKSUMS, STAMPS = "checksums.json", "draws_in.json"
 BYTES_AT_ONCE = 1 << 22
 

@@ -43,6 +43,7 @@ class MeshFrames:
     `files` are the files that the frames were read from, the same one for all where one file holds them; `names` are their
     names without ending. Where nothing said the frames' numbers, they are `counted` from 1. The `fingerprint` stands for
     positions, polygons and numbers, wherever they were read from. `missing` (T,) says how many vertices are not known (NaN).
+    Joints may have names.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class MeshFrames:
     fingerprint: str
     counted: bool
     missing: Int[ndarray, " T"]
+    point_names: list[str]
 
 
 def list_frames(folder: Path, endings: Collection[str] = FRAMES) -> dict[int, Path]:
@@ -151,6 +153,7 @@ def load_frames(
     with np.load(entry / "topology.npz") as stored:
         polygons = Polygons(stored["sizes"], stored["corners"], stored["texture"], stored["texture_corners"])
         numbers, counted, missing = stored["frame_numbers"].tolist(), bool(stored["counted"]), stored["missing"]
+        point_names = stored["point_names"].tolist()
     vertices = np.load(entry / "vertices.npy", mmap_mode="r")
     names = [file.stem for file in files]
     if ending:
@@ -162,7 +165,9 @@ def load_frames(
             f"{where}: vertex {np.flatnonzero(np.isnan(vertices[frame, :, 0]))[0]} is [nan, nan, nan], expected three finite "
             "numbers: only scans may lack vertices"
         )
-    return MeshFrames(path, numbers, files, names, vertices, polygons, fingerprint(entry), counted, missing)
+    return MeshFrames(
+        path, numbers, files, names, vertices, polygons, fingerprint(entry), counted, missing, point_names
+    )
 
 
 @contextmanager
@@ -239,6 +244,7 @@ def write_entry(entry: Path, opened: OpenedFrames) -> None:
         frame_numbers=np.array(opened.frame_numbers),
         counted=opened.counted,
         missing=np.array(missing),
+        point_names=np.array(opened.names, dtype="U"),
         sizes=polygons.sizes,
         corners=polygons.corners,
         texture=polygons.texture,

@@ -42,6 +42,7 @@ class MeshSequence:
     skinned: Float[ndarray, "T V 3"]
     scan: Float[ndarray, "S V 3"] | None
     joints: Float[ndarray, "T J 3"] | None = None
+    joint_names: list[str] = field(default_factory=list)
     scan_rows: Int64[ndarray, " T"] = field(default_factory=lambda: np.empty(0, np.int64))  # all in order, by default
     scan_weights: Float32[ndarray, "S V"] | None = None
     has_holes: bool = False
@@ -220,6 +221,7 @@ def split_at_gaps(
         skinned=source.vertices,
         scan=None if target is None else target.vertices,
         joints=joint_positions,
+        joint_names=[] if joints is None else joints.point_names,
         scan_rows=scan_rows,
         scan_weights=weights,
         has_holes=target is not None and bool(target.missing.any()),

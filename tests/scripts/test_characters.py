@@ -35,8 +35,11 @@ def test_a_character_and_a_cache_are_a_training_set(tmp_path):
     assert "bar.glb: frames 1 to 30, 28 vertices" in done.stdout
     infer = script_with(tmp_path, "inference_mesh_with_joints.py", COARSE)
     flags = ["-src", "bar.glb", "-tar", "scan.abc", "-tar_avail", "-saved_path", "saved_model/with_joints"]
-    done = run_script(tmp_path, infer, *flags, *rate, "--export", "abc", "pc2", "mdd", "usd", "--output_dir", "out")
+    done = run_script(
+        tmp_path, infer, *flags, *rate, "--export", "abc", "pc2", "mdd", "usd", "--report", "--output_dir", "out"
+    )
     assert done.returncode == 0, done.stderr
+    assert ">bone 2<" in (tmp_path / "out/report.html").read_text(encoding="utf-8")  # a region's name
     predicted = [load_frames(tmp_path / f"out/bar{ending}") for ending in (".abc", ".pc2", ".mdd", ".usdc")]
     for each in predicted:
         assert each.frame_numbers == list(range(1, 31))

@@ -79,6 +79,10 @@ def test_regions_are_those_of_the_nearest_joints(film):
     errors = errors_of(film).by_name[VERTEX_ERROR]
     rows = region_rows(film.windows, dict(zip(("skinned", "predicted"), errors, strict=True)), "y")
     assert sum(int(row["vertices"]) for row in rows) == errors[0].shape[1]
+    named = dict(zip("12345", ("hip", "knee", "ankle", "foot", "toe"), strict=True))
+    film.windows.sequences[0].joint_names = list(named.values())
+    again = region_rows(film.windows, dict(zip(("skinned", "predicted"), errors, strict=True)), "y")
+    assert [row["joint"] for row in again] == [named[row["joint"]] for row in rows]
     assert {row["left"] for row in rows} == {"50.0 %"}
     means = [float(row["after"]) for row in rows]
     assert means == sorted(means, reverse=True)

@@ -103,6 +103,7 @@ def region_rows(
     if joints is None or "skinned" not in values:
         return []
     right, up, _ = camera_axes(up_axis, 0.0)
+    names = windows.sequences[0].joint_names
     vertices, joints = windows.skinned(first)[0, -1], joints[0, -1]
     nearest = cKDTree(joints).query(vertices)[1]
     before, after = (mean_of_known(values[name], weights, axis=0) for name in ("skinned", "predicted"))
@@ -117,7 +118,7 @@ def region_rows(
         side = "" if abs(aside) < MIDDLE_OF_THE_BODY else ", left" if aside < 0 else ", right"
         rows.append(
             {
-                "joint": str(joint + 1),
+                "joint": names[joint] if names else str(joint + 1),
                 "where": f"at {100 * (joints[joint] @ up - low) / height:.0f} % of the height{side}",
                 "vertices": str(region.sum()),
                 "before": f"{skinned:.3f}",
