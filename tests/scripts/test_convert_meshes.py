@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from terminal import run_script
+from terminal import ROOT, run_script
 from tube import tube_frames, write_tube
 
 import convert_meshes
-from data.formats.mesh_formats import POINTS
+from data.formats.mesh_formats import POINTS, said_in
 from data.formats.obj_writing import write_obj
 from data.input_error import InputError
 from data.sequences import parallel
@@ -33,6 +33,13 @@ def test_all_formats_in_a_row(tmp_path):
         assert after.frame_numbers == before.frame_numbers
         assert after.polygons.are_like(before.polygons)
         assert len(list(path.glob("*.obj"))) == 5
+
+
+@pytest.mark.parametrize(("flags", "rate", "count"), [(["--frame_rate", 24], 24.0, 8), ([], 30.0, 9)])
+def test_a_character_is_evaluated_at_the_frame_rate(tmp_path, flags, rate, count):
+    convert(ROOT / "tests/hosts/bar.fbx", tmp_path / "bar.abc", *flags)
+    assert said_in(tmp_path / "bar.abc") == {"up_axis": "y", "metres_per_unit": 0.01, "frame_rate": rate}
+    assert load_frames(tmp_path / "bar.abc").frame_numbers == list(range(1, count + 1))
 
 
 def test_from_a_terminal_many_files_by_processes(tmp_path):
