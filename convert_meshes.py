@@ -4,18 +4,16 @@
     python convert_meshes.py geo_test/dyna_target/drc dyna_target.usdc
 
 FROM is a folder of .obj, .drc or .ply files, of joints also .npy or .txt, or a file of all frames: .npz, .npy, .usd, .usda,
-.usdc, .abc, .mdd or .pc2. So is TO: a name with one of the latter endings is a file, any other a folder for the format of
+.usdc, .abc, .mdd, .pc2 or .glb. So is TO: a name with one of the latter endings is a file, any other a folder for the format of
 --export. Positions keep every bit of a float32 and faces their order. OBJ, NPZ, USD and Alembic keep texture coordinates; Draco
 knows triangles only, .npy, .mdd and .pc2 files no faces: `body.pc2:rest.obj` has those of a mesh. Characters (.glb, .gltf,
 .fbx) are evaluated at --frame_rate.
 """
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
-from data.formats.mesh_formats import CHARACTERS, MESHES, POINTS, SEQUENCES, WRITTEN, said_in, write_sequence
-from data.formats.usd import Scene
+from data.formats.mesh_formats import MESHES, POINTS, SEQUENCES, WITHOUT_FACES, WRITTEN, scene_in, write_sequence
 from data.input_error import InputError
 from data.sequences.frame_files import write_frames
 from data.sequences.mesh_frames import load_frames
@@ -59,21 +57,19 @@ def main(argv=None):
         raise InputError(f"--export: found {args.export}, expected none where {args.target} is a file of all frames")
 
     # read
-    rate = args.frame_rate or 30.0
-    frames = load_frames(args.source, tuple(POINTS), with_holes=True, frame_rate=rate)
+    frames = load_frames(args.source, tuple(POINTS), with_holes=True, frame_rate=args.frame_rate or 30.0)
     num_frames, num_vertices, _ = frames.vertices.shape
 
     # write
     if ending in SEQUENCES:
-        sampled = {"frame_rate": rate} if frames.files[0].suffix.lower() in CHARACTERS else {}
-        scene = replace(Scene(), **said_in(frames.files[0]) | sampled)
-        metres_per_unit = UNITS_IN_MM[args.units] / 1000 if args.units else None
-        given = {"up_axis": args.up_axis, "metres_per_unit": metres_per_unit, "frame_rate": args.frame_rate}
-        scene = replace(scene, **{name: value for name, value in given.items() if value is not None})
+        metres = UNITS_IN_MM[args.units] / 1000 if args.units else None
+        given = {"up_axis": args.up_axis, "metres_per_unit": metres, "frame_rate": args.frame_rate}
+        scene = scene_in(frames.files[0], **given)
         write_sequence(args.target, frames.frame_numbers, frames.vertices, frames.polygons, scene)
     else:
         write_frames(args.target, f".{args.export or 'obj'}", frames.names, frames.vertices, frames.polygons)
-    print(f"{num_frames} frames of {num_vertices} vertices and {len(frames.polygons.sizes)} faces in {args.target}")
+    faces = "no" if ending in WITHOUT_FACES else len(frames.polygons.sizes)
+    print(f"{num_frames} frames of {num_vertices} vertices and {faces} faces in {args.target}")
 
 
 if __name__ == "__main__":

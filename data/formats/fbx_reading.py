@@ -156,9 +156,9 @@ def evaluate(path: Path, part: str, frame_rate: float, what: str, folder: Path) 
 
 
 def said_of(scene: Any) -> dict[str, Any]:
-    """Return what a scene says of its units, up axis and frame rate, by the fields of `Scene`."""
+    """Return what a scene says of its units and up axis, by the fields of `Scene`: it is sampled at a rate of the user's."""
     settings = held(scene.settings)
-    said = {"metres_per_unit": float(settings.unit_meters), "frame_rate": float(settings.frames_per_second)}
+    said: dict[str, Any] = {"metres_per_unit": float(settings.unit_meters)}
     up = int(held(settings.axes).up)
     return said | ({"up_axis": AXES[up]} if up in AXES else {})
 

@@ -82,11 +82,14 @@ def write_gltf(
     the first, and an animation that goes from one to the next, linearly between frames.
 
     Vertices are split where texture coordinates are; an attribute of ours says their numbers. A node turns and scales the mesh
-    such that y is up and a unit is a metre, as glTF has it. Raises `InputError` as `check_gltf`, and where there are no faces.
+    such that y is up and a unit is a metre, as glTF has it. Raises `InputError` as `check_gltf`, where there are no faces, and
+    where positions are not known.
     """
     check_gltf(path, frame_numbers)
     if not len(polygons.sizes):
         raise InputError(f"{path}: found no faces, expected a mesh: glTF files of points alone are no caches")
+    if np.isnan(vertices).any():
+        raise InputError(f"{path}: vertices that are not observed (nan), expected none: glTF has no place for them")
     import pygltflib as gltf
 
     content, corners = Content(), polygons.triangles().reshape(-1)

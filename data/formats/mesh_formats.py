@@ -81,6 +81,7 @@ CHARACTERS = {
     ".gltf",
     ".fbx",
 }  # of these, those with a skeleton and an animation in seconds: readers take a frame rate
+WITHOUT_FACES = {".npy", ".mdd", ".pc2"}
 NOT_WRITTEN = (
     ".usdz",
     ".gltf",
@@ -117,6 +118,11 @@ def said_in(path: Path) -> dict[str, Any]:
     if ending == ".fbx":
         return fbx_reading.said_in_fbx(path)
     return alembic_reading.said_in_alembic(path) if ending == ".abc" else {}
+
+
+def scene_in(path: Path, **given: Any) -> Scene:
+    """Return what a file that was read says of its scene, but what is given, where that is not None."""
+    return replace(Scene(), **said_in(path) | {name: value for name, value in given.items() if value is not None})
 
 
 def sequence_ending(path: Path) -> str | None:

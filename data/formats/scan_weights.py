@@ -25,8 +25,8 @@ def read_weights(path: Path) -> tuple[Float32[ndarray, "W V"], Int64[ndarray, " 
     """
     ending = path.suffix.lower()
     if not path.is_file() or ending not in ENDINGS:
-        kind = "a file of unknown kind" if path.is_file() else "no such file"
-        raise InputError(f"{path}: {kind}, expected weights of the scans' vertices: one of {', '.join(ENDINGS)}")
+        kind = "a file of unknown kind" if path.is_file() else "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: found {kind}, expected weights of the scans' vertices: one of {', '.join(ENDINGS)}")
     numbers = None
     if ending == ".npy":
         weights = np.array(load_array(path))
@@ -45,6 +45,8 @@ def read_weights(path: Path) -> tuple[Float32[ndarray, "W V"], Int64[ndarray, " 
             f"{path}: found an array of shape {weights.shape} ({weights.dtype}), expected weights (V,) or (T, V)"
         )
     weights = np.atleast_2d(weights).astype(np.float32)
+    if numbers is not None and (np.diff(numbers) == 0).any():
+        raise InputError(f"{path}: numbers of frames that are there twice, expected each once")
     if numbers is not None and (len(weights) == 1 or numbers.shape != (len(weights),)):
         if len(weights) > 1:
             raise InputError(f"{path}: found {numbers.size} numbers of frames, expected {len(weights)}, one per row")

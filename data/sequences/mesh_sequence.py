@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from numpy import ndarray
 from tqdm import tqdm
 
-from data.formats.mesh_formats import POINTS
+from data.formats.mesh_formats import CHARACTERS, POINTS
 from data.formats.polygons import Polygons
 from data.input_error import InputError
 from data.sequences.frame_names import frame_step, starts_of_sequences
@@ -142,10 +142,18 @@ def check_frames(here: MeshFrames, there: MeshFrames, complaint: str) -> None:
     alone = sorted(set(here.frame_numbers) - set(there.frame_numbers))
     if alone:
         first = here.names[here.frame_numbers.index(alone[0])]
+        hint = hint_on_rate(here, there) or hint_on_frames(here.frame_numbers, there.frame_numbers)
         raise InputError(
             f"{there.path}: {len(alone)} of the {len(here.frame_numbers)} frames in {here.path} {complaint}, "
-            f"the first is frame {alone[0]} ({first}){hint_on_frames(here.frame_numbers, there.frame_numbers)}"
+            f"the first is frame {alone[0]} ({first}){hint}"
         )
+
+
+def hint_on_rate(*frames: MeshFrames) -> str:
+    """Return what may be wrong where some frames were sampled of an animation, behind a semicolon."""
+    return (
+        "; is --frame_rate that of the scans?" if any(f.files[0].suffix.lower() in CHARACTERS for f in frames) else ""
+    )
 
 
 def hint_on_frames(here: list[int], there: list[int]) -> str:

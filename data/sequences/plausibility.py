@@ -228,7 +228,7 @@ def check_plausible(sequences: list[MeshSequence], metres_per_unit: float) -> li
         f"scans are {np.nanmean(in_mm):.3g} mm away on average, {np.nanmax(in_mm):.3g} at most (of some frames)"
     ]
     if lacking := float(np.isnan(in_mm).mean()):
-        lines.append(f"{100 * lacking:.2g} % of the scans' vertices are not observed or not trusted (of some frames)")
+        lines.append(f"{100 * lacking:.3g} % of the scans' vertices are not observed or not trusted (of some frames)")
     if not SMALLEST_BODY < size < LARGEST_BODY:
         lines.append(f"warning: a body of {size:.3g} m? Say with --units what the files' numbers are")
     lines += [*warnings, *torn_vertices(sequences)]

@@ -92,6 +92,9 @@ def test_caches_that_gltf_cannot_hold(tmp_path):
         write_gltf(tmp_path / "a.glb", [-1, 0], vertices, textured_tube(), Scene())
     with pytest.raises(InputError, match=r"a\.glb: found no faces, expected a mesh"):
         write_gltf(tmp_path / "a.glb", [1, 2], vertices, Polygons(), Scene())
+    vertices[1, 7] = np.nan
+    with pytest.raises(InputError, match=r"a\.glb: vertices that are not observed \(nan\), expected none"):
+        write_gltf(tmp_path / "a.glb", [1, 2], vertices, textured_tube(), Scene())
     assert not list(tmp_path.iterdir())
 
 

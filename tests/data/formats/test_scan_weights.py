@@ -49,8 +49,9 @@ def test_painted_as_the_alpha_of_vertex_colours(tmp_path, encoding):
         ("a.npz", {"a": np.zeros((2, 4)), "frame_numbers": [1, 2, 3]}, "3 numbers of frames, expected 2, one per row"),
         ("a.npy", b"\x93NUMPY\1\0\0\0", "not a whole array of numbers"),
         ("a.ply", b"ply\nformat ascii", "not a whole PLY file"),
-        ("a.png", b"\x89PNG", r"a file of unknown kind, expected weights .*: one of \.npy, \.npz, \.ply"),
-        ("none.npy", None, "no such file, expected weights"),
+        ("a.png", b"\x89PNG", r"found a file of unknown kind, expected weights .*: one of \.npy, \.npz, \.ply"),
+        ("none.npy", None, "found no such file, expected weights"),
+        ("a.npz", {"weights": np.ones((3, 4)), "frame_numbers": [1, 1, 2]}, "numbers of frames that are there twice"),
     ],
 )  # fmt: skip
 def test_files_that_are_none(tmp_path, name, content, message):
