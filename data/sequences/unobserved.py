@@ -7,13 +7,15 @@ import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Float, Float32, Int64
 from numpy import ndarray
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
 from data.formats.scan_weights import read_weights
 from data.input_error import InputError
 from data.sequences.mesh_frames import MeshFrames
 
-LEAST_HOLD = 1e-9  # of the mean weight of a vertex' edges: holds what nothing known is joined to at zero
+LEAST_HOLD = 1e-9  # of the mean weight of a vertex' edges: holds all at zero where nothing is known
 
 
 def weights_of_scans(path: Path, target: MeshFrames) -> Float32[ndarray, "S V"]:
@@ -65,15 +67,24 @@ def rows_of_scans(
 class HarmonicFill:
     """Fills in what is not known at some vertices of a surface (V, 3) from what is known around them: harmonically.
 
-    Each vertex is the mean of its neighbours, weighted by the inverse of their distance at rest. What nothing known is joined
-    to is zero.
+    Each vertex is the mean of its neighbours, weighted by the inverse of their distance at rest. Parts of their own, as eyes in
+    a head, follow the nearest vertices of the largest part. Where nothing is known at all, it is zero.
     """
 
     def __init__(self, vertices: Float[ndarray, "V 3"], triangles: Int64[ndarray, "F 3"]):
+        count = len(vertices)
         one, other = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
+        _, part = connected_components(
+            sparse.coo_matrix((np.ones(len(one)), (one, other)), shape=(count, count)), directed=False
+        )
+        largest = part == np.bincount(part).argmax()
+        if not largest.all():
+            _, nearest = cKDTree(vertices[largest]).query(vertices[~largest])
+            one = np.concatenate([one, np.flatnonzero(~largest)])
+            other = np.concatenate([other, np.flatnonzero(largest)[nearest]])
         lengths = np.linalg.norm(vertices[one].astype(float) - vertices[other], axis=1)
         weights = 1 / np.maximum(lengths, 1e-6 * max(float(lengths.mean()), 1e-30))
-        half = sparse.coo_matrix((weights, (one, other)), shape=(len(vertices),) * 2).tocsr()
+        half = sparse.coo_matrix((weights, (one, other)), shape=(count, count)).tocsr()
         self.weights = half.maximum(half.T)
         sums = np.asarray(self.weights.sum(axis=1)).ravel()
         self.matrix = (sparse.diags(sums + LEAST_HOLD * sums.mean()) - self.weights).tocsr()

@@ -32,14 +32,17 @@ def test_filled_between_two_ends_it_is_linear():
     assert np.array_equal(filled[known], truth[known])
 
 
-def test_what_nothing_known_is_joined_to_stays_where_it_is():
-    apart = np.concatenate([tube_frames(1)[0], tube_frames(1)[0] + 5])
-    values = np.full((144, 3), np.nan)
-    values[:72] = 1.0
+def test_parts_of_their_own_follow_what_is_nearest():
+    """A small tube beside a large one, which is known to move by one at its near end and by three at its far end."""
+    small = tube_frames(1)[0][: 3 * AROUND] * 0.2 - [0.3, 0, 0]
+    apart = np.concatenate([tube_frames(1)[0], small])
+    faces = np.concatenate([tube_triangles(), tube_triangles()[: 4 * AROUND] + 72])
+    values = np.full((72 + 3 * AROUND, 3), np.nan)
+    values[:72] = np.where(np.repeat(np.arange(RINGS), AROUND)[:, None] < 3, 1.0, 3.0)
     values[5] = np.nan
-    filled = HarmonicFill(apart, np.concatenate([tube_triangles(), tube_triangles() + 72]))(values)
-    np.testing.assert_allclose(filled[:72], 1, atol=1e-6)
-    np.testing.assert_allclose(filled[72:], 0, atol=1e-6)
+    filled = HarmonicFill(apart, faces)(values)
+    np.testing.assert_allclose(filled[[5, *range(72, 72 + 3 * AROUND)]], 1, atol=1e-6)
+    np.testing.assert_allclose(HarmonicFill(apart, faces)(np.full_like(values, np.nan)), 0, atol=1e-9)
 
 
 def test_holes_are_read_in_scans_alone(tmp_path):
