@@ -48,12 +48,12 @@ def error_colors(values: Float[ndarray, " V"], highest: float) -> Float[ndarray,
     return colors
 
 
-def grey_in(values: list[Float[ndarray, " *B"]]) -> str:
+def grey_in(values: list[Float[ndarray, "..."]]) -> str:
     """Return what to say of a colour scale beside its unit: what grey means, where some of the values are no numbers."""
     return "; grey: not observed" if any(np.isnan(each).any() for each in values) else ""
 
 
-def end_of_scale(values: list[Float[ndarray, " *B"]]) -> float:
+def end_of_scale(values: list[Float[ndarray, "..."]]) -> float:
     """Return the end of a colour scale for values, in their units: a few far-off vertices must not wash out the rest."""
     every = np.concatenate(values)
     every = every[np.isfinite(every)]
