@@ -6,7 +6,6 @@ it happens in a process of its own, which leaves arrays behind.
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from data.formats.named_parts import named_part
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
+from data.formats.survival import in_another_process
 from data.input_error import InputError, optional_packages
 
 FBX_FILE = "FBX file"
@@ -76,18 +76,11 @@ def evaluate_elsewhere(path: Path, part: str, frame_rate: float, what: str, fold
     """Let another process evaluate a file into a folder; raise `InputError` as that says, and where it crashes."""
     with optional_packages(f"{path}, an FBX file"):
         import ufbx  # noqa: F401
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[6]); from data.formats import fbx_reading; "
-        "fbx_reading.evaluate_here(*sys.argv[1:6])"
-    )
-    given = [str(path), part, str(frame_rate), what, str(folder), str(Path(__file__).parents[2])]
-    tried = subprocess.run([sys.executable, "-c", program, *given], capture_output=True)
+    ended = in_another_process(evaluate_here, str(path), part, str(frame_rate), what, str(folder))
     if (refused := folder / REFUSED).exists():
         raise InputError(refused.read_text(encoding="utf-8", errors="surrogateescape"))
-    if tried.returncode:
-        raise InputError(
-            f"{path}: ufbx crashes on it, or runs out of memory ({tried.returncode}), expected a whole {FBX_FILE}"
-        )
+    if ended:
+        raise InputError(f"{path}: ufbx crashes on it, or runs out of memory ({ended}), expected a whole {FBX_FILE}")
 
 
 def evaluate_here(path: str, part: str, frame_rate: str, what: str, folder: str) -> None:

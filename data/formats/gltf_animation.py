@@ -82,11 +82,7 @@ def sampled(tree: GltfFile, sampler: Any, seconds: Float64[ndarray, " T"], targe
     """Return the values of an animation's sampler at some times (T, C), as glTF 2.0 interpolates them (appendix C)."""
     times = tree.numbers(sampler.input).ravel()
     kind = sampler.interpolation or "LINEAR"
-    values = tree.numbers(sampler.output)
-    values = values.reshape(len(times) * (3 if kind == "CUBICSPLINE" else 1), -1)
-    if target == "weights" and kind != "CUBICSPLINE":
-        values = values.reshape(len(times), -1)
-    tangents = None
+    values, tangents = tree.numbers(sampler.output).reshape(len(times), -1), None
     if kind == "CUBICSPLINE":
         triples = values.reshape(len(times), 3, -1)
         tangents, values = (triples[:, 0], triples[:, 2]), triples[:, 1]

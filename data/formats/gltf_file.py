@@ -16,7 +16,6 @@ from data.input_error import InputError
 
 KINDS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-UNDERSTOOD = {"KHR_mesh_quantization"}  # of the extensions that change what positions are
 TOO_MUCH = {"KHR_draco_mesh_compression", "EXT_meshopt_compression"}
 
 

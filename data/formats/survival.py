@@ -23,18 +23,23 @@ def read_through(path: str, module: str, reader: str) -> None:
     os._exit(0)  # an orderly exit of the interpreter may crash in the library, even after good files
 
 
+def in_another_process(function: Callable[..., None], *arguments: str) -> int:
+    """Call a function of the project in another process, with some words; return how that ended."""
+    project = str(Path(__file__).parents[2])
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module; "
+        "getattr(import_module(sys.argv[2]), sys.argv[3])(*sys.argv[4:])"
+    )
+    command = [sys.executable, "-c", program, project, function.__module__, function.__name__, *arguments]
+    return subprocess.run(command, capture_output=True).returncode
+
+
 def survived(path: Path, reader: Callable[[Path], OpenedFrames], library: str) -> OpenedFrames:
     """Return what a reader returns, where another process survives it; raise `InputError`, naming its library, where that
     crashes."""
-    project = str(Path(__file__).parents[2])
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[4]); from data.formats import survival; "
-        "survival.read_through(*sys.argv[1:4])"
-    )
-    command = [sys.executable, "-c", program, str(path), reader.__module__, reader.__name__, project]
-    tried = subprocess.run(command, capture_output=True)
-    if tried.returncode not in (0, 1):  # 1: a Python exception, which will be raised here again
+    ended = in_another_process(read_through, str(path), reader.__module__, reader.__name__)
+    if ended not in (0, 1):  # 1: a Python exception, which will be raised here again
         raise InputError(
-            f"{path}: {library} crashes on it, or runs out of memory ({tried.returncode}), expected a whole {library} file"
+            f"{path}: {library} crashes on it, or runs out of memory ({ended}), expected a whole {library} file"
         )
     return reader(path)
