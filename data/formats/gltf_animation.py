@@ -36,9 +36,9 @@ class Nodes:
         local = np.zeros((len(self.parents), 4, 4))
         local[:, :3, :3] = Rotation.from_quat(now["rotation"]).as_matrix() * now["scale"][:, None]
         local[:, :3, 3], local[:, 3, 3] = now["translation"], 1
-        for node, matrix in self.matrices.items():
-            if not any(key[0] == node and key[1] in PATHS for key in tracks):
-                local[node] = matrix
+        keyed = {node for node, name in tracks if name in now}
+        for node in self.matrices.keys() - keyed:
+            local[node] = self.matrices[node]
         for node in self.order:
             if self.parents[node] >= 0:
                 local[node] = local[self.parents[node]] @ local[node]

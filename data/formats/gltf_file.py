@@ -93,8 +93,7 @@ class GltfFile:
             raise ValueError(f"buffer view {number} ends before its values")
         if start + length > len(content):
             raise ValueError(f"buffer view {number} ends behind its buffer")
-        rows = np.ndarray((count, width), kind, content, start, (stride, kind.itemsize))
-        return rows
+        return np.ndarray((count, width), kind, content, start, (stride, kind.itemsize))
 
     def numbers(self, number: int) -> Float64[ndarray, "K ..."]:
         """Return an accessor's values as float64."""

@@ -67,7 +67,7 @@ def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tr
                         tree, animation.samplers[channel.sampler], seconds, channel.target.path
                     )
         character = bound_character(tree, nodes, node)
-        checked_polygons(character.polygons, len(character.points), file)
+        character.polygons = checked_polygons(character.polygons, len(character.points), file)
     return file, tree, character, tracks, numbers, counted
 
 

@@ -105,8 +105,8 @@ class KeptFrames:
         shape = (len(self.blocks), len(self.patches.vertices), size, size)
         self.like = torch.zeros(shape, dtype=torch.float64, device=device)
         # a process may have no frames of a fold
-        none = (torch.zeros(0, shape[1], *each, device=device) for each in ((size,), (), (3, 3)))
-        self.seen = [[nothing] for nothing in [SeenFrames(*none)] for _ in self.blocks]
+        nothing = SeenFrames(*(torch.zeros(0, shape[1], *each, device=device) for each in ((size,), (), (3, 3))))
+        self.seen = [[nothing] for _ in self.blocks]
         self.parts = [torch.zeros(0, len(self.watched), size, device=device)]
         self.parts_of_weights = [torch.zeros(0, len(self.watched), device=device)]
 

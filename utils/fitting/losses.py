@@ -74,12 +74,10 @@ def smooth_reconstruction(
         "scan": lambda: predicted - scan,
     }[smoothing_of]()
     lengths = torch.linalg.vector_norm(laplacian_coordinates(smoothed, laplacian), dim=-1)
-    trust = of_lengths = samples.trust
-    if trust is not None:
+    trust, of_lengths = samples.trust, None
+    if trust is not None and smoothing_of == "scan":
         unobserved = (trust == 0).to(trust).unsqueeze(2).expand(-1, -1, 3)
         of_lengths = trust * (laplacian_coordinates(unobserved, laplacian)[..., 0] == 0)
-    if smoothing_of != "scan":
-        of_lengths = None
     return {
         "reconstruction": mean_distance(answer / model.target_scale, samples.targets / model.target_scale, trust),
         "smoothing": smoothing_weight * mean_trusted(lengths, of_lengths) / model.target_scale,
