@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from data.formats.frame_times import sampled_seconds
 from data.formats.guarded_reading import limited_memory, refusing
-from data.formats.named_parts import named_part
+from data.formats.named_parts import named_part, names_in, the_one_named
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
@@ -121,13 +121,13 @@ def evaluate(path: Path, part: str, frame_rate: float, what: str, folder: Path) 
     if what == "said":
         (folder / SAID).write_text(json.dumps(said_of(scene)), encoding="ascii")
         return
-    names = [each.strip() for each in part.split(",") if each.strip()]
+    names = names_in(part)
     meshes, stacks = each_of(scene.meshes), each_of(scene.anim_stacks)
     with_skin = [place for place, mesh in enumerate(meshes) if len(held(mesh.skin_deformers))]
-    number = the_one(path, [names_of(mesh) for mesh in meshes], names, "meshes", with_skin)
+    number = the_one_named(path, [names_of(mesh) for mesh in meshes], names, "meshes", with_skin)
     times, animation = np.zeros(0), held(scene.anim)
     if stacks:
-        stack = stacks[the_one(path, [{each.name} for each in stacks], names, "animations", [])]
+        stack = stacks[the_one_named(path, [[each.name] for each in stacks], names, "animations")]
         times, animation = np.array([stack.time_begin, stack.time_end]), held(stack.anim)
     seconds, numbers, counted = sampled_seconds(path, times, frame_rate)
     polygons = polygons_of(meshes[number]) if what == "mesh" else Polygons()
@@ -156,19 +156,9 @@ def said_of(scene: Any) -> dict[str, Any]:
     return said | ({"up_axis": AXES[up]} if up in AXES else {})
 
 
-def names_of(mesh: Any) -> set[str]:
-    """Return what a mesh is called: its own name, and those of the nodes that it hangs from."""
-    return {mesh.name, *(node.name for node in each_of(mesh.instances))}
-
-
-def the_one(path: Path, called: list[set[str]], names: list[str], what: str, first: list[int]) -> int:
-    """Return the one of several things that is named, or the one of those that come first, or the only one; raise `InputError`
-    for another number."""
-    found = [place for place, own in enumerate(called) if own & {*names}] or first or list(range(len(called)))
-    if len(found) != 1:
-        there = ", ".join(max(called[place], key=len) for place in found[:5]) or "none"
-        raise InputError(f"{path}: found {len(found)} {what} ({there}), expected one: name it, as in {path.name}:NAME")
-    return found[0]
+def names_of(mesh: Any) -> list[str]:
+    """Return what a mesh is called: as the nodes that it hangs from, and its own name."""
+    return [*(node.name for node in each_of(mesh.instances)), mesh.name]
 
 
 def matrix_of(matrix: Any) -> Float[ndarray, "3 4"]:

@@ -16,7 +16,7 @@ from data.formats.gltf_animation import PATHS, Tracks, key_times, nodes_of, samp
 from data.formats.gltf_file import GltfFile
 from data.formats.gltf_mesh import Character, bound_character
 from data.formats.guarded_reading import refusing
-from data.formats.named_parts import named_part
+from data.formats.named_parts import named_part, names_in, the_one_named
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
@@ -54,7 +54,7 @@ def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tr
         import pygltflib  # noqa: F401
     with refusing(file, GLTF_FILE):  # nothing takes more memory than a file's buffers are long
         tree = GltfFile(file)
-        names = [each.strip() for each in part.split(",") if each.strip()]
+        names = names_in(part)
         nodes = nodes_of(tree.tree)
         node = the_one_mesh(tree.tree, file, names)
         animations = the_animations(tree.tree, file, names)
@@ -74,26 +74,19 @@ def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tr
 def the_one_mesh(tree: Any, path: Path, names: list[str]) -> int:
     """Return the node of the one mesh, of those that have a skin where some do; raise `InputError` for another number."""
     every = [number for number, node in enumerate(tree.nodes or []) if node.mesh is not None]
-    called = {number: {tree.nodes[number].name, tree.meshes[tree.nodes[number].mesh].name} for number in every}
-    found = [number for number in every if called[number] & {*names}]
-    found = found or [number for number in every if tree.nodes[number].skin is not None] or every
-    if len(found) != 1:
-        there = ", ".join(str(tree.nodes[number].name) for number in found[:5]) or "none"
-        raise InputError(f"{path}: found {len(found)} meshes ({there}), expected one: name it, as in {path.name}:NAME")
-    return found[0]
+    called = [[tree.nodes[number].name, tree.meshes[tree.nodes[number].mesh].name] for number in every]
+    with_skin = [place for place, number in enumerate(every) if tree.nodes[number].skin is not None]
+    return every[the_one_named(path, called, names, "meshes", with_skin)]
 
 
 def the_animations(tree: Any, path: Path, names: list[str]) -> list[Any]:
     """Return the one animation, none where there is none; raise `InputError` where there are several, and none or more are
     named."""
     every = tree.animations or []
-    found = [each for each in every if each.name in names] or every
-    if len(found) > 1:
-        there = ", ".join(str(each.name) for each in every[:5])
-        raise InputError(
-            f"{path}: found {len(found)} animations ({there}), expected one: name it, as in {path.name}:{every[0].name}"
-        )
-    return found
+    if not every:
+        return []
+    called = [[each.name] for each in every]
+    return [every[the_one_named(path, called, names, "animations", example=every[0].name)]]
 
 
 def evaluated(
