@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from data.formats.frame_times import sampled_seconds
 from data.formats.guarded_reading import limited_memory, refusing
-from data.formats.named_parts import named_part, names_in, the_one_named
+from data.formats.named_parts import check_names, named_part, names_in, the_one_named
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
@@ -124,6 +124,7 @@ def evaluate(path: Path, part: str, frame_rate: float, what: str, folder: Path) 
     names = names_in(part)
     meshes, stacks = each_of(scene.meshes), each_of(scene.anim_stacks)
     with_skin = [place for place, mesh in enumerate(meshes) if len(held(mesh.skin_deformers))]
+    check_names(path, names, [names_of(mesh) for mesh in meshes], [[each.name] for each in stacks])
     number = the_one_named(path, [names_of(mesh) for mesh in meshes], names, "meshes", with_skin)
     times, animation = np.zeros(0), held(scene.anim)
     if stacks:

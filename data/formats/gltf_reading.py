@@ -16,7 +16,7 @@ from data.formats.gltf_animation import PATHS, Tracks, key_times, nodes_of, samp
 from data.formats.gltf_file import GltfFile
 from data.formats.gltf_mesh import Character, bound_character
 from data.formats.guarded_reading import refusing
-from data.formats.named_parts import named_part, names_in, the_one_named
+from data.formats.named_parts import check_names, named_part, names_in, the_one_named
 from data.formats.opened_frames import OpenedFrames
 from data.formats.polygons import Polygons, checked_polygons
 from data.formats.positions import checked_positions
@@ -72,9 +72,11 @@ def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tr
 
 
 def the_one_mesh(tree: Any, path: Path, names: list[str]) -> int:
-    """Return the node of the one mesh, of those that have a skin where some do; raise `InputError` for another number."""
+    """Return the node of the one mesh, of those that have a skin where some do; raise `InputError` for another number,
+    and for a name that fits neither a mesh nor an animation."""
     every = [number for number, node in enumerate(tree.nodes or []) if node.mesh is not None]
     called = [[tree.nodes[number].name, tree.meshes[tree.nodes[number].mesh].name] for number in every]
+    check_names(path, names, called, [[each.name] for each in tree.animations or []])
     with_skin = [place for place, number in enumerate(every) if tree.nodes[number].skin is not None]
     return every[the_one_named(path, called, names, "meshes", with_skin)]
 

@@ -21,6 +21,15 @@ def names_in(part: str) -> list[str]:
     return [each.strip() for each in part.split(",") if each.strip()]
 
 
+def check_names(path: Path, names: list[str], *there: Sequence[Sequence[str | None]]) -> None:
+    """Raise `InputError` where none of the things that are there, meshes and animations, is called one of the names."""
+    called = [name for things in there for own in things for name in own if name]
+    missing = [name for name in names if name not in called]
+    if missing:
+        known = ", ".join(dict.fromkeys(called)) or "none has a name"
+        raise InputError(f"{path}: found no {missing[0]} in it, expected meshes and animations that are there: {known}")
+
+
 def the_one_named(
     path: Path,
     called: Sequence[Sequence[str | None]],

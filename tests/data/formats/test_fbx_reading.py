@@ -57,3 +57,8 @@ def test_files_that_cannot_be_used(tmp_path, content, message):
     (tmp_path / "a.fbx").write_bytes(content)
     with pytest.raises(InputError, match=rf"a\.fbx: {message}"):
         load_frames(tmp_path / "a.fbx")
+
+
+def test_a_name_that_fits_nothing():
+    with pytest.raises(InputError, match=r"bar\.fbx: found no Baz in it, expected meshes and animations .*: Bar, bar"):
+        load_frames(HOSTS / "bar.fbx:Baz")

@@ -132,6 +132,17 @@ def test_one_of_several_is_named(tmp_path):
         InputError, match=r"found 2 animations \(Wave, Walk\), expected one: name it, as in bar\.glb:Wave"
     ):
         load_frames(tmp_path / "bar.glb:Bar")
+    with pytest.raises(InputError, match=r"found no Wlak in it, expected .* that are there: Bar, bar mesh, Hat, Wave"):
+        load_frames(tmp_path / "bar.glb:Bar,Wlak")
+
+
+def test_a_name_is_asked_for_where_there_is_one_of_each(tmp_path):
+    """Whoever names another mesh has another file in mind."""
+    Bar().write(tmp_path / "bar.glb")
+    with pytest.raises(
+        InputError, match=r"bar\.glb: found no Nope in it, expected meshes and animations that are there"
+    ):
+        load_frames(tmp_path / "bar.glb:Nope")
 
 
 def without_indices_behind(tree):
