@@ -72,9 +72,9 @@ def nodes_of(tree: Any) -> Nodes:
     return Nodes(parents, order, translation, rotation, scale, matrices)
 
 
-def key_times(tree: GltfFile, animations: list[Any]) -> Float64[ndarray, " K"]:
-    """Return the times of all keys of animations, seconds."""
-    inputs = {each.input for animation in animations for each in animation.samplers}
+def key_times(tree: GltfFile, animation: Any) -> Float64[ndarray, " K"]:
+    """Return the times of all keys of an animation, seconds; none where it is None."""
+    inputs = {each.input for each in animation.samplers} if animation else set()
     return np.concatenate([np.zeros(0), *(tree.numbers(each).ravel() for each in sorted(inputs))])
 
 

@@ -4,11 +4,12 @@ Needs pygltflib, an optional package, which is imported where it is used.
 """
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from data.formats.frame_times import sampled_seconds
@@ -25,6 +26,61 @@ from data.input_error import InputError, optional_packages
 GLTF_FILE = "glTF file"
 
 
+@dataclass
+class AnimatedCharacter:
+    """The character of a file, and how an animation moves it in T frames: these are at `seconds` (T,), and have `numbers` (T,),
+    which are `counted` where the animation begins at zero."""
+
+    path: Path
+    file: GltfFile
+    character: Character
+    animation: Any  # None where there is none
+    tracks: Tracks
+    seconds: Float[ndarray, " T"]
+    numbers: Int64[ndarray, " T"]
+    counted: bool
+
+    def nodes_to_world(self, frame: int) -> Float64[ndarray, "N 4 4"]:
+        """Return the matrices of all nodes to world space in a frame."""
+        return self.character.nodes.to_world(self.tracks, frame)
+
+    def joints_to_world(self, frame: int) -> Float64[ndarray, "J 4 4"]:
+        """Return the matrices of the joints to world space in a frame."""
+        return self.nodes_to_world(frame)[self.character.joints]
+
+    def to_world(self, frame: int) -> Float64[ndarray, "V 3 4"]:
+        """Return for each vertex the matrix from where it is bound to world space in a frame: its joints', blended."""
+        character, nodes = self.character, self.nodes_to_world(frame)
+        if not character.joints:
+            return np.broadcast_to(nodes[character.node, :3], (len(character.points), 3, 4))
+        moves = (nodes[character.joints] @ character.inverse_bind)[:, :3].reshape(-1, 12)
+        return (character.influences @ moves).reshape(-1, 3, 4)
+
+    def morph_weights(self, frame: int) -> Float64[ndarray, " M"]:
+        """Return the weights of the morph targets in a frame."""
+        moved = self.tracks.get((self.character.node, "weights"))
+        return self.character.morph_weights if moved is None else moved[frame]
+
+    def positions(self) -> Generator[Float[ndarray, "V 3"], None, None]:
+        """Yield the positions (V, 3) of all frames, in world space."""
+        for frame, number in enumerate(self.numbers.tolist()):
+            points = self.character.points
+            if len(self.character.morphs):
+                points = points + np.tensordot(self.morph_weights(frame), self.character.morphs, axes=1)
+            to_world = self.to_world(frame)
+            here = np.einsum("vab,vb->va", to_world[..., :3], points) + to_world[..., 3]
+            yield checked_positions(here, f"{self.path}: frame {number}")
+
+    def joint_positions(self) -> Generator[Float[ndarray, "J 3"], None, None]:
+        """Yield where the joints (J, 3) are in all frames, in world space."""
+        for frame, number in enumerate(self.numbers.tolist()):
+            yield checked_positions(self.joints_to_world(frame)[:, :3, 3], f"{self.path}: frame {number}")
+
+    def joint_names(self) -> list[str]:
+        """Return what the joints are called."""
+        return [self.file.tree.nodes[joint].name or f"node {joint}" for joint in self.character.joints]
+
+
 def open_gltf(path: Path, frame_rate: float = 30.0) -> OpenedFrames:
     """Return the frames of the one skinned mesh in a glTF file, or of the one mesh, in world space.
 
@@ -32,23 +88,28 @@ def open_gltf(path: Path, frame_rate: float = 30.0) -> OpenedFrames:
     where positions, influences and morph targets are the same. Of several meshes or animations, those whose names are written
     behind a colon: `character.glb:Body,Walk`. Raises `InputError` for another number of them, and for a file that is not whole.
     """
-    file, tree, character, tracks, numbers, counted = opened(path, frame_rate)
-    frames = evaluated(file, character, tracks, numbers)
-    return OpenedFrames(numbers.tolist(), len(character.points), character.polygons, frames, counted, tree.draws_in)
+    opened = animated_character(path, frame_rate)
+    points, polygons, drawn = opened.character.points, opened.character.polygons, opened.file.draws_in
+    return OpenedFrames(opened.numbers.tolist(), len(points), polygons, opened.positions(), opened.counted, drawn)
 
 
 def open_gltf_joints(path: Path, frame_rate: float = 30.0) -> OpenedFrames:
     """Return the frames of the joints of the skin that `open_gltf` evaluates; raise `InputError` where there is none."""
-    file, tree, character, tracks, numbers, counted = opened(path, frame_rate)
-    if not len(character.joints):
-        raise InputError(f"{file}: a mesh without a skin, expected one with joints")
-    frames = joints_of(file, character, tracks, numbers)
-    names = [tree.tree.nodes[joint].name or f"node {joint}" for joint in character.joints]
-    return OpenedFrames(numbers.tolist(), len(names), Polygons(), frames, counted, tree.draws_in, names)
+    opened = animated_character(path, frame_rate)
+    check_skin(opened)
+    names, drawn = opened.joint_names(), opened.file.draws_in
+    positions = opened.joint_positions()
+    return OpenedFrames(opened.numbers.tolist(), len(names), Polygons(), positions, opened.counted, drawn, names)
 
 
-def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tracks, Int64[ndarray, " T"], bool]:
-    """Return what is needed of a file to evaluate its character, with the frames' numbers and whether these were counted."""
+def check_skin(opened: AnimatedCharacter) -> None:
+    """Raise `InputError` where a character has no skin."""
+    if not opened.character.joints:
+        raise InputError(f"{opened.path}: a mesh without a skin, expected one with joints")
+
+
+def animated_character(path: Path, frame_rate: float) -> AnimatedCharacter:
+    """Return the character of a file, sampled so many times a second; raise `InputError` as `open_gltf`."""
     file, part = named_part(path)
     with optional_packages(f"{file}, a glTF file"):
         import pygltflib  # noqa: F401
@@ -57,18 +118,17 @@ def opened(path: Path, frame_rate: float) -> tuple[Path, GltfFile, Character, Tr
         names = names_in(part)
         nodes = nodes_of(tree.tree)
         node = the_one_mesh(tree.tree, file, names)
-        animations = the_animations(tree.tree, file, names)
-        seconds, numbers, counted = sampled_seconds(file, key_times(tree, animations), frame_rate)
+        animation = the_animation(tree.tree, file, names)
+        seconds, numbers, counted = sampled_seconds(file, key_times(tree, animation), frame_rate)
         tracks: Tracks = {}
-        for animation in animations:
-            for channel in animation.channels:
-                if channel.target.node is not None and channel.target.path in (*PATHS, "weights"):
-                    tracks[channel.target.node, channel.target.path] = sampled(
-                        tree, animation.samplers[channel.sampler], seconds, channel.target.path
-                    )
+        for channel in animation.channels if animation else []:
+            if channel.target.node is not None and channel.target.path in (*PATHS, "weights"):
+                tracks[channel.target.node, channel.target.path] = sampled(
+                    tree, animation.samplers[channel.sampler], seconds, channel.target.path
+                )
         character = bound_character(tree, nodes, node)
         character.polygons = checked_polygons(character.polygons, len(character.points), file)
-    return file, tree, character, tracks, numbers, counted
+    return AnimatedCharacter(file, tree, character, animation, tracks, seconds, numbers, counted)
 
 
 def the_one_mesh(tree: Any, path: Path, names: list[str]) -> int:
@@ -81,40 +141,11 @@ def the_one_mesh(tree: Any, path: Path, names: list[str]) -> int:
     return every[the_one_named(path, called, names, "meshes", with_skin)]
 
 
-def the_animations(tree: Any, path: Path, names: list[str]) -> list[Any]:
-    """Return the one animation, none where there is none; raise `InputError` where there are several, and none or more are
+def the_animation(tree: Any, path: Path, names: list[str]) -> Any:
+    """Return the one animation, None where there is none; raise `InputError` where there are several, and none or more are
     named."""
     every = tree.animations or []
     if not every:
-        return []
+        return None
     called = [[each.name] for each in every]
-    return [every[the_one_named(path, called, names, "animations", example=every[0].name)]]
-
-
-def evaluated(
-    path: Path, character: Character, tracks: Tracks, numbers: Int64[ndarray, " T"]
-) -> Generator[Float[ndarray, "V 3"], None, None]:
-    """Yield the positions (V, 3) of all frames, in world space."""
-    for frame, number in enumerate(numbers.tolist()):
-        to_world = character.nodes.to_world(tracks, frame)
-        weights = tracks.get((character.node, "weights"))
-        points = character.points
-        if len(character.morphs):
-            now = character.morph_weights if weights is None else weights[frame]
-            points = points + np.tensordot(now, character.morphs, axes=1)
-        if character.joints:
-            moves = (to_world[character.joints] @ character.inverse_bind)[:, :3].reshape(-1, 12)
-            blended = (character.influences @ moves).reshape(-1, 3, 4)
-        else:
-            blended = np.broadcast_to(to_world[character.node, :3], (len(points), 3, 4))
-        here = np.einsum("vab,vb->va", blended[..., :3], points) + blended[..., 3]
-        yield checked_positions(here, f"{path}: frame {number}")
-
-
-def joints_of(
-    path: Path, character: Character, tracks: Tracks, numbers: Int64[ndarray, " T"]
-) -> Generator[Float[ndarray, "J 3"], None, None]:
-    """Yield where the joints (J, 3) are in all frames, in world space."""
-    for frame, number in enumerate(numbers.tolist()):
-        here = character.nodes.to_world(tracks, frame)[character.joints, :3, 3]
-        yield checked_positions(here, f"{path}: frame {number}")
+    return every[the_one_named(path, called, names, "animations", example=every[0].name)]
