@@ -4,6 +4,8 @@ Needs pygltflib, an optional package, which is imported where it is used.
 """
 
 import base64
+import json
+import struct
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +21,15 @@ COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 TOO_MUCH = {"KHR_draco_mesh_compression", "EXT_meshopt_compression"}
 
 
+def written_tree(path: Path) -> dict[str, Any]:
+    """Return a file's tree as it is written."""
+    content = path.read_bytes()
+    if content[:4] == b"glTF":
+        (length,) = struct.unpack_from("<I", content, 12)
+        content = content[20 : 20 + length]
+    return dict(json.loads(content))
+
+
 class GltfFile:
     """The parsed tree of a file, and its buffers. `draws_in` are other files that hold some of these."""
 
@@ -31,6 +42,8 @@ class GltfFile:
         if loaded is None:
             raise ValueError("no tree of objects")
         self.tree: Any = loaded
+        for node, written in zip(self.tree.nodes or [], written_tree(path).get("nodes", []), strict=True):
+            node.weights = written.get("weights")  # which pygltflib passes over
         packed = sorted(TOO_MUCH & {*(self.tree.extensionsRequired or [])})
         if packed:
             raise InputError(f"{path}: its positions are packed by {packed[0]}, expected plain ones: export it without")

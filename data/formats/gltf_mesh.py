@@ -19,7 +19,9 @@ NUMBER = "_VERTEX"  # an attribute of our own
 @dataclass
 class Character:
     """A mesh as it is bound: its node, points (V, 3), morph targets (M, V, 3) with their weights (M,), polygons, and where it
-    has a skin the nodes of the joints (J,), their inverse bind matrices, and the influence of each on each vertex (V, J)."""
+    has a skin the nodes of the joints (J,), their inverse bind matrices, and the influence of each on each vertex (V, J).
+
+    The file's own vertices (S,), of all primitives one after the other, may be split at seams: `places` says which they are."""
 
     nodes: Nodes
     node: int
@@ -30,6 +32,7 @@ class Character:
     joints: list[int]
     inverse_bind: Float64[ndarray, "J 4 4"]
     influences: Any  # (V, J), a sparse matrix
+    places: Int64[ndarray, " S"]
 
 
 def bound_character(tree: GltfFile, nodes: Nodes, node: int) -> Character:
@@ -56,11 +59,10 @@ def bound_character(tree: GltfFile, nodes: Nodes, node: int) -> Character:
         joints, inverse_bind = list(skin.joints), np.tile(np.eye(4), (len(skin.joints), 1, 1))
         if skin.inverseBindMatrices is not None:
             inverse_bind = tree.numbers(skin.inverseBindMatrices).reshape(len(joints), 4, 4).transpose(0, 2, 1)
-    morph_weights = np.array(
-        getattr(own, "weights", None) or getattr(mesh, "weights", None) or [0.0] * morphs.shape[1], float
-    )
+    morph_weights = np.array(own.weights or mesh.weights or [0.0] * morphs.shape[1], float)
     moved = points[kept], morphs[kept].transpose(1, 0, 2), morph_weights
-    return Character(nodes, node, *moved, polygons, joints, inverse_bind, as_matrix(influences[kept], len(joints)))
+    by_joint = as_matrix(influences[kept], len(joints))
+    return Character(nodes, node, *moved, polygons, joints, inverse_bind, by_joint, place)
 
 
 @dataclass

@@ -135,9 +135,16 @@ def write_tree(path: Path, content: Content, **objects: list[Any]) -> None:
         scene=0,
         accessors=content.accessors,
         bufferViews=content.views,
-        buffers=[gltf.Buffer(byteLength=len(content.data))],
         **objects,
     )
+    save(path, tree, content)
+
+
+def save(path: Path, tree: Any, content: Content) -> None:
+    """Write a tree, with what is in it as its one buffer, as a GLB file, whole or not at all."""
+    from pygltflib import Buffer
+
+    tree.buffers = [Buffer(byteLength=len(content.data))]
     tree.set_binary_blob(bytes(content.data))
     with write_beside(path) as partial:
         partial.write_bytes(b"".join(tree.save_to_bytes()))

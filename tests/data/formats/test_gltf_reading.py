@@ -111,9 +111,20 @@ def test_a_mesh_without_skin_is_moved_by_its_node(tmp_path):
 
 
 def test_a_pose_without_animation_is_one_frame(tmp_path):
-    frames = load_frames(Bar().write(tmp_path / "bar.glb", lambda tree: tree.pop("animations")))
+    """Its morph targets have the node's own weights, and without these the mesh's."""
+    character = Bar()
+
+    def change(tree, weights=None):
+        tree.pop("animations")
+        tree["nodes"][4] |= {} if weights is None else {"weights": weights}
+
+    frames = load_frames(character.write(tmp_path / "bar.glb", change))
     assert frames.frame_numbers == [1]
     assert frames.counted
+    own = load_frames(Bar().write(tmp_path / "own.gltf", lambda tree: change(tree, [0.25])))
+    none = load_frames(Bar().write(tmp_path / "none.glb", lambda tree: change(tree, [0.0])))
+    np.testing.assert_allclose(own.vertices, (frames.vertices + none.vertices) / 2, atol=1e-6)
+    assert np.abs(own.vertices - frames.vertices).max() > 0.01
 
 
 def two_of_each(tree):
