@@ -152,7 +152,8 @@ def plain_points(prim: Any) -> tuple[PositionsAt, list[float], Any]:
 
 
 def skinned_points(prim: Any, path: Path) -> tuple[PositionsAt, list[float], Any] | None:
-    """Return what `plain_points` does for a mesh that is bound to a skeleton, skinned by it; None for any other."""
+    """Return what `plain_points` does for a mesh that is bound to a skeleton, moved by its blend shapes and skinned; None for
+    any other."""
     from pxr import UsdSkel
 
     root = UsdSkel.Root.Find(prim)
@@ -162,22 +163,46 @@ def skinned_points(prim: Any, path: Path) -> tuple[PositionsAt, list[float], Any
     cache.Populate(root, predicate())
     skinning = cache.GetSkinningQuery(prim)
     skeleton = UsdSkel.BindingAPI(prim).GetInheritedSkeleton()
-    if not skinning or not skeleton or not skinning.HasJointInfluences():
+    if not skinning or not skeleton:
         return None
-    if skinning.HasBlendShapes():
-        raise InputError(f"{path}: {prim.GetPath()} has blend shapes, expected points that a skeleton alone moves")
     query, rest = cache.GetSkelQuery(skeleton), prim.GetAttribute("points")
+    points_at, times = rest.Get, rest.GetTimeSamples()
+    if skinning.HasBlendShapes() and query.GetAnimQuery():
+        points_at = with_blend_shapes(path, prim, skinning, query.GetAnimQuery(), rest)
+        times = [*times, *query.GetAnimQuery().GetBlendShapeWeightTimeSamples()]
+    if not skinning.HasJointInfluences():
+        return points_at, sorted({*times}), prim
 
     def positions_at(time: float) -> Any:
-        points = rest.Get(time)
+        points = points_at(time)
         if not skinning.ComputeSkinnedPoints(query.ComputeSkinningTransforms(time), points, time):
             raise InputError(
                 f"{path}: {prim.GetPath()} cannot be skinned at time {time:g}, expected whole skin weights"
             )
         return points
 
-    times = sorted({*animation_times(query), *rest.GetTimeSamples()})
-    return positions_at, times, skeleton.GetPrim()
+    return positions_at, sorted({*animation_times(query), *times}), skeleton.GetPrim()
+
+
+def with_blend_shapes(path: Path, prim: Any, skinning: Any, animation: Any, rest: Any) -> PositionsAt:
+    """Return the points of a mesh by time, moved by its blend shapes, with those in between."""
+    from pxr import UsdSkel
+
+    shapes, mapper = UsdSkel.BlendShapeQuery(UsdSkel.BindingAPI(prim)), skinning.GetBlendShapeMapper()
+    indices, offsets = shapes.ComputeBlendShapePointIndices(), shapes.ComputeSubShapePointOffsets()
+
+    def points_at(time: float) -> Any:
+        points, weights = rest.Get(time), animation.ComputeBlendShapeWeights(time)
+        if points and weights:
+            moved = shapes.ComputeSubShapeWeights(mapper.Remap(weights))
+            if not shapes.ComputeDeformedPoints(*moved, indices, offsets, points):
+                raise InputError(
+                    f"{path}: the blend shapes of {prim.GetPath()} cannot be used at time {time:g}, expected offsets of "
+                    "points that there are"
+                )
+        return points
+
+    return points_at
 
 
 def in_world(

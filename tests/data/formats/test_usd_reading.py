@@ -88,19 +88,43 @@ def test_the_joints_of_a_character(tmp_path):
     np.testing.assert_allclose(joints, np.tile([[[0, 2, 0], [0.5, 2, 0]]], (16, 1, 1)), atol=1e-6)
 
 
-def test_blend_shapes_are_refused(tmp_path):
-    path = tmp_path / "char.usda"
+def test_blend_shapes_alone_move_points(tmp_path):
+    """One shape that moves a point, another way at half its weight, and one of all points, in an animation's own order."""
+    path, names = tmp_path / "char.usda", ["smile", "frown"]
     a_character(path)
     stage = Usd.Stage.Open(str(path))
-    shape = UsdSkel.BlendShape.Define(stage, "/char/body/smile")
-    shape.CreateOffsetsAttr([Gf.Vec3f(0, 0, 1)])
-    shape.CreatePointIndicesAttr([0])
-    binding = UsdSkel.BindingAPI(stage.GetPrimAtPath("/char/body"))
-    binding.CreateBlendShapesAttr(["smile"])
-    binding.CreateBlendShapeTargetsRel().SetTargets([shape.GetPath()])
+    body = stage.GetPrimAtPath("/char/body")
+    for name in ("jointIndices", "jointWeights"):
+        body.RemoveProperty(f"primvars:skel:{name}")
+    rest = np.array(body.GetAttribute("points").Get())
+    smile, frown = (UsdSkel.BlendShape.Define(stage, f"/char/body/{name}") for name in names)
+    smile.CreateOffsetsAttr([Gf.Vec3f(0, 0, 1)])
+    smile.CreatePointIndicesAttr([2])
+    half = smile.CreateInbetween("half")
+    half.SetOffsets([Gf.Vec3f(0, 3, 0)])
+    half.SetWeight(0.5)
+    frown.CreateOffsetsAttr([Gf.Vec3f(1, 0, 0)] * len(rest))
+    binding = UsdSkel.BindingAPI(body)
+    binding.CreateBlendShapesAttr(names)
+    binding.CreateBlendShapeTargetsRel().SetTargets([smile.GetPath(), frown.GetPath()])
+    animation = UsdSkel.Animation(stage.GetPrimAtPath("/char/animation"))
+    animation.CreateBlendShapesAttr(["frown", "other", "smile"])
+    weights = animation.CreateBlendShapeWeightsAttr()
+    weights.Set([0.0, 9.0, 0.5], 1)
+    weights.Set([2.0, 9.0, 1.0], 16)
     stage.Save()
-    with pytest.raises(InputError, match="/char/body has blend shapes, expected points that a skeleton alone moves"):
-        load_frames(path)
+    numbers, found = read(path)
+    assert numbers == list(range(1, 17))
+    first, last = rest + [0, 2, 0], rest + [2, 2, 0]  # the root stands 2 m up
+    first[2] += [0, 3, 0]
+    last[2] += [0, 0, 1]
+    np.testing.assert_allclose(found[[0, 15]], [first, last], atol=1e-6)
+    smile.CreatePointIndicesAttr([len(rest)])
+    stage.Save()
+    with pytest.raises(
+        InputError, match=r"the blend shapes of /char/body cannot be used at time 1, expected offsets of"
+    ):
+        read(path)
 
 
 def test_a_conversion_keeps_units_axis_and_rate(tmp_path):
@@ -159,10 +183,16 @@ def test_a_bar_moves_as_a_loop_over_its_vertices_says(tmp_path):
         Vt.FloatArray.FromNumpy(bar.weights[kept].ravel().astype(np.float32))
     )
     binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1.0))
+    shape = UsdSkel.BlendShape.Define(stage, "/char/bar/morph")
+    shape.CreateOffsetsAttr(Vt.Vec3fArray.FromNumpy(bar.morph[kept].astype(np.float32)))
+    binding.CreateBlendShapesAttr(["morph"])
+    binding.CreateBlendShapeTargetsRel().SetTargets([shape.GetPath()])
+    animation.CreateBlendShapesAttr(["morph"])
+    for frame in range(5):
+        animation.CreateBlendShapeWeightsAttr().Set([bar.morphing[frame]], frame + 1)
     stage.Save()
     numbers, vertices = read(tmp_path / "bar.usda")
     assert numbers == [1, 2, 3, 4, 5]
-    bar.morphing[:] = 0
     for frame in range(5):
         np.testing.assert_allclose(vertices[frame], bar.expected(frame), atol=1e-5 * np.ptp(bar.points))
 
