@@ -1,0 +1,209 @@
+"""Writing UsdSkel: a character with its skeleton and animation, and blend shapes that the animation moves.
+
+Needs usd-core, an optional package, which is imported where it is used.
+"""
+
+import errno
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from data.formats.gltf_reading import AnimatedCharacter
+from data.formats.guarded_reading import reason_of
+from data.formats.usd import Scene, check_usable
+from data.input_error import InputError
+from data.safe_write import write_beside
+
+SHEARED = 1e-3  # of a joint's size: what rotations and scales leave of it
+
+
+def write_usd_character(
+    path: Path,
+    opened: AnimatedCharacter,
+    names: list[str],
+    shapes: Float[ndarray, "K V 3"],
+    weights: Float[ndarray, "T K"],
+    frame_rate: float,
+) -> None:
+    """Write a character as UsdSkel, whole or not at all: skeleton, animation, skin, its own morph targets, and blend shapes
+    that are moved by their weights in each frame.
+
+    Metres, y up. What is above all roots of the skeleton and stands still moves the skeleton as a whole. Raises `InputError`
+    as `check_usable`, and where a joint is sheared: UsdSkel knows rotations, scales and translations alone.
+    """
+    scene = Scene("y", 1.0, frame_rate)
+    check_usable(scene)
+    joints = joints_in_order(opened)
+    above, local = joint_transforms(path, opened, joints)
+    from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdSkel
+
+    character, numbers = opened.character, opened.numbers.tolist()
+    with write_beside(path) as partial:
+        layer = Sdf.Layer.New(
+            Sdf.FileFormat.FindById("usda" if path.suffix.lower() == ".usda" else "usdc"), str(partial)
+        )
+        stage = Usd.Stage.Open(layer)
+        UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+        UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+        stage.SetFramesPerSecond(frame_rate)
+        stage.SetTimeCodesPerSecond(frame_rate)
+        stage.SetStartTimeCode(numbers[0])
+        stage.SetEndTimeCode(numbers[-1])
+        root = UsdSkel.Root.Define(stage, "/" + Tf.MakeValidIdentifier(path.stem))
+        stage.SetDefaultPrim(root.GetPrim())
+        skeleton = UsdSkel.Skeleton.Define(stage, root.GetPath().AppendChild("skeleton"))
+        UsdGeom.Xformable(skeleton).AddTransformOp().Set(Gf.Matrix4d(*above.T.ravel().tolist()))
+        skeleton.CreateJointsAttr(joint_paths(opened, joints))
+        bound = np.linalg.inv(character.inverse_bind[joints])
+        skeleton.CreateBindTransformsAttr([Gf.Matrix4d(*each.T.ravel().tolist()) for each in bound])
+        skeleton.CreateRestTransformsAttr([Gf.Matrix4d(*each.T.ravel().tolist()) for each in local[0]])
+        mesh = add_mesh(stage, root.GetPath().AppendChild("mesh"), opened, joints)
+        own = np.stack([opened.morph_weights(frame) for frame in range(len(numbers))]).reshape(len(numbers), -1)
+        called = [*(f"target {number + 1}" for number in range(own.shape[1])), *names]
+        called = [Tf.MakeValidIdentifier(name) for name in called]
+        add_shapes(stage, mesh, called, np.concatenate([character.morphs, shapes]))
+        animation = UsdSkel.Animation.Define(stage, skeleton.GetPath().AppendChild("animation"))
+        add_animation(animation, joint_paths(opened, joints), local, numbers)
+        add_weights(animation, called, np.concatenate([own, weights], axis=1), numbers)
+        UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([animation.GetPath()])
+        UsdSkel.BindingAPI.Apply(mesh.GetPrim()).CreateSkeletonRel().SetTargets([skeleton.GetPath()])
+        try:
+            layer.Save()
+        except Tf.ErrorException as error:
+            raise OSError(errno.EIO, reason_of(error), str(path)) from None
+
+
+def joints_in_order(opened: AnimatedCharacter) -> list[int]:
+    """Return the joints' places in the skin, parents before their children."""
+    rank = {node: place for place, node in enumerate(opened.character.nodes.order)}
+    return sorted(range(len(opened.character.joints)), key=lambda joint: rank[opened.character.joints[joint]])
+
+
+def joint_above(opened: AnimatedCharacter, node: int) -> int:
+    """Return the nearest joint above a node; -1 where there is none."""
+    parents, joints = opened.character.nodes.parents, opened.character.joints
+    node = parents[node]
+    while node >= 0 and node not in joints:
+        node = parents[node]
+    return node
+
+
+def joint_paths(opened: AnimatedCharacter, joints: list[int]) -> list[str]:
+    """Return the joints' names behind those of all joints above them, as UsdSkel has it; each its own."""
+    nodes = opened.character.joints
+    paths: dict[int, str] = {}
+    for joint in joints:
+        above = paths.get(joint_above(opened, nodes[joint]), "")
+        name = re.sub(r"\W", "_", opened.joint_names()[joint])
+        name = name if not name[:1].isdigit() else f"_{name}"
+        path = f"{above}/{name}".lstrip("/")
+        paths[nodes[joint]] = path if path not in paths.values() else f"{path}_{joint}"
+    return [paths[nodes[joint]] for joint in joints]
+
+
+def joint_transforms(
+    path: Path, opened: AnimatedCharacter, joints: list[int]
+) -> tuple[Float64[ndarray, "4 4"], Float64[ndarray, "T J 4 4"]]:
+    """Return what is above all roots of the skeleton, where it is one and stands still, and each joint's matrix to the one
+    above it in every frame; raise `InputError` where rotations, scales and translations do not make that up."""
+    nodes = opened.character.joints
+    worlds = np.stack([opened.nodes_to_world(frame) for frame in range(len(opened.numbers))])
+    parents = [joint_above(opened, nodes[joint]) for joint in joints]
+    over = {opened.character.nodes.parents[nodes[j]] for j, up in zip(joints, parents, strict=True) if up < 0}
+    root = over.pop() if len(over) == 1 else -1
+    still = root >= 0 and (worlds[:, root] == worlds[0, root]).all()
+    above = worlds[0, root] if still else np.eye(4)
+    into = np.stack(
+        [worlds[:, up] if up >= 0 else np.broadcast_to(above, (len(worlds), 4, 4)) for up in parents], axis=1
+    )
+    local = np.linalg.solve(into, worlds[:, [nodes[joint] for joint in joints]])
+    turns, sizes = rotations_and_scales(local[..., :3, :3])
+    left = np.abs(turns * sizes[..., None, :] - local[..., :3, :3]).max(axis=(0, 2, 3))
+    if (left > SHEARED * np.abs(local[..., :3, :3]).max()).any():
+        name = opened.joint_names()[joints[int(left.argmax())]]
+        raise InputError(
+            f"{path}: joint {name} is sheared, expected rotations and scales, which are all that UsdSkel knows"
+        )
+    return above, local
+
+
+def rotations_and_scales(
+    matrices: Float64[ndarray, "T J 3 3"],
+) -> tuple[Float64[ndarray, "T J 3 3"], Float64[ndarray, "T J 3"]]:
+    """Return the rotations nearest to matrices whose columns have unit length, and the lengths of the columns; one of these is
+    negative where a matrix mirrors."""
+    sizes = np.linalg.norm(matrices, axis=-2)
+    sizes[..., 0] *= np.where(np.linalg.det(matrices) < 0, -1, 1)
+    u, _, v = np.linalg.svd(matrices / np.where(sizes == 0, 1, sizes)[..., None, :])
+    return u @ v, sizes
+
+
+def add_mesh(stage: Any, where: Any, opened: AnimatedCharacter, joints: list[int]) -> Any:
+    """Add a character's mesh with its skin, and return it."""
+    from pxr import Gf, Sdf, UsdGeom, UsdSkel, Vt
+
+    character, polygons = opened.character, opened.character.polygons
+    mesh = UsdGeom.Mesh.Define(stage, where)
+    mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(character.points.astype(np.float32)))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(polygons.sizes.astype(np.int32)))
+    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(polygons.corners.astype(np.int32)))
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    if len(polygons.texture):
+        coordinates = Sdf.ValueTypeNames.TexCoord2fArray
+        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", coordinates, UsdGeom.Tokens.faceVarying)
+        st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
+        st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
+    influences = character.influences.toarray()[:, joints]
+    most = max(1, int((influences > 0).sum(axis=1).max()))
+    strongest = np.argsort(-influences, axis=1, kind="stable")[:, :most]
+    binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
+    binding.CreateJointIndicesPrimvar(False, most).Set(Vt.IntArray.FromNumpy(strongest.ravel().astype(np.int32)))
+    own = np.take_along_axis(influences, strongest, axis=1)
+    binding.CreateJointWeightsPrimvar(False, most).Set(Vt.FloatArray.FromNumpy(own.ravel().astype(np.float32)))
+    binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1.0))
+    return mesh
+
+
+def add_shapes(stage: Any, mesh: Any, names: list[str], shapes: Float[ndarray, "K V 3"]) -> None:
+    """Add blend shapes to a mesh."""
+    from pxr import UsdSkel, Vt
+
+    targets = []
+    for name, shape in zip(names, shapes, strict=True):
+        blend = UsdSkel.BlendShape.Define(stage, mesh.GetPath().AppendChild(name))
+        blend.CreateOffsetsAttr(Vt.Vec3fArray.FromNumpy(shape.astype(np.float32)))
+        targets.append(blend.GetPath())
+    binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
+    binding.CreateBlendShapesAttr(names)
+    binding.CreateBlendShapeTargetsRel().SetTargets(targets)
+
+
+def add_animation(animation: Any, joints: list[str], local: Float64[ndarray, "T J 4 4"], numbers: list[int]) -> None:
+    """Add the joints' rotations, scales and translations to an animation."""
+    from pxr import Vt
+
+    animation.CreateJointsAttr(joints)
+    turns, sizes = rotations_and_scales(local[..., :3, :3])
+    quaternions = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_quat().reshape(*sizes.shape[:2], 4)
+    into = animation.CreateTranslationsAttr(), animation.CreateRotationsAttr(), animation.CreateScalesAttr()
+    for frame, number in enumerate(numbers):
+        moved = Vt.Vec3fArray.FromNumpy(local[frame, :, :3, 3].astype(np.float32))
+        turned = Vt.QuatfArray.FromNumpy(quaternions[frame].astype(np.float32))  # imaginary parts first
+        scaled = Vt.Vec3hArray.FromNumpy(sizes[frame].astype(np.float16))
+        for attribute, values in zip(into, (moved, turned, scaled), strict=True):
+            attribute.Set(values, number)
+
+
+def add_weights(animation: Any, names: list[str], weights: Float[ndarray, "T M"], numbers: list[int]) -> None:
+    """Add the weights of blend shapes to an animation."""
+    from pxr import Vt
+
+    animation.CreateBlendShapesAttr(names)
+    attribute = animation.CreateBlendShapeWeightsAttr()
+    for number, of_frame in zip(numbers, weights.astype(np.float32), strict=True):
+        attribute.Set(Vt.FloatArray.FromNumpy(of_frame), number)
