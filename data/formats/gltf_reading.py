@@ -76,6 +76,17 @@ class AnimatedCharacter:
         for frame, number in enumerate(self.numbers.tolist()):
             yield checked_positions(self.joints_to_world(frame)[:, :3, 3], f"{self.path}: frame {number}")
 
+    def parent_joints(self) -> Int64[ndarray, " J"]:
+        """Return the place in the skin of the nearest joint above each, -1 where there is none."""
+        parents, joints = self.character.nodes.parents, self.character.joints
+        above = []
+        for node in joints:
+            node = parents[node]
+            while node >= 0 and node not in joints:
+                node = parents[node]
+            above.append(joints.index(node) if node >= 0 else -1)
+        return np.array(above, np.int64)
+
     def joint_names(self) -> list[str]:
         """Return what the joints are called."""
         return [self.file.tree.nodes[joint].name or f"node {joint}" for joint in self.character.joints]

@@ -84,26 +84,15 @@ def joints_in_order(opened: AnimatedCharacter) -> list[int]:
     return sorted(range(len(opened.character.joints)), key=lambda joint: rank[opened.character.joints[joint]])
 
 
-def joint_above(opened: AnimatedCharacter, node: int) -> int:
-    """Return the nearest joint above a node; -1 where there is none."""
-    parents, joints = opened.character.nodes.parents, opened.character.joints
-    node = parents[node]
-    while node >= 0 and node not in joints:
-        node = parents[node]
-    return node
-
-
 def joint_paths(opened: AnimatedCharacter, joints: list[int]) -> list[str]:
     """Return the joints' names behind those of all joints above them, as UsdSkel has it; each its own."""
-    nodes = opened.character.joints
-    paths: dict[int, str] = {}
+    above, names, paths = opened.parent_joints(), opened.joint_names(), dict[int, str]()
     for joint in joints:
-        above = paths.get(joint_above(opened, nodes[joint]), "")
-        name = re.sub(r"\W", "_", opened.joint_names()[joint])
+        name = re.sub(r"\W", "_", names[joint])
         name = name if not name[:1].isdigit() else f"_{name}"
-        path = f"{above}/{name}".lstrip("/")
-        paths[nodes[joint]] = path if path not in paths.values() else f"{path}_{joint}"
-    return [paths[nodes[joint]] for joint in joints]
+        path = f"{paths.get(int(above[joint]), '')}/{name}".lstrip("/")
+        paths[joint] = path if path not in paths.values() else f"{path}_{joint}"
+    return [paths[joint] for joint in joints]
 
 
 def joint_transforms(
@@ -111,17 +100,15 @@ def joint_transforms(
 ) -> tuple[Float64[ndarray, "4 4"], Float64[ndarray, "T J 4 4"]]:
     """Return what is above all roots of the skeleton, where it is one and stands still, and each joint's matrix to the one
     above it in every frame; raise `InputError` where rotations, scales and translations do not make that up."""
-    nodes = opened.character.joints
+    nodes, parents = opened.character.joints, opened.parent_joints()
     worlds = np.stack([opened.nodes_to_world(frame) for frame in range(len(opened.numbers))])
-    parents = [joint_above(opened, nodes[joint]) for joint in joints]
-    over = {opened.character.nodes.parents[nodes[j]] for j, up in zip(joints, parents, strict=True) if up < 0}
+    over = {opened.character.nodes.parents[nodes[joint]] for joint in np.flatnonzero(parents < 0)}
     root = over.pop() if len(over) == 1 else -1
     still = root >= 0 and (worlds[:, root] == worlds[0, root]).all()
     above = worlds[0, root] if still else np.eye(4)
-    into = np.stack(
-        [worlds[:, up] if up >= 0 else np.broadcast_to(above, (len(worlds), 4, 4)) for up in parents], axis=1
-    )
-    local = np.linalg.solve(into, worlds[:, [nodes[joint] for joint in joints]])
+    of_joints = worlds[:, nodes]
+    into = np.where((parents >= 0)[:, None, None], of_joints[:, parents], above)
+    local = np.linalg.solve(into, of_joints)[:, joints]
     turns, sizes = rotations_and_scales(local[..., :3, :3])
     left = np.abs(turns * sizes[..., None, :] - local[..., :3, :3]).max(axis=(0, 2, 3))
     if (left > SHEARED * np.abs(local[..., :3, :3]).max()).any():

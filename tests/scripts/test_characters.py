@@ -1,11 +1,13 @@
 """A character with its animation as the source, and a cache as the scans: a whole training set."""
 
+import re
+
 import numpy as np
 import pytest
 from bar import RATE, Bar
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
-from terminal import COARSE, run_script, script_with
+from terminal import COARSE, ROOT, run_script, script_with
 
 import fit_mesh_with_joints
 from data.formats.alembic import write_alembic
@@ -46,6 +48,28 @@ def test_a_character_and_a_cache_are_a_training_set(tmp_path):
         np.testing.assert_array_equal(each.vertices, predicted[0].vertices)
     before, after = (np.linalg.norm(each - scans, axis=2).mean() for each in (frames.vertices, predicted[0].vertices))
     assert after < 0.5 * before
+
+    # as morph targets: as many as there are frames are all that there is
+    given = ["saved_model/with_joints", "-src", "bar.glb", *rate, "--count", 40]
+    done = run_script(tmp_path, ROOT / "export_morphs.py", *given)
+    assert done.returncode == 0, done.stderr
+    row = r"\n +(\d\d) +0\.0 % +\d+\.\d % +\d\.\d +\d\.\d\d\n\1 shapes of 30 frames in morphs\n"
+    assert re.search(row, done.stdout), done.stdout
+    size = np.ptp(scans[0], axis=0).max()
+    for name in ("bar.glb", "bar.usdc"):
+        shaped = load_frames(tmp_path / "morphs" / name, frame_rate=RATE).vertices
+        np.testing.assert_allclose(shaped, predicted[0].vertices, atol=1e-4 * size)
+    play = ROOT / "examples/play_morphs.py"
+    done = run_script(tmp_path, play, "morphs/shape_weights.onnx", "morphs/bar.npz", "played.npz")
+    assert done.returncode == 0, done.stderr
+    played = load_frames(tmp_path / "played.npz")
+    assert played.frame_numbers == list(range(1, 31))
+    left = np.linalg.norm(played.vertices - predicted[0].vertices, axis=2).mean()
+    assert left < 0.5 * np.linalg.norm(frames.vertices - predicted[0].vertices, axis=2).mean()
+
+    again = run_script(tmp_path, ROOT / "export_morphs.py", *given)
+    assert again.returncode == 2
+    assert "morphs: holds morph targets already, expected another --output_dir, or --overwrite" in again.stderr
 
 
 def test_a_mesh_alone_has_no_joints(tmp_path):

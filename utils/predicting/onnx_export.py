@@ -7,16 +7,33 @@ import hashlib
 import logging
 import warnings
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.onnx_forms import StreamingForm, WindowsForm
 
-TOLERANCE = 1e-5  # of the mesh's size: how far apart the runtime's and torch's answers may be
+TOLERANCE = 1e-5  # of the answers' size: how far apart the runtime's and torch's may be
+
+
+class Form(Protocol):
+    """What becomes a file: a module on the CPU with its inputs and outputs by name, and how large its answers are."""
+
+    inputs: dict[str, Tensor]
+    outputs: list[str]
+    dynamic_shapes: Any
+    size: float
+
+    @property
+    def module(self) -> nn.Module:
+        """The module."""
+
+    def difference(self, session: Any) -> float:
+        """Return how far a runtime's answers are from torch's at most."""
 
 
 def topology_hash(model: MeshAutoencoder) -> str:
@@ -25,10 +42,10 @@ def topology_hash(model: MeshAutoencoder) -> str:
     return hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()
 
 
-def write_onnx(path: Path, form: WindowsForm | StreamingForm, metadata: dict[str, str]) -> float:
-    """Write a form of a model on the CPU as an ONNX file; return how far its answers are from torch's.
+def write_onnx(path: Path, form: Form, metadata: dict[str, str]) -> float:
+    """Write a form of a model as an ONNX file; return how far its answers are from torch's.
 
-    That is the largest difference between ONNX Runtime's answers and torch's, as a share of the mesh's size, measured before
+    That is the largest difference between ONNX Runtime's answers and torch's, as a share of their size, measured before
     anything is written. Raises `InputError` where it is above `TOLERANCE`, and where packages are missing.
     """
     with optional_packages("exporting to ONNX"):
@@ -54,11 +71,10 @@ def write_onnx(path: Path, form: WindowsForm | StreamingForm, metadata: dict[str
     content = proto.SerializeToString()
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    rest = form.model.surface.vertices
-    difference = form.difference(session) / float((rest.amax(dim=0) - rest.amin(dim=0)).norm())
+    difference = form.difference(session) / form.size
     if not difference <= TOLERANCE:
         raise InputError(
-            f"{path}: ONNX Runtime is {difference:.1e} of the mesh's size away from torch, expected {TOLERANCE:.0e} at most"
+            f"{path}: ONNX Runtime is {difference:.1e} of the answers' size away from torch, expected {TOLERANCE:.0e} at most"
         )
     with write_beside(path) as partial:
         partial.write_bytes(content)

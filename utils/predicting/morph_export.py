@@ -1,0 +1,242 @@
+"""A character's corrections as morph targets: what is written of them, and what their number costs."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from numpy import ndarray
+from torch import Tensor
+from tqdm import tqdm
+
+from data.formats.gltf_morphs import write_morphs
+from data.formats.gltf_reading import AnimatedCharacter, check_skin
+from data.formats.usd_character import write_usd_character
+from data.input_error import InputError
+from data.safe_write import write_beside
+from data.sequences.mesh_windows import MeshWindows
+from models.mesh_autoencoder import MeshAutoencoder
+from models.shape_weights import ShapeWeights
+from models.surface_frames import vertex_normals
+from utils.predicting.onnx_export import write_onnx
+from utils.predicting.prediction import PredictedFrame, map_predictions
+from utils.predicting.principal_shapes import PrincipalShapes, before_the_skin, principal_shapes
+
+COUNTS = (8, 16, 32, 64, 128, 256)
+ONNX_NAME = "shape_weights.onnx"
+ENDINGS = (".glb", ".usdc", ".npz")
+FRAMES_TO_TRY = 8
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise `InputError` where a folder holds something, unless that is an earlier export and is to be overwritten."""
+    if not folder.exists():
+        return
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    others = {name for name in there if name != ONNX_NAME and not name.endswith(ENDINGS)}
+    if others or (there and ONNX_NAME not in there):
+        raise InputError(f"{folder}: holds something else than morph targets, expected another --output_dir")
+    if there and not overwrite:
+        raise InputError(f"{folder}: holds morph targets already, expected another --output_dir, or --overwrite")
+
+
+def predicted_corrections(
+    model: MeshAutoencoder, windows: MeshWindows, device: torch.device
+) -> Float32[ndarray, "T V 3"]:
+    """Return what a model adds to the skinned mesh in every frame, file units."""
+
+    def correction(frame: PredictedFrame) -> Float32[ndarray, "V 3"]:
+        return (frame.predicted - frame.skinned).astype(np.float32)
+
+    frames = np.arange(len(windows))
+    found = map_predictions(correction, model, windows, frames, device)
+    return np.stack([*tqdm(found, desc="predicting", unit="frame", total=len(frames))])
+
+
+def check_characters(characters: list[AnimatedCharacter], model: MeshAutoencoder, checkpoint: Path) -> None:
+    """Raise `InputError` where a file has no skin, or another character than the first one, and for a model of other units or
+    axes than glTF's."""
+    if (model.settings.units, model.settings.up_axis) != ("m", "y"):
+        found = f"{model.settings.units}, {model.settings.up_axis} up"
+        raise InputError(f"{checkpoint}: trained on {found}, expected m, y up, as all glTF files are")
+    first = characters[0]
+    for opened in characters:
+        check_skin(opened)
+        mine, other = opened.character, first.character
+        if opened.joint_names() != first.joint_names() or any(
+            one.shape != another.shape or not np.allclose(one, another, atol=1e-4)
+            for one, another in ((mine.points, other.points), (mine.inverse_bind, other.inverse_bind))
+        ):
+            raise InputError(f"{opened.path}: another character than {first.path}, expected animations of the same one")
+
+
+def shapes_of(
+    characters: list[AnimatedCharacter], corrections: Float32[ndarray, "T V 3"], count: int
+) -> PrincipalShapes:
+    """Return the principal shapes of corrections, which are those of all frames of the characters, one after the other.
+
+    Raises `InputError` where nothing is corrected.
+    """
+    frames = [(opened, frame) for opened in characters for frame in range(len(opened.numbers))]
+    bound = np.empty_like(corrections)
+    for place, (opened, frame) in enumerate(frames):
+        bound[place] = before_the_skin(opened.to_world(frame), corrections[place])
+    found = principal_shapes(bound, count)
+    if not len(found.shapes):
+        raise InputError(
+            f"{characters[0].path}: the model corrects nothing of it, expected corrections to make shapes of"
+        )
+    return found
+
+
+class ShapeWeightsForm:
+    """A file that takes a skeleton's joints and a state, and returns the weights of shapes and the next state."""
+
+    dynamic_shapes = None
+
+    def __init__(self, module: ShapeWeights, opened: AnimatedCharacter):
+        """The file is tried out by the first frames of a character."""
+        frames = range(min(FRAMES_TO_TRY, len(opened.numbers)))
+        joints = np.stack([opened.joints_to_world(frame) for frame in frames])
+        self.module, self.size = module, float(torch.maximum(module.highest, -module.lowest).max())
+        self.joints = torch.tensor(joints, dtype=torch.float32)
+        self.state = {name: torch.zeros(shape) for name, shape in module.state_shapes.items()}
+        self.inputs: dict[str, Tensor] = {"joints_to_world": self.joints[0]} | self.state
+        self.outputs = ["weights", *(f"next_{name}" for name in self.state)]
+
+    def difference(self, session: Any) -> float:
+        """Return how far a runtime's weights are from torch's at most, over the first frames."""
+        largest, state = 0.0, tuple(self.state.values())
+        ours = tuple(each.numpy() for each in state)
+        for joints in self.joints:
+            with torch.no_grad():
+                expected, *following = self.module(joints, *state)
+            inputs = dict(zip(self.state, ours, strict=True)) | {"joints_to_world": joints.numpy()}
+            found, *next_ours = session.run(None, inputs)
+            state, ours = tuple(following), tuple(next_ours)
+            largest = max(largest, float(np.abs(found - expected.numpy()).max()))
+        return largest
+
+
+def onnx_metadata(opened: AnimatedCharacter, frame_rate: float, found: PrincipalShapes) -> dict[str, str]:
+    """Return what a program has to know to run the file of weights."""
+    return {
+        "joints": json.dumps(opened.joint_names()),  # in the order of joints_to_world, column vectors, metres, y up
+        "frame_rate": f"{frame_rate:g}",
+        "shapes": json.dumps(names_of(found)),
+        "lowest": json.dumps(
+            found.weights.min(axis=0).round(6).tolist()
+        ),  # the range of training, to which they are clamped
+        "highest": json.dumps(found.weights.max(axis=0).round(6).tolist()),
+    }
+
+
+def names_of(found: PrincipalShapes) -> list[str]:
+    """Return what the shapes are called in files."""
+    return [f"correction {number + 1}" for number in range(len(found.shapes))]
+
+
+def write_files(
+    folder: Path,
+    names: list[str],
+    characters: list[AnimatedCharacter],
+    found: PrincipalShapes,
+    from_motion: ShapeWeights,
+    frame_rate: float,
+) -> None:
+    """Write all files: the map from motion to weights, and each character by its name."""
+    metadata = onnx_metadata(characters[0], frame_rate, found)
+    write_onnx(folder / ONNX_NAME, ShapeWeightsForm(from_motion, characters[0]), metadata)
+    starts = np.cumsum([len(opened.numbers) for opened in characters])[:-1]
+    for name, opened, weights in zip(names, characters, np.split(found.weights, starts), strict=True):
+        write_character_files(folder, name, opened, PrincipalShapes(found.shapes, weights), frame_rate)
+
+
+def write_character_files(
+    folder: Path, name: str, opened: AnimatedCharacter, found: PrincipalShapes, frame_rate: float
+) -> None:
+    """Write a character with its shapes, moved by the weights of its own frames: as GLB, as UsdSkel, and as arrays for a
+    program of one's own. Where USD has no place for the character, say so, and go without."""
+    path, points = folder / f"{name}.glb", torch.tensor(opened.character.points, dtype=torch.float32)
+    faces = torch.from_numpy(opened.character.polygons.triangles())
+    normals = vertex_normals(points, faces)
+    turned = np.stack([(vertex_normals(points + torch.from_numpy(s), faces) - normals).numpy() for s in found.shapes])
+    write_morphs(path, opened, names_of(found), found.shapes, turned, found.weights)
+    try:
+        write_usd_character(path.with_suffix(".usdc"), opened, names_of(found), found.shapes, found.weights, frame_rate)
+    except InputError as error:
+        tqdm.write(f"not written: {error}")
+    write_arrays(path.with_suffix(".npz"), opened, found)
+
+
+def write_arrays(path: Path, opened: AnimatedCharacter, found: PrincipalShapes) -> None:
+    """Write a character as arrays: rest points (T, V, 3), one where its own morph targets do not move; the K strongest joints
+    of each vertex and their weights (V, K); inverse bind matrices (J, 4, 4); the joints' matrices to world space (T, J, 4, 4),
+    frame numbers (T,), faces (F, 3), and shapes with their weights."""
+    character, frames = opened.character, range(len(opened.numbers))
+    own = np.stack([opened.morph_weights(frame) for frame in frames])
+    own = own[:1] if (own == own[0]).all() else own
+    influences = character.influences.toarray()
+    most = max(1, int((influences > 0).sum(axis=1).max()))
+    joints = np.argsort(-influences, axis=1, kind="stable")[:, :most]
+    with write_beside(path) as partial, open(partial, "wb") as file:
+        np.savez(
+            file,
+            rest=(character.points + np.tensordot(own, character.morphs, axes=1)).astype(np.float32),
+            skin_joints=joints,
+            skin_weights=np.take_along_axis(influences, joints, axis=1),
+            inverse_bind=character.inverse_bind,
+            joints_to_world=np.stack([opened.joints_to_world(frame) for frame in frames]),
+            frame_numbers=opened.numbers,
+            faces=character.polygons.triangles(),
+            shapes=found.shapes,
+            weights=found.weights,
+        )
+
+
+def table_of_counts(
+    characters: list[AnimatedCharacter],
+    corrections: Float32[ndarray, "T V 3"],
+    found: PrincipalShapes,
+    kept_out: Float[ndarray, "T K"],
+) -> str:
+    """Return a table of what is left of the corrections with more and more of the shapes, mean length, by the shapes alone and
+    by weights from motion in frames kept out of their fit; and what these cost in the first character's file, and in time."""
+    count = len(found.shapes)
+    counts = sorted({each for each in COUNTS if each < count} | {count})
+    left, frame, whole = np.zeros((2, len(counts))), 0, 0.0
+    clamped = np.clip(kept_out, found.weights.min(axis=0), found.weights.max(axis=0))
+    for opened in characters:
+        for own in range(len(opened.numbers)):
+            axes, away = opened.to_world(own)[..., :3], corrections[frame]
+            whole += float(np.linalg.norm(away, axis=1).mean())
+            for row, weights in enumerate((found.weights[frame], clamped[frame])):
+                rest, first = away.astype(np.float64), 0
+                for column, upto in enumerate(counts):
+                    added = np.tensordot(weights[first:upto], found.shapes[first:upto], axes=1)
+                    rest, first = rest - np.einsum("vab,vb->va", axes, added), upto
+                    left[row, column] += float(np.linalg.norm(rest, axis=1).mean())
+            frame += 1
+    lines = ["shapes  left of the corrections  with weights from motion  adds (MB)  ms a frame"]
+    parts = characters[0].file.tree.meshes[characters[0].file.tree.nodes[characters[0].character.node].mesh].primitives
+    numbers = 6 if parts[0].attributes.NORMAL is not None else 3
+    a_shape = 4 * (numbers * len(characters[0].character.places) + len(characters[0].numbers))
+    for column, upto in enumerate(counts):
+        shares = 100 * left[:, column] / max(whole, 1e-30)
+        cost = f"{upto * a_shape / 1e6:9.1f}  {milliseconds(found, upto):10.2f}"
+        lines.append(f"{upto:6}  {shares[0]:21.1f} %  {shares[1]:22.1f} %  {cost}")
+    return "\n".join(lines)
+
+
+def milliseconds(found: PrincipalShapes, count: int) -> float:
+    """Return how long NumPy takes to add so many weighted shapes up, the median of five times."""
+    flat, took = found.shapes[:count].reshape(count, -1), []
+    weights = found.weights[0, :count].astype(np.float32)
+    for _ in range(5):
+        start = time.perf_counter()
+        weights @ flat
+        took.append(time.perf_counter() - start)
+    return 1000 * float(np.median(took))
