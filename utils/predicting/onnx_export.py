@@ -7,7 +7,7 @@ import hashlib
 import logging
 import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 TOLERANCE = 1e-5  # of the answers' size: how far apart the runtime's and torch's may be
 
 
+@runtime_checkable
 class Form(Protocol):
     """What becomes a file: a module on the CPU with its inputs and outputs by name, and how large its answers are."""
 
