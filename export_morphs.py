@@ -4,7 +4,7 @@
 
 Predicts every frame of the animation, takes the principal shapes of the corrections before the skin moves them, and writes: the
 character with these as morph targets and their weights animated, as GLB and as UsdSkel; shape_weights.onnx, from its joints'
-motion to the weights, for other motion; and arrays that examples/play_morphs.py plays. A table says what more or fewer shapes
+motion to the weights, for other motion; and arrays that examples/play_morphs.py plays. A table says what more or fewer targets
 cost. Needs: pip install -r requirements-pipeline.txt
 """
 
@@ -29,9 +29,9 @@ def parse_arguments(argv):
     parser = make_parser(__doc__)
     add = parser.add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it")
-    text = "the character (.glb, .gltf), with animation like that it is to play; several: one set of shapes for all"
+    text = "the character (.glb, .gltf), with animation like that it is to play; several: one set of targets for all"
     add("-src", "--source_files_dir", type=Path, nargs="+", action=Sources, required=True, metavar="FILE", help=text)
-    add("--count", type=positive, default=64, metavar="K", help="how many shapes (default: 64)")
+    add("--count", type=positive, default=64, metavar="K", help="how many morph targets (default: 64)")
     add("-o", "--output_dir", type=Path, default=Path("morphs"), help="where to write (default: morphs)")
     add("--overwrite", action="store_true", help="replace the morph targets that are there")
     add("-dev", "--device", metavar="DEVICE", help="where to compute (default: cuda:0, or cpu)")
@@ -73,7 +73,7 @@ def main(argv=None):
     names = names_of_sources(sequences).values()
     morphs.write_files(args.output_dir, [*names], characters, shapes, from_motion, args.frame_rate)
     table = morphs.table_of_counts(characters, corrections, shapes, kept_out)
-    print(f"{table}\n{len(shapes.shapes)} shapes of {len(windows)} frames in {args.output_dir}")
+    print(f"{table}\n{len(shapes.shapes) + 1} morph targets of {len(windows)} frames in {args.output_dir}")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ import onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1])
 character = dict(np.load(sys.argv[2]))
 state = {each.name: np.zeros(each.shape, np.float32) for each in session.get_inputs()[1:]}  # of a sequence's start
-rest, shapes, skin = (character[name] for name in ("rest", "shapes", "skin_weights"))
+rest, targets, skin = (character[name] for name in ("rest", "morph_targets", "skin_weights"))
 played = []
 for frame, joints in enumerate(character["joints_to_world"]):
     weights, *following = session.run(None, {"joints_to_world": joints.astype(np.float32)} | state)
     state = dict(zip(state, following, strict=True))
-    points = rest[min(frame, len(rest) - 1)] + np.tensordot(weights, shapes, axes=1)
+    points = rest[min(frame, len(rest) - 1)] + np.tensordot(weights, targets, axes=1)
     moves = (joints @ character["inverse_bind"])[:, :3]
     blended = np.einsum("vk,vkab->vab", skin, moves[character["skin_joints"]])
     played.append(np.einsum("vab,vb->va", blended[..., :3], points) + blended[..., 3])

@@ -21,7 +21,8 @@ def inverse(matrices: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3 3"]:
 
 
 class ShapeWeights(nn.Module):
-    """A linear map from what a skeleton (J joints) does to the weights of K shapes, clamped to the range of training.
+    """A linear map from what a skeleton (J joints) does to the weights of K shapes, each as a share of its range in training,
+    to which it is clamped; and before these a constant one, the weight of what is always there.
 
     It sees how each joint is turned against the one above it, and at A anchors, points of the skinned mesh, where up is and how
     oscillators (`models.oscillators`) swing that they carry along, both as they are where the mesh is bound. The state is what
@@ -57,7 +58,7 @@ class ShapeWeights(nn.Module):
         constants = {"parents": parents[turning], "turning": turning, "inverse_bind": inverse_bind, "up": up}
         constants |= {"anchors": anchors, "influences": influences, "mean": torch.zeros(num_features)}
         constants |= {"coefficients": torch.zeros(num_features, num_shapes), "constant": torch.zeros(num_shapes)}
-        constants |= {"lowest": torch.full((num_shapes,), -torch.inf), "highest": torch.full((num_shapes,), torch.inf)}
+        constants |= {"lowest": torch.zeros(num_shapes), "highest": torch.ones(num_shapes)}
         for name, values in constants.items():
             self.register_buffer(name, values)
 
@@ -91,7 +92,8 @@ class ShapeWeights(nn.Module):
         return seen, (window[1:], accelerations, (before + 1).clamp_max(2))
 
     def forward(self, joints: Float[Tensor, "J 4 4"], *state: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], ...]:
-        """Return the weights (K,) of the shapes, and the next state."""
+        """Return a one and the weights of the shapes (1 + K,), between 0 and 1, and the next state."""
         seen, following = self.features(joints, state)
         weights = self.constant + (seen - self.mean) @ self.coefficients
-        return weights.clamp(self.lowest, self.highest), *following
+        shares = ((weights - self.lowest) / (self.highest - self.lowest)).clamp(0, 1)
+        return torch.cat([shares.new_ones(1), shares]), *following

@@ -1,9 +1,10 @@
-"""Open cache files in Blender and keep what it evaluates, for tests: what a host sees of what we write.
+"""Open files in Blender and keep what it evaluates, for tests: what a host sees of what we write.
 
     python tests/in_blender.py FOLDER FRAME ...
 
-FOLDER holds tube.abc and tube.usdc, and tube.mdd and tube.pc2 with the mesh that these move, rest.obj. Of each comes
-FOLDER/<ending>.npz: the vertices (T, V, 3) in y-up axes, the corners of the first face, and its normal.
+FOLDER holds caches, tube.abc and tube.usdc, and tube.mdd and tube.pc2 with the mesh that these move, rest.obj; or characters,
+morphs.glb and morphs.usdc. Of each comes FOLDER/<file's name>.npz: the vertices (T, V, 3) in y-up axes, the corners of the
+first face, and its normal.
 """
 
 import sys
@@ -20,9 +21,10 @@ def imported(path):
     """Import a file into an empty scene; return its one mesh."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.scene.render.fps = FRAME_RATE
-    kind = {".abc": bpy.ops.wm.alembic_import, ".usdc": bpy.ops.wm.usd_import, ".obj": bpy.ops.wm.obj_import}
+    kind = {".abc": bpy.ops.wm.alembic_import, ".usdc": bpy.ops.wm.usd_import, ".glb": bpy.ops.import_scene.gltf}
     kind[path.suffix](filepath=str(path))
-    (mesh,) = [each for each in bpy.data.objects if each.type == "MESH"]
+    meshes = [each for each in bpy.data.objects if each.type == "MESH"]
+    (mesh,) = [each for each in meshes if len(meshes) == 1 or each.data.shape_keys]  # not the shape of bones
     return mesh
 
 
@@ -52,10 +54,11 @@ def evaluated(mesh, frame):
 
 def main():
     folder, frames = Path(sys.argv[1]), [int(each) for each in sys.argv[2:]]
-    for kind in ("abc", "usdc", "mdd", "pc2"):
-        mesh = imported(folder / f"tube.{kind}") if kind in ("abc", "usdc") else with_cache(folder, kind, frames[0])
+    for path in sorted(each for each in folder.iterdir() if each.stem in ("tube", "morphs")):
+        in_layers = path.suffix in (".mdd", ".pc2")
+        mesh = with_cache(folder, path.suffix[1:], frames[0]) if in_layers else imported(path)
         vertices, corners, normals = zip(*(evaluated(mesh, frame) for frame in frames), strict=True)
-        np.savez(folder / f"{kind}.npz", vertices=vertices, corners=corners[0], normals=normals)
+        np.savez(folder / f"{path.name}.npz", vertices=vertices, corners=corners[0], normals=normals)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def write_usd_character(
     """Write a character as UsdSkel, whole or not at all: skeleton, animation, skin, its own morph targets, and blend shapes
     that are moved by their weights in each frame.
 
-    Metres, y up. What is above all roots of the skeleton and stands still moves the skeleton as a whole. Raises `InputError`
-    as `check_usable`, and where a joint is sheared: UsdSkel knows rotations, scales and translations alone.
+    Metres, y up. Raises `InputError` as `check_usable`, and where a joint is sheared: UsdSkel knows rotations, scales (in half
+    precision) and translations alone.
     """
     scene = Scene("y", 1.0, frame_rate)
     check_usable(scene)
@@ -98,25 +98,30 @@ def joint_paths(opened: AnimatedCharacter, joints: list[int]) -> list[str]:
 def joint_transforms(
     path: Path, opened: AnimatedCharacter, joints: list[int]
 ) -> tuple[Float64[ndarray, "4 4"], Float64[ndarray, "T J 4 4"]]:
-    """Return what is above all roots of the skeleton, where it is one and stands still, and each joint's matrix to the one
-    above it in every frame; raise `InputError` where rotations, scales and translations do not make that up."""
+    """Return what moves the skeleton as a whole, and each joint's matrix to the one above it in every frame.
+
+    Nothing moves the skeleton, unless its roots would be sheared: then it is what is above them, where that is one and stands
+    still. Raises `InputError` where rotations, scales and translations do not make the matrices up.
+    """
     nodes, parents = opened.character.joints, opened.parent_joints()
     worlds = np.stack([opened.nodes_to_world(frame) for frame in range(len(opened.numbers))])
     over = {opened.character.nodes.parents[nodes[joint]] for joint in np.flatnonzero(parents < 0)}
     root = over.pop() if len(over) == 1 else -1
-    still = root >= 0 and (worlds[:, root] == worlds[0, root]).all()
-    above = worlds[0, root] if still else np.eye(4)
+    ways = [np.eye(4)]
+    if root >= 0 and (worlds[:, root] == worlds[0, root]).all():
+        ways.append(worlds[0, root])
     of_joints = worlds[:, nodes]
-    into = np.where((parents >= 0)[:, None, None], of_joints[:, parents], above)
-    local = np.linalg.solve(into, of_joints)[:, joints]
-    turns, sizes = rotations_and_scales(local[..., :3, :3])
-    left = np.abs(turns * sizes[..., None, :] - local[..., :3, :3]).max(axis=(0, 2, 3))
-    if (left > SHEARED * np.abs(local[..., :3, :3]).max()).any():
-        name = opened.joint_names()[joints[int(left.argmax())]]
-        raise InputError(
-            f"{path}: joint {name} is sheared, expected rotations and scales, which are all that UsdSkel knows"
-        )
-    return above, local
+    for above in ways:
+        into = np.where((parents >= 0)[:, None, None], of_joints[:, parents], above)
+        local = np.linalg.solve(into, of_joints)[:, joints]
+        turns, sizes = rotations_and_scales(local[..., :3, :3])
+        left = np.abs(turns * sizes[..., None, :] - local[..., :3, :3]).max(axis=(0, 2, 3))
+        if (left <= SHEARED * np.abs(local[..., :3, :3]).max()).all():
+            return above, local
+    name = opened.joint_names()[joints[int(left.argmax())]]
+    raise InputError(
+        f"{path}: joint {name} is sheared, expected rotations and scales, which are all that UsdSkel knows"
+    )
 
 
 def rotations_and_scales(

@@ -53,7 +53,7 @@ def test_a_character_and_a_cache_are_a_training_set(tmp_path):
     given = ["saved_model/with_joints", "-src", "bar.glb", *rate, "--count", 40]
     done = run_script(tmp_path, ROOT / "export_morphs.py", *given)
     assert done.returncode == 0, done.stderr
-    row = r"\n +(\d\d) +0\.0 % +\d+\.\d % +\d\.\d +\d\.\d\d\n\1 shapes of 30 frames in morphs\n"
+    row = r"\n +(\d\d) +0\.0 % +\d+\.\d % +\d\.\d +\d\.\d\d\n\1 morph targets of 30 frames in morphs\n"
     assert re.search(row, done.stdout), done.stdout
     size = np.ptp(scans[0], axis=0).max()
     for name in ("bar.glb", "bar.usdc"):

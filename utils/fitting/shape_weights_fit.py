@@ -20,7 +20,7 @@ SWINGING = (0.03, 0.1, 0.3, 1.0)  # how much an oscillator counts beside the joi
 def shape_weights_of(opened: AnimatedCharacter, anchors: Int64[ndarray, " A"], found: PrincipalShapes) -> ShapeWeights:
     """Return an untrained map from a character's skeleton to the weights of shapes, with some vertices as anchors."""
     character = opened.character
-    lowest, highest = (torch.tensor(each, dtype=torch.float32) for each in (found.weights.min(0), found.weights.max(0)))
+    lowest, highest = (torch.tensor(each, dtype=torch.float32) for each in (found.lowest, found.highest))
     module = ShapeWeights(
         torch.from_numpy(opened.parent_joints()),
         torch.tensor(character.inverse_bind, dtype=torch.float32),

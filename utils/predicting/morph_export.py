@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 from torch import Tensor
 from tqdm import tqdm
@@ -78,14 +78,14 @@ def shapes_of(
 ) -> PrincipalShapes:
     """Return the principal shapes of corrections, which are those of all frames of the characters, one after the other.
 
-    Raises `InputError` where nothing is corrected.
+    With their mean, they are as many morph targets. Raises `InputError` where nothing is corrected.
     """
     frames = [(opened, frame) for opened in characters for frame in range(len(opened.numbers))]
     bound = np.empty_like(corrections)
     for place, (opened, frame) in enumerate(frames):
         bound[place] = before_the_skin(opened.to_world(frame), corrections[place])
-    found = principal_shapes(bound, count)
-    if not len(found.shapes):
+    found = principal_shapes(bound, count - 1)
+    if not found.mean.any():
         raise InputError(
             f"{characters[0].path}: the model corrects nothing of it, expected corrections to make shapes of"
         )
@@ -101,7 +101,7 @@ class ShapeWeightsForm:
         """The file is tried out by the first frames of a character."""
         frames = range(min(FRAMES_TO_TRY, len(opened.numbers)))
         joints = np.stack([opened.joints_to_world(frame) for frame in frames])
-        self.module, self.size = module, float(torch.maximum(module.highest, -module.lowest).max())
+        self.module, self.size = module, 1.0
         self.joints = torch.tensor(joints, dtype=torch.float32)
         self.state = {name: torch.zeros(shape) for name, shape in module.state_shapes.items()}
         self.inputs: dict[str, Tensor] = {"joints_to_world": self.joints[0]} | self.state
@@ -121,22 +121,9 @@ class ShapeWeightsForm:
         return largest
 
 
-def onnx_metadata(opened: AnimatedCharacter, frame_rate: float, found: PrincipalShapes) -> dict[str, str]:
-    """Return what a program has to know to run the file of weights."""
-    return {
-        "joints": json.dumps(opened.joint_names()),  # in the order of joints_to_world, column vectors, metres, y up
-        "frame_rate": f"{frame_rate:g}",
-        "shapes": json.dumps(names_of(found)),
-        "lowest": json.dumps(
-            found.weights.min(axis=0).round(6).tolist()
-        ),  # the range of training, to which they are clamped
-        "highest": json.dumps(found.weights.max(axis=0).round(6).tolist()),
-    }
-
-
-def names_of(found: PrincipalShapes) -> list[str]:
-    """Return what the shapes are called in files."""
-    return [f"correction {number + 1}" for number in range(len(found.shapes))]
+def names_of(targets: Float[ndarray, "M V 3"]) -> list[str]:
+    """Return what morph targets are called in files."""
+    return ["correction", *(f"correction {number}" for number in range(1, len(targets)))]
 
 
 def write_files(
@@ -148,34 +135,47 @@ def write_files(
     frame_rate: float,
 ) -> None:
     """Write all files: the map from motion to weights, and each character by its name."""
-    metadata = onnx_metadata(characters[0], frame_rate, found)
+    targets, weights = found.as_targets()
+    metadata = {  # what a program has to know to run it
+        "joints": json.dumps(
+            characters[0].joint_names()
+        ),  # in the order of joints_to_world: column vectors, metres, y up
+        "frame_rate": f"{frame_rate:g}",
+        "morph_targets": json.dumps(names_of(targets)),
+    }
     write_onnx(folder / ONNX_NAME, ShapeWeightsForm(from_motion, characters[0]), metadata)
     starts = np.cumsum([len(opened.numbers) for opened in characters])[:-1]
-    for name, opened, weights in zip(names, characters, np.split(found.weights, starts), strict=True):
-        write_character_files(folder, name, opened, PrincipalShapes(found.shapes, weights), frame_rate)
+    for name, opened, own in zip(names, characters, np.split(weights, starts), strict=True):
+        write_character_files(folder / f"{name}.glb", opened, targets, own, frame_rate)
 
 
 def write_character_files(
-    folder: Path, name: str, opened: AnimatedCharacter, found: PrincipalShapes, frame_rate: float
+    path: Path,
+    opened: AnimatedCharacter,
+    targets: Float32[ndarray, "M V 3"],
+    weights: Float[ndarray, "T M"],
+    frame_rate: float,
 ) -> None:
-    """Write a character with its shapes, moved by the weights of its own frames: as GLB, as UsdSkel, and as arrays for a
-    program of one's own. Where USD has no place for the character, say so, and go without."""
-    path, points = folder / f"{name}.glb", torch.tensor(opened.character.points, dtype=torch.float32)
+    """Write a character with its morph targets, as GLB, as UsdSkel, and as arrays for a program of one's own. Where USD has no
+    place for the character, say so, and go without."""
+    points = torch.tensor(opened.character.points, dtype=torch.float32)
     faces = torch.from_numpy(opened.character.polygons.triangles())
     normals = vertex_normals(points, faces)
-    turned = np.stack([(vertex_normals(points + torch.from_numpy(s), faces) - normals).numpy() for s in found.shapes])
-    write_morphs(path, opened, names_of(found), found.shapes, turned, found.weights)
+    turned = np.stack([(vertex_normals(points + torch.from_numpy(s), faces) - normals).numpy() for s in targets])
+    write_morphs(path, opened, names_of(targets), targets, turned, weights)
     try:
-        write_usd_character(path.with_suffix(".usdc"), opened, names_of(found), found.shapes, found.weights, frame_rate)
+        write_usd_character(path.with_suffix(".usdc"), opened, names_of(targets), targets, weights, frame_rate)
     except InputError as error:
         tqdm.write(f"not written: {error}")
-    write_arrays(path.with_suffix(".npz"), opened, found)
+    write_arrays(path.with_suffix(".npz"), opened, targets, weights)
 
 
-def write_arrays(path: Path, opened: AnimatedCharacter, found: PrincipalShapes) -> None:
+def write_arrays(
+    path: Path, opened: AnimatedCharacter, targets: Float32[ndarray, "M V 3"], weights: Float[ndarray, "T M"]
+) -> None:
     """Write a character as arrays: rest points (T, V, 3), one where its own morph targets do not move; the K strongest joints
     of each vertex and their weights (V, K); inverse bind matrices (J, 4, 4); the joints' matrices to world space (T, J, 4, 4),
-    frame numbers (T,), faces (F, 3), and shapes with their weights."""
+    frame numbers (T,), faces (F, 3), and morph targets (M, V, 3) with their weights (T, M)."""
     character, frames = opened.character, range(len(opened.numbers))
     own = np.stack([opened.morph_weights(frame) for frame in frames])
     own = own[:1] if (own == own[0]).all() else own
@@ -192,8 +192,8 @@ def write_arrays(path: Path, opened: AnimatedCharacter, found: PrincipalShapes) 
             joints_to_world=np.stack([opened.joints_to_world(frame) for frame in frames]),
             frame_numbers=opened.numbers,
             faces=character.polygons.triangles(),
-            shapes=found.shapes,
-            weights=found.weights,
+            morph_targets=targets,
+            morph_weights=weights,
         )
 
 
@@ -201,42 +201,48 @@ def table_of_counts(
     characters: list[AnimatedCharacter],
     corrections: Float32[ndarray, "T V 3"],
     found: PrincipalShapes,
-    kept_out: Float[ndarray, "T K"],
+    kept_out: Float64[ndarray, "T K"],
 ) -> str:
-    """Return a table of what is left of the corrections with more and more of the shapes, mean length, by the shapes alone and
-    by weights from motion in frames kept out of their fit; and what these cost in the first character's file, and in time."""
-    count = len(found.shapes)
+    """Return a table of what is left of the corrections with more and more morph targets, mean length: with the best weights,
+    and with weights from motion in frames kept out of their fit; and what they cost in the first character's file, and in time.
+    """
+    count = len(found.shapes) + 1
     counts = sorted({each for each in COUNTS if each < count} | {count})
-    left, frame, whole = np.zeros((2, len(counts))), 0, 0.0
-    clamped = np.clip(kept_out, found.weights.min(axis=0), found.weights.max(axis=0))
+    guessed, frame, left, whole = np.clip(kept_out, found.lowest, found.highest), 0, np.zeros((2, len(counts))), 0.0
     for opened in characters:
         for own in range(len(opened.numbers)):
             axes, away = opened.to_world(own)[..., :3], corrections[frame]
             whole += float(np.linalg.norm(away, axis=1).mean())
-            for row, weights in enumerate((found.weights[frame], clamped[frame])):
-                rest, first = away.astype(np.float64), 0
+            for row, weights in enumerate((found.weights[frame], guessed[frame])):
+                shape, first = found.mean.astype(np.float64), 0
                 for column, upto in enumerate(counts):
-                    added = np.tensordot(weights[first:upto], found.shapes[first:upto], axes=1)
-                    rest, first = rest - np.einsum("vab,vb->va", axes, added), upto
+                    shape = shape + np.tensordot(weights[first : upto - 1], found.shapes[first : upto - 1], axes=1)
+                    rest, first = away - np.einsum("vab,vb->va", axes, shape), upto - 1
                     left[row, column] += float(np.linalg.norm(rest, axis=1).mean())
             frame += 1
-    lines = ["shapes  left of the corrections  with weights from motion  adds (MB)  ms a frame"]
-    parts = characters[0].file.tree.meshes[characters[0].file.tree.nodes[characters[0].character.node].mesh].primitives
-    numbers = 6 if parts[0].attributes.NORMAL is not None else 3
-    a_shape = 4 * (numbers * len(characters[0].character.places) + len(characters[0].numbers))
+    of_one = bytes_of_a_target(characters[0])
+    lines = ["morph targets  left of the corrections  with weights from motion  adds (MB)  ms a frame"]
     for column, upto in enumerate(counts):
-        shares = 100 * left[:, column] / max(whole, 1e-30)
-        cost = f"{upto * a_shape / 1e6:9.1f}  {milliseconds(found, upto):10.2f}"
-        lines.append(f"{upto:6}  {shares[0]:21.1f} %  {shares[1]:22.1f} %  {cost}")
+        shares = 100 * left[:, column] / whole
+        cost = f"{upto * of_one / 1e6:9.1f}  {milliseconds(found, upto):10.2f}"
+        lines.append(f"{upto:13}  {shares[0]:21.1f} %  {shares[1]:22.1f} %  {cost}")
     return "\n".join(lines)
 
 
+def bytes_of_a_target(opened: AnimatedCharacter) -> int:
+    """Return how many bytes a morph target takes in a character's GLB file, with its weights."""
+    tree = opened.file.tree
+    (first, *_) = tree.meshes[tree.nodes[opened.character.node].mesh].primitives
+    numbers = 3 if first.attributes.NORMAL is None else 6
+    return 4 * (numbers * len(opened.character.places) + len(opened.numbers))
+
+
 def milliseconds(found: PrincipalShapes, count: int) -> float:
-    """Return how long NumPy takes to add so many weighted shapes up, the median of five times."""
-    flat, took = found.shapes[:count].reshape(count, -1), []
-    weights = found.weights[0, :count].astype(np.float32)
+    """Return how long NumPy takes to add up so many weighted morph targets, the median of five times."""
+    targets, weights = (each.astype(np.float32) for each in found.as_targets())
+    flat, took = targets[:count].reshape(count, -1), []
     for _ in range(5):
         start = time.perf_counter()
-        weights @ flat
+        weights[0, :count] @ flat
         took.append(time.perf_counter() - start)
     return 1000 * float(np.median(took))
