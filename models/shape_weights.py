@@ -24,8 +24,9 @@ class ShapeWeights(nn.Module):
     """A linear map from what a skeleton (J joints) does to the weights of K shapes, each as a share of its range in training,
     to which it is clamped; and before these a constant one, the weight of what is always there.
 
-    It sees how each joint is turned against the one above it, and at A anchors, points of the skinned mesh, where up is and how
-    oscillators (`models.oscillators`) swing that they carry along, both as they are where the mesh is bound. The state is what
+    It sees how each joint is turned against the one above it, and at A anchors, points of the skinned mesh, where up is, how
+    they moved since the last frame, and how oscillators (`models.oscillators`) swing that they carry along, all three as they
+    are where the mesh is bound. The state is what
     is known of the frames before, zero at a sequence's start: the anchors' `previous` two places, their `accelerations`, and
     how many `frames_before` there were, as far as that matters.
     """
@@ -54,7 +55,7 @@ class ShapeWeights(nn.Module):
         """`parents` are -1 where there is no joint above; anchors are where the mesh is bound."""
         super().__init__()
         turning = (parents >= 0).nonzero().squeeze(1)
-        num_features = 9 * len(turning) + 3 * len(anchors) * (1 + 2 * len(PERIODS))
+        num_features = 9 * len(turning) + 3 * len(anchors) * (2 + 2 * len(PERIODS))
         constants = {"parents": parents[turning], "turning": turning, "inverse_bind": inverse_bind, "up": up}
         constants |= {"anchors": anchors, "influences": influences, "mean": torch.zeros(num_features)}
         constants |= {"coefficients": torch.zeros(num_features, num_shapes), "constant": torch.zeros(num_shapes)}
@@ -69,8 +70,9 @@ class ShapeWeights(nn.Module):
         return {"previous": (2, count, 3), "accelerations": (HISTORY - 2, count, 3), "frames_before": (1,)}
 
     def groups(self) -> list[int]:
-        """Return how many features there are of a kind: turned joints, up, and each of the oscillators' states."""
-        return [9 * len(self.turning), *[3 * len(self.anchors)] * (1 + 2 * len(PERIODS))]
+        """Return how many features there are of a kind: turned joints; of anchors, up, motion, and each of the oscillators'
+        states."""
+        return [9 * len(self.turning), *[3 * len(self.anchors)] * (2 + 2 * len(PERIODS))]
 
     def features(
         self, joints: Float[Tensor, "J 4 4"], state: tuple[Float[Tensor, "..."], ...]
@@ -88,7 +90,9 @@ class ShapeWeights(nn.Module):
         back = inverse(axes)
         turned = inverse(joints[self.parents, :3, :3]) @ joints[self.turning, :3, :3]
         swinging = states_after(accelerations.unsqueeze(0), PERIODS).squeeze(0) @ back.transpose(1, 2)
-        seen = torch.cat([turned.flatten(), (back @ self.up).flatten(), swinging.transpose(0, 1).flatten()])
+        moved = (back @ (window[2] - window[1]).unsqueeze(2)).squeeze(2)
+        of_anchors = torch.stack([back @ self.up, moved, *swinging.unbind(1)])
+        seen = torch.cat([turned.flatten(), of_anchors.flatten()])
         return seen, (window[1:], accelerations, (before + 1).clamp_max(2))
 
     def forward(self, joints: Float[Tensor, "J 4 4"], *state: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], ...]:

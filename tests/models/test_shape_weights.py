@@ -62,8 +62,10 @@ def test_what_is_seen_is_what_windows_of_the_motion_show():
         start = before.clamp_max(0)[:, None, None] * (places[1] - places[0]) * (frame > 0)
         states = oscillator_states((places[before.clamp_min(0)] + start).unsqueeze(0))[0]  # (A, O, 3)
         local = torch.einsum("axy,aoy->oax", torch.linalg.inv(axes[frame]), states)
-        torch.testing.assert_close(seen[frame, 42:], local.flatten(), atol=1e-4, rtol=0)
-    assert module.groups() == [27, *[15] * (1 + 2 * len(PERIODS))]
+        torch.testing.assert_close(seen[frame, 57:], local.flatten(), atol=1e-4, rtol=0)
+        moved = torch.einsum("axy,ay->ax", torch.linalg.inv(axes[frame]), places[frame] - places[max(0, frame - 1)])
+        torch.testing.assert_close(seen[frame, 42:57], moved.flatten(), atol=1e-4, rtol=0)
+    assert module.groups() == [27, *[15] * (2 + 2 * len(PERIODS))]
     assert sum(module.groups()) == seen.shape[1]
 
 

@@ -12,7 +12,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     )
 
 
-def add_frame_rate_argument(group: argparse._ArgumentGroup) -> None:
+def add_frame_rate_argument(group: argparse._ActionsContainer) -> None:
     """Add what files that count seconds, and films, are played at."""
     group.add_argument(
         "--frame_rate", type=frame_rate, default=30.0, metavar="FPS",

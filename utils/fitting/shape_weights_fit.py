@@ -14,7 +14,7 @@ from utils.predicting.principal_shapes import PrincipalShapes
 
 FOLDS = 8  # of consecutive frames
 PENALTIES = (0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4)
-SWINGING = (0.03, 0.1, 0.3, 1.0)  # how much an oscillator counts beside the joints
+MOVING = (0.03, 0.1, 0.3, 1.0)  # how much motion and an oscillator count beside the joints
 
 
 def shape_weights_of(opened: AnimatedCharacter, anchors: Int64[ndarray, " A"], found: PrincipalShapes) -> ShapeWeights:
@@ -49,8 +49,8 @@ def fit_shape_weights(
     """Return a map from a character's joints to the weights of shapes, fitted to the frames (T) of one or several animations;
     and what it answers, unclamped, to frames that were kept out of the fit. Some vertices serve as anchors.
 
-    All kinds of features have the same mean square, but oscillators a share of it; that, and the penalty, are those that leave
-    least in eight runs of consecutive frames, each kept out once.
+    All kinds of features have the same mean square, but motion and oscillators a share of it; that, and the penalty, are those
+    that leave least in eight runs of consecutive frames, each kept out once.
     """
     module = shape_weights_of(characters[0], anchors, found)
     moved = [np.stack([each.joints_to_world(frame) for frame in range(len(each.numbers))]) for each in characters]
@@ -58,15 +58,15 @@ def fit_shape_weights(
     mean = seen.mean(axis=0)
     kinds = np.split(seen - mean, np.cumsum(module.groups())[:-1], axis=1)
     sizes = [float(np.sqrt((kind**2).sum(axis=1).mean())) or 1.0 for kind in kinds]
-    turned, up, *swinging = (kind @ kind.T / size**2 for kind, size in zip(kinds, sizes, strict=True))
+    turned, up, *moving = (kind @ kind.T / size**2 for kind, size in zip(kinds, sizes, strict=True))
     of_shapes = np.linalg.norm(found.shapes.reshape(len(found.shapes), -1), axis=1)
     tried = {}
-    for share, penalty in product(SWINGING, PENALTIES):
-        answers = kept_out(turned + up + share * sum(swinging), found.weights, penalty)
+    for share, penalty in product(MOVING, PENALTIES):
+        answers = kept_out(turned + up + share * sum(moving), found.weights, penalty)
         tried[share, penalty] = float((((answers - found.weights) * of_shapes) ** 2).sum()), answers
     share, penalty = min(tried, key=lambda pair: tried[pair][0])
-    dual, constant = ridge(turned + up + share * sum(swinging), found.weights, penalty)
-    shares = [1.0, 1.0, *[share] * len(swinging)]
+    dual, constant = ridge(turned + up + share * sum(moving), found.weights, penalty)
+    shares = [1.0, 1.0, *[share] * len(moving)]
     coefficients = [part / size**2 * kind.T @ dual for part, size, kind in zip(shares, sizes, kinds, strict=True)]
     module.mean.copy_(torch.from_numpy(mean))
     module.coefficients.copy_(torch.from_numpy(np.concatenate(coefficients)))
