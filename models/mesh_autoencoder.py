@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.coordinates import COORDINATES, Coordinates, LocalCoordinates, Prediction, leverage_of
+from models.dials import AS_TRAINED, Dials
 from models.leverage import Leverage
 from models.linear_correction import LinearCorrection, in_loop_order
 from models.local_features import FeatureGroups
@@ -35,6 +36,7 @@ class MeshAutoencoder(nn.Module):
     linear: LinearCorrection | None
     leverage: Leverage | None
     up: Tensor
+    dials: Dials = AS_TRAINED  # of what is predicted; no part of a checkpoint
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
         super().__init__()
@@ -119,20 +121,28 @@ class MeshAutoencoder(nn.Module):
         window: Float[Tensor, "B N V 3"],
         joints: Float[Tensor, "B N J 3"] | None = None,
         history: Float[Tensor, "B H A 3"] | None = None,
+        dials: Dials | None = None,
     ) -> Float[Tensor, "B V 3"]:
-        """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units."""
-        return self.predict_and_judge(window, joints, history).points
+        """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units; as
+        the dials say, the model's own where none are given."""
+        return self.predict_and_judge(window, joints, history, dials).points
 
     def predict_and_judge(
         self,
         window: Float[Tensor, "B N V 3"],
         joints: Float[Tensor, "B N J 3"] | None = None,
         history: Float[Tensor, "B H A 3"] | None = None,
+        dials: Dials | None = None,
     ) -> Prediction:
-        """Return what `predict` does, and how far to trust it."""
+        """Return what `predict` does, and how far to trust it where its strength is that of training."""
+        dials, skinned = self.dials if dials is None else dials, window[:, -1]
+        window = dials.paced(window)
+        joints = None if joints is None else dials.paced(joints)
+        history = None if history is None else dials.paced(history)
         first = self.coordinates.first_answer(window, joints, history, self.up)
         network = self.network_strength * network_answer(self, first.of_asked, first.asked)
-        return self.coordinates.conclusion(first, network, window[:, -1], self.longest)
+        found = self.coordinates.conclusion(first, network, skinned, self.longest)
+        return found._replace(points=dials.blended(skinned, found.points))
 
 
 def network_answer(
