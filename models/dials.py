@@ -15,11 +15,13 @@ class Dials(NamedTuple):
     as fast.
 
     What is scaled is the motion, and not what it brings: the answer stays one that the model knows, damped and clamped as any.
+    Whoever predicts sequences smooths the corrections over `steady` frames on either side.
     """
 
     strength: Number = 1.0
     dynamics: Number = 1.0
     region: Float[Tensor, " V"] | None = None
+    steady: int = 0
 
     def paced(self, frames: Float[Tensor, "B N P 3"]) -> Float[Tensor, "B N P 3"]:
         """Return points over some frames, the current one last, as if they had moved as much more or less to where they are."""

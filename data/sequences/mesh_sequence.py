@@ -262,10 +262,10 @@ def load_sequences(
 ) -> tuple[list[MeshSequence], Int64[ndarray, "F 3"]]:
     """Return the sequences of all source folders or files, with their scans and joints where given, and their triangles (F, 3).
 
-    Files of weights, one for all or one per target, say how far the scans are trusted (`data.formats.scan_weights`). A gap in a
-    folder's frame numbers starts a new sequence. Raises `InputError` for a source given twice, for another number of target or
-    joint than source folders, a scan without its frame, a frame without joints, and meshes or joints that are not alike in all
-    frames.
+    Files of weights, one for all or one per target, say how far the scans are trusted (`data.formats.vertex_weights`). A gap in
+    a folder's frame numbers starts a new sequence. Raises `InputError` for a source given twice, for another number of target
+    or joint than source folders, a scan without its frame, a frame without joints, and meshes or joints that are not alike in
+    all frames.
     """
     if target_dirs is not None:
         check_one_per_source("--target_files_dir", target_dirs, source_dirs)

@@ -39,6 +39,13 @@ class MeshWindows:
         sequence, frame = self.entries[index]
         return self.sequences[sequence].origin(frame)
 
+    def around(self, index: int, reach: int) -> Int64[ndarray, " K"]:
+        """Return which windows are of frames of the same sequence, so many before and after one at most, itself among them."""
+        sequence, frame = self.entries[index]
+        near = np.arange(max(0, index - reach), min(len(self), index + reach + 1))
+        apart = self.entries[near] - [sequence, frame]
+        return near[(apart[:, 0] == 0) & (np.abs(apart[:, 1]) <= reach)]
+
     def has_scan(self, index: int) -> bool:
         """Say whether a frame has a scan."""
         sequence, frame = self.entries[index]

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from data.formats.scan_weights import read_weights
+from data.formats.vertex_weights import read_weights
 from data.input_error import InputError
 from data.sequences.mesh_frames import MeshFrames
 

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
+from torch import Tensor
 
 from data.sequences.mesh_windows import MeshWindows
+from models.coordinates import Prediction
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.model_inputs import asked_vertices, read_inputs, read_meshes
+from utils.predicting.steadying import Steadied
 from utils.runs.processes import combine, own_share
 
 FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
@@ -48,14 +51,21 @@ def map_predictions(
     """Yield in order what `function` returns for the prediction of each of the frames.
 
     Each frame is read, predicted and passed to `function` in one of several threads, so that none waits for another's files.
+    Where the model's dials say so, its correction is smoothed over the frames around it.
     """
 
-    def predict(frame: int) -> Result:
+    def predicted(frame: int) -> tuple[Float[Tensor, "1 V 3"], Prediction]:
         inputs = read_inputs(model, windows, np.array([frame]), device)
         with torch.no_grad():
-            predicted = model.predict_and_judge(*inputs)
-        points, leverage, expected_error = (each[0].cpu().numpy() for each in predicted)
-        return function(PredictedFrame(frame, inputs[0][0, -1].cpu().numpy(), points, expected_error, leverage))
+            return inputs[0][:, -1], model.predict_and_judge(*inputs)
+
+    steadied = Steadied(predicted, model.surface, model.dials.steady)
+
+    def predict(frame: int) -> Result:
+        around = windows.around(frame, model.dials.steady)
+        skinned, found = steadied(frame, around) if len(around) > 1 else predicted(frame)
+        points, leverage, expected_error = (each[0].cpu().numpy() for each in found)
+        return function(PredictedFrame(frame, skinned[0].cpu().numpy(), points, expected_error, leverage))
 
     # on a CPU, several frames with one thread each are faster than one frame with several; on CUDA, few fit into its memory
     num_threads = 3 if device.type == "cuda" else max(2, torch.get_num_threads())

@@ -3,7 +3,7 @@ import pytest
 import trimesh
 from tube import tube_frames, tube_triangles
 
-from data.formats.scan_weights import read_weights
+from data.formats.vertex_weights import read_strengths, read_weights
 from data.input_error import InputError
 
 
@@ -49,8 +49,8 @@ def test_painted_as_the_alpha_of_vertex_colours(tmp_path, encoding):
         ("a.npz", {"a": np.zeros((2, 4)), "frame_numbers": [1, 2, 3]}, "3 numbers of frames, expected 2, one per row"),
         ("a.npy", b"\x93NUMPY\1\0\0\0", "not a whole array of numbers"),
         ("a.ply", b"ply\nformat ascii", "not a whole PLY file"),
-        ("a.png", b"\x89PNG", r"found a file of unknown kind, expected weights .*: one of \.npy, \.npz, \.ply"),
-        ("none.npy", None, "found no such file, expected weights"),
+        ("a.png", b"\x89PNG", r"found a file of unknown kind, expected a number for each vertex: one of \.npy, \.npz, \.ply"),
+        ("none.npy", None, "found no such file, expected a number for each"),
         ("a.npz", {"weights": np.ones((3, 4)), "frame_numbers": [1, 1, 2]}, "numbers of frames that are there twice"),
     ],
 )  # fmt: skip
@@ -71,3 +71,27 @@ def test_colours_without_alpha(tmp_path):
     (tmp_path / "plain.ply").write_bytes(trimesh.exchange.ply.export_ply(mesh, vertex_normal=False))
     with pytest.raises(InputError, match=r"plain\.ply: its vertices have x, y, z, expected alpha, of their colours"):
         read_weights(tmp_path / "plain.ply")
+
+
+def test_strengths_may_be_more_than_one(tmp_path):
+    np.save(tmp_path / "belly.npy", 3 * random_weights(72))
+    np.testing.assert_array_equal(read_strengths(tmp_path / "belly.npy", 72), 3 * random_weights(72))
+    painted = np.random.default_rng(0).integers(0, 256, (72, 3)).astype(np.uint8)
+    mesh = trimesh.Trimesh(tube_frames(1)[0], tube_triangles(), vertex_colors=painted, process=False)
+    (tmp_path / "painted.ply").write_bytes(trimesh.exchange.ply.export_ply(mesh))
+    np.testing.assert_allclose(read_strengths(tmp_path / "painted.ply", 72), painted.mean(axis=1) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones(71), "found strengths of 71 vertices, expected one for each of 72 vertices"),
+        (np.ones((3, 72)), "found strengths of 3 frames, expected one for each of 72 vertices"),
+        (np.full(72, -0.5), "the strength of vertex 0 is -0.5, expected 0 or more"),
+        (np.append(np.ones(71), np.inf), "the strength of vertex 71 is inf, expected 0 or more"),
+    ],
+)
+def test_strengths_that_are_none(tmp_path, values, message):
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(InputError, match=rf"a\.npy: {message}"):
+        read_strengths(tmp_path / "a.npy", 72)
