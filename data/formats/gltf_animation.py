@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from data.formats.gltf_file import GltfFile
 
+SHORTEST = 1e-30  # of a quaternion that stands for a rotation
 PATHS = ("translation", "rotation", "scale")
 
 Tracks = dict[tuple[int, str], Float64[ndarray, "_ _"]]  # by node, and what of it: its values in every frame
@@ -69,7 +70,7 @@ def nodes_of(tree: Any) -> Nodes:
         for number, each in enumerate(tree.nodes or [])
         if each.matrix is not None
     }
-    return Nodes(parents, order, translation, rotation, scale, matrices)
+    return Nodes(parents, order, translation, unit(rotation), scale, matrices)
 
 
 def key_times(tree: GltfFile, animation: Any) -> Float64[ndarray, " K"]:
@@ -100,7 +101,7 @@ def sampled(tree: GltfFile, sampler: Any, seconds: Float64[ndarray, " T"], targe
         square, cube = share**2, share**3
         mixed = (2 * cube - 3 * square + 1) * one + (cube - 2 * square + share) * out
         mixed += (3 * square - 2 * cube) * other + (cube - square) * into
-        return mixed / np.linalg.norm(mixed, axis=1, keepdims=True) if target == "rotation" else mixed
+        return unit(mixed) if target == "rotation" else mixed
     if target != "rotation":
         return (1 - share) * one + share * other
     return slerp(one, other, share)
@@ -108,7 +109,7 @@ def sampled(tree: GltfFile, sampler: Any, seconds: Float64[ndarray, " T"], targe
 
 def slerp(one: Float64[ndarray, "T 4"], other: Float64[ndarray, "T 4"], share: Float64[ndarray, "T 1"]) -> ndarray:
     """Return unit quaternions on the shorter arcs between pairs of them (Shoemake 1985)."""
-    one, other = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-30) for each in (one, other))
+    one, other = unit(one), unit(other)
     cosine = (one * other).sum(axis=1, keepdims=True)
     other, cosine = np.where(cosine < 0, -other, other), np.abs(cosine).clip(0, 1)
     angle = np.arccos(cosine)
@@ -116,4 +117,12 @@ def slerp(one: Float64[ndarray, "T 4"], other: Float64[ndarray, "T 4"], share: F
     near = sine < 1e-6
     weights = np.where(near, 1 - share, np.sin((1 - share) * angle) / np.where(near, 1, sine))
     mixed = weights * one + np.where(near, share, np.sin(share * angle) / np.where(near, 1, sine)) * other
-    return mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+    return unit(mixed)
+
+
+def unit(quaternions: Float64[ndarray, "K 4"]) -> Float64[ndarray, "K 4"]:
+    """Return quaternions of length one; raise `ValueError` for one that stands for no rotation."""
+    lengths = np.linalg.norm(quaternions, axis=1, keepdims=True)
+    if not (lengths > SHORTEST).all():
+        raise ValueError("a rotation that is none")
+    return quaternions / lengths

@@ -1,21 +1,22 @@
 """Windows over frames: every frame of a sequence together with the n-1 frames before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int64
+from jaxtyping import Float, Float32, Float64, Int, Int64
 from numpy import ndarray
 
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import find_outliers
+from data.sequences.run_up import FROM_FIRST_FRAMES, KNOWN, RunUp
 from data.sequences.unobserved import HarmonicFill
 
 
 def window_frames(frame: Int[ndarray, " B"], num_condition_frames: int) -> Int[ndarray, "B N"]:
-    """Return the frames of each window (B, N), oldest first; before a sequence's start its first frame is repeated."""
-    return np.maximum(np.asarray(frame)[:, None] + np.arange(1 - num_condition_frames, 1), 0)
+    """Return the frames of each window (B, N), oldest first; before a sequence's start they are below zero."""
+    return np.asarray(frame)[:, None] + np.arange(1 - num_condition_frames, 1)
 
 
 @dataclass
@@ -25,6 +26,8 @@ class MeshWindows:
     sequences: list[MeshSequence]
     num_condition_frames: int
     entries: Int[ndarray, "K 2"]  # sequence, frame in it
+    run_up: RunUp = FROM_FIRST_FRAMES  # what came before a sequence's first frame
+    rests: dict[int, Float[ndarray, "V 3"] | None] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -51,47 +54,67 @@ class MeshWindows:
         sequence, frame = self.entries[index]
         return self.sequences[sequence].has_scan(frame)
 
+    def path(
+        self,
+        s: int,
+        frames: Int[ndarray, " K"],
+        positions: Float[ndarray, "T P 3"],
+        points: Int[ndarray, " Q"] | slice,
+        rest: Float[ndarray, "P 3"] | None,
+    ) -> Float32[ndarray, "K Q 3"]:
+        """Return where some points of a sequence were in some frames, relative to the origin of the last of these; frames below
+        zero are those of the run-up."""
+        sequence, last, early = self.sequences[s], int(frames[-1]), frames[frames < 0]
+        there = np.maximum(frames, 0)
+        path = sequence.seen(positions[there] if isinstance(points, slice) else positions[np.ix_(there, points)], last)
+        if len(early):
+            first = sequence.seen(positions[:KNOWN, points], last)
+            at_rest = None if rest is None else sequence.seen(rest[points], last)
+            path[: len(early)] = self.run_up.before(early, first, at_rest)
+        return path
+
+    def rest(self, s: int) -> Float[ndarray, "V 3"] | None:
+        """Return the rest pose where a sequence begins, where its run-up knows one."""
+        if s not in self.rests:
+            self.rests[s] = self.run_up.placed_at(self.sequences[s].skinned[0])
+        return self.rests[s]
+
     def skinned(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N V 3"]:
         """Return windows (B, N, V, 3) of the skinned mesh, file units, oldest frame first, the current frame last.
 
-        They, and all that follows, are relative to the origin of the current frame.
+        They, and all that follows, are relative to the origin of the current frame. Before a sequence's start they are as its
+        `run_up` says.
         """
         sequence, frame = self.entries[indices].T
-        frames = window_frames(frame, self.num_condition_frames)
-        windows = []
-        for s, window in zip(sequence, frames, strict=True):
-            windows.append(self.sequences[s].seen(self.sequences[s].skinned[window], window[-1]))
+        frames, every = window_frames(frame, self.num_condition_frames), slice(None)
+        windows = [
+            self.path(s, window, self.sequences[s].skinned, every, self.rest(s))
+            for s, window in zip(sequence.tolist(), frames, strict=True)
+        ]
         return np.stack(windows)
 
     def joints(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B N J 3"] | None:
         """Return windows (B, N, J, 3) of the joints, file units; None where the sequences have none."""
         windows = []
         sequence, frame = self.entries[indices].T
-        for s, window in zip(sequence, window_frames(frame, self.num_condition_frames), strict=True):
+        for s, window in zip(sequence.tolist(), window_frames(frame, self.num_condition_frames), strict=True):
             joints = self.sequences[s].joints
             if joints is None:
                 return None
-            windows.append(self.sequences[s].seen(joints[window], window[-1]))
+            windows.append(self.path(s, window, joints, slice(None), None))
         return np.stack(windows)
 
     def history(
         self, indices: Int[ndarray, " B"], vertices: Int[ndarray, " A"], num_frames: int
     ) -> Float32[ndarray, "B H A 3"]:
-        """Return where a few vertices of the skinned mesh were over the last `num_frames` frames (B, H, A, 3), file units.
-
-        Before a sequence's start they move on in a straight line, as fast as over its first two frames: a sequence that starts
-        in the middle of a motion then begins without a jolt.
-        """
-        paths = []
+        """Return where a few vertices of the skinned mesh were over the last `num_frames` frames (B, H, A, 3), file units, as
+        `skinned` does."""
         sequence, frame = self.entries[indices].T
-        for s, last in zip(sequence, frame, strict=True):
-            skinned, seen = self.sequences[s].skinned, self.sequences[s].seen
-            frames = np.arange(last + 1 - num_frames, last + 1)
-            path = seen(skinned[np.ix_(np.maximum(frames, 0), vertices)], last)
-            if last > 0:
-                first, second = seen(skinned[:2, vertices], last)
-                path += np.minimum(frames, 0).astype(np.float32)[:, None, None] * (second - first)
-            paths.append(path)
+        frames = window_frames(frame, num_frames)
+        paths = [
+            self.path(s, before, self.sequences[s].skinned, vertices, self.rest(s))
+            for s, before in zip(sequence.tolist(), frames, strict=True)
+        ]
         return np.stack(paths)
 
     def scan(self, indices: Int[ndarray, " B"]) -> Float32[ndarray, "B V 3"]:

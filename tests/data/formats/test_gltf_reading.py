@@ -165,6 +165,11 @@ def a_joint_too_many(tree):
     del tree["skins"][0]["inverseBindMatrices"]
 
 
+def turning_by_nothing(tree):
+    number = tree["animations"][0]["samplers"][0]["output"]
+    tree["accessors"][number] = {"componentType": 5126, "count": 5, "type": "VEC4"}  # of no view: zeros
+
+
 def in_a_circle(tree):
     tree["nodes"][3]["children"] = [0]
 
@@ -178,6 +183,8 @@ def in_a_circle(tree):
         (lambda tree: tree["accessors"][0].update(count=10**9), "not a whole glTF file"),
         (lambda tree: tree["meshes"][0]["primitives"][0].update(mode=5), "faces in strips, fans, lines or points"),
         (lambda tree: tree.update(extensionsRequired=["KHR_draco_mesh_compression"]), "packed by KHR_draco"),
+        (lambda tree: tree["nodes"][1].update(rotation=[0, 0, 0, 0]), "a rotation that is none"),
+        (turning_by_nothing, "a rotation that is none"),
         (lambda tree: tree["nodes"][4].pop("mesh"), r"found 0 meshes \(none\)"),
     ],
 )

@@ -1,0 +1,71 @@
+"""What came before a sequence's first frame, which nobody has seen: a guess, or what a user says."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+from numpy import ndarray
+
+KNOWN = 3  # first frames, from which those before are guessed
+FADING = 0.7  # of the acceleration, per frame back: what is found for the sample's body, and does no harm to a dancer
+
+
+def before_first(count: int) -> Float64[ndarray, "H 3"]:
+    """Return the guess of so many frames before a sequence's first, oldest first, as weights (H, 3) of its first three frames.
+
+    Going back, the body moves as it does first, its acceleration fading: that of frame -k is `FADING` to the power k of the
+    first one.
+    """
+    back = np.arange(count, 0, -1)
+    velocity = np.array([-1.0, 1.0, 0.0])
+    acceleration = np.array([1.0, -2.0, 1.0])
+    summed = (back - FADING * (1 - FADING**back) / (1 - FADING)) / (1 - FADING)  # what accelerations add up to, twice
+    return np.array([1.0, 0.0, 0.0]) - back[:, None] * velocity + summed[:, None] * acceleration
+
+
+def known_frames(first: Float[ndarray, "_ P 3"]) -> Float[ndarray, "3 P 3"]:
+    """Return the first three frames of a sequence; where it has fewer, it goes on as fast as it moved, or stands still."""
+    frames = list(first[:KNOWN])
+    while len(frames) < KNOWN:
+        frames.append(2 * frames[-1] - frames[-2] if len(frames) > 1 else frames[-1])
+    return np.stack(frames)
+
+
+@dataclass(frozen=True)
+class RunUp:
+    """How a sequence is taken to begin, by `kind`: "first", as its first frames go on; "still", at rest in its first pose;
+    "rest", out of the rest pose (V, 3), file units, in so many `frames`, gently."""
+
+    kind: str = "first"
+    frames: int = 0
+    rest: Float[ndarray, "V 3"] | None = None
+
+    def before(
+        self,
+        frames: Int[ndarray, " K"],
+        first: Float[ndarray, "_ P 3"],
+        rest: Float[ndarray, "P 3"] | None = None,
+    ) -> Float[ndarray, "K P 3"]:
+        """Return where points are at some frames below zero, the first frame's number, by their first three frames and, of some
+        kinds, their places at rest. Points of which there is no such place stand still."""
+        if self.kind == "first":
+            weights = before_first(-int(frames.min()))[frames - frames.min()]
+            return np.tensordot(weights.astype(first.dtype), known_frames(first), axes=1)
+        start = np.repeat(first[:1], len(frames), axis=0)
+        if self.kind == "still" or rest is None:
+            return start
+        share = np.clip(-frames / self.frames, 0, 1)[:, None, None]
+        return (start + share**2 * (3 - 2 * share) * (rest - first[0])).astype(first.dtype)
+
+    def placed_at(self, first: Float[ndarray, "V 3"]) -> Float[ndarray, "V 3"] | None:
+        """Return the rest pose, moved and turned to where a mesh is, rigidly and as near as can be; None where there is none
+        (Kabsch 1976, "A solution for the best rotation to relate two sets of vectors")."""
+        if self.rest is None:
+            return None
+        here, there = self.rest - self.rest.mean(axis=0), first - first.mean(axis=0)
+        u, _, v = np.linalg.svd(here.T.astype(np.float64) @ there)
+        turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ v))]) @ v
+        return (here @ turn + first.mean(axis=0)).astype(first.dtype)
+
+
+FROM_FIRST_FRAMES = RunUp()
