@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 
 from data.input_error import InputError
+from data.sequences.run_up import before_first
 from models.oscillators import HISTORY
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
@@ -58,6 +59,9 @@ def main(argv=None):
         "up_axis": model.settings.up_axis,
         "window": str(model.settings.num_condition_frames),  # frames, the current one last
         "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input
+        "before_first": json.dumps(
+            before_first(HISTORY).round(6).tolist()
+        ),  # as weights of a sequence's first three frames
         "anchors": json.dumps(model.surface.anchors.tolist()),  # vertices
         "topology": topology_hash(model),
         "training": json.dumps(stored["record"]),

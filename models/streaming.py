@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.coordinates import LocalCoordinates, no_longer_than
+from models.dials import Dials
 from models.features_in_rows import FeaturesInRows
 from models.gathered import gathered
 from models.mesh_autoencoder import MeshAutoencoder, network_answer
@@ -21,7 +22,8 @@ class StreamedMap(nn.Module):
     `state_shapes` name what it knows of the frames before, all zero at a sequence's start: `previous`, the last skinned meshes,
     oldest first; `accelerations` of the anchors, where the model has oscillators (and not the oscillators' own states: windows
     remember 72 frames, and nothing of the frames before); `previous_joints`, where it sees joints; and how many
-    `frames_before` there were, as far as that matters.
+    `frames_before` there were, as far as that matters. What was before a sequence's first frame is guessed anew in each of its
+    first three frames, by those that are there: two move on as they did, and one stands still.
     """
 
     coefficients: Tensor
@@ -30,8 +32,10 @@ class StreamedMap(nn.Module):
     columns: Tensor
     control_weights: Tensor
     anchor_weights: Tensor
+    path: Tensor
 
-    def __init__(self, model: MeshAutoencoder):
+    def __init__(self, model: MeshAutoencoder, before_first: Float[Tensor, "H 3"]):
+        """`before_first` is the guess of the frames before a sequence's first, oldest first, as weights of its first three."""
         super().__init__()
         assert isinstance(model.coordinates, LocalCoordinates)
         self.model, self.coordinates, surface = model, model.coordinates, model.surface
@@ -44,6 +48,7 @@ class StreamedMap(nn.Module):
             "columns": torch.tensor(self.features.order).argsort(),
             "control_weights": surface.control_weights.T.unsqueeze(2).expand(-1, -1, 3),
             "anchor_weights": surface.anchor_weights.T,
+            "path": torch.cat([before_first, torch.eye(3)]),  # frames up to the third, as weights of the first three
         }
         for name, values in constants.items():
             self.register_buffer(name, values.contiguous())
@@ -65,28 +70,57 @@ class StreamedMap(nn.Module):
     def forward(self, *inputs: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], ...]:
         """Return the predicted scan (V, 3) of a skinned mesh (V, 3), file units, and the next state.
 
-        After the skinned mesh come the joints (J, 3), where the model sees them, and the state, as `state_shapes` has it.
+        After the skinned mesh come the joints (J, 3), where the model sees them, the state, as `state_shapes` has it, and the
+        strength and dynamics of `models.dials`, numbers.
         """
-        skinned, *others = inputs
-        joints = others.pop(0).unsqueeze(0) if self.coordinates.sees_joints else None
+        skinned, *others, strength, dynamics = inputs
+        joints = others.pop(0) if self.coordinates.sees_joints else None
         state = dict(zip(self.state_shapes, others, strict=True))
         before, following = state["frames_before"], dict(state)
         window = skinned.unsqueeze(0)
         if "previous" in state:
-            window = torch.cat([torch.where(before < 1, skinned, state["previous"]), window])
+            window = torch.cat([self.begun(state["previous"], skinned, before), window])
             following["previous"] = window[1:]
-        if joints is not None and "previous_joints" in state:
-            joints = torch.cat([torch.where(before < 1, joints, state["previous_joints"]), joints])
-            following["previous_joints"] = joints[1:]
+        of_joints = None if joints is None else joints.unsqueeze(0)
+        if of_joints is not None and joints is not None and "previous_joints" in state:
+            of_joints = torch.cat([self.begun(state["previous_joints"], joints, before), of_joints])
+            following["previous_joints"] = of_joints[1:]
         if "accelerations" in state:
-            # before it starts, a sequence moves as in its first two frames
-            latest = window[-3:].index_select(1, self.model.surface.anchors).diff(dim=0).diff(dim=0)
-            latest = torch.where(before < 2, 0.0, latest)
-            following["accelerations"] = torch.cat([state["accelerations"][1:], latest])
-        following["frames_before"] = (before + 1).clamp_max(2)
-        window = window[-self.model.settings.num_condition_frames :]
-        points = self.answer(window, joints, following.get("accelerations"))
+            three = window[-3:].index_select(1, self.model.surface.anchors)
+            latest = torch.where(before < 2, 0.0, three.diff(dim=0).diff(dim=0))
+            began = torch.einsum("hk,kac->hac", self.path[-HISTORY:].diff(dim=0).diff(dim=0), three)
+            moving = torch.cat([state["accelerations"][1:], latest])
+            following["accelerations"] = torch.where((before > 1) & (before < 3), began, moving)
+        following["frames_before"] = (before + 1).clamp_max(3)
+        dials = Dials(strength, dynamics, self.model.dials.region)
+        window = dials.paced(window[-self.model.settings.num_condition_frames :].unsqueeze(0))[0]
+        if of_joints is not None:
+            of_joints = dials.paced(of_joints.unsqueeze(0))[0]
+        accelerations = following.get("accelerations")
+        points = self.answer(window, of_joints, None if accelerations is None else dynamics * accelerations)
+        points = dials.blended(skinned.unsqueeze(0), points.unsqueeze(0))[0]
         return points, *(following[name] for name in state)
+
+    def begun(
+        self, previous: Float[Tensor, "P Q 3"], current: Float[Tensor, "Q 3"], before: Float[Tensor, "1"]
+    ) -> Float[Tensor, "P Q 3"]:
+        """Return the frames before the current one, those from before the sequence's start guessed."""
+        count = len(previous)
+        if count == 1:
+            return torch.where(before < 1, current, previous)
+        last, second = previous[-1], previous[-2]
+        known = torch.where(
+            before < 1,
+            current.expand(3, -1, -1),
+            torch.where(
+                before < 2, torch.stack([last, current, 2 * current - last]), torch.stack([second, last, current])
+            ),
+        )
+        weights = [self.path[len(self.path) - 3 - count + number :][:count] for number in range(3)]
+        weights_now = torch.where(before < 1, weights[0], torch.where(before < 2, weights[1], weights[2]))
+        guessed = torch.einsum("pk,kqc->pqc", weights_now, known)
+        unseen = (torch.arange(count, device=before.device) < count - before) & (before < 3)
+        return torch.where(unseen[:, None, None], guessed, previous)
 
     def answer(
         self,

@@ -60,7 +60,8 @@ def test_the_examples_predict_what_inference_does(tmp_path, monkeypatch, capsys,
         predicted = load_frames(Path("predicted.npz"))
         assert predicted.frame_numbers == list(range(1, 21))
         assert np.abs(predicted.vertices - skinned).max() > 1e-3  # it does something
-        np.testing.assert_allclose(predicted.vertices, load_frames(expected).vertices, atol=1e-5)
+        known = 2 if flag else 0  # live, the first two frames do not know what comes
+        np.testing.assert_allclose(predicted.vertices[known:], load_frames(expected).vertices[known:], atol=1e-5)
 
     about = onnxruntime.InferenceSession("out/tube.onnx").get_modelmeta().custom_metadata_map
     assert (about["units"], about["window"], about["up_axis"], about["model_type"]) == ("cm", "3", "y", "m")

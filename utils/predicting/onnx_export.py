@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
+from utils.predicting.onnx_forms import DEFAULTS
 
 TOLERANCE = 1e-5  # of the answers' size: how far apart the runtime's and torch's may be
 
@@ -43,6 +44,14 @@ def topology_hash(model: MeshAutoencoder) -> str:
     return hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()
 
 
+def add_defaults(proto: Any, values: dict[str, float]) -> None:
+    """Let a file's inputs have values where a program gives none: initializers that can be replaced, to the format."""
+    from onnx import numpy_helper
+
+    for name, value in values.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+
+
 def write_onnx(path: Path, form: Form, metadata: dict[str, str]) -> float:
     """Write a form of a model as an ONNX file; return how far its answers are from torch's.
 
@@ -66,6 +75,7 @@ def write_onnx(path: Path, form: Form, metadata: dict[str, str]) -> float:
         )
     assert program is not None
     proto = program.model_proto
+    add_defaults(proto, {name: value for name, value in DEFAULTS.items() if name in form.inputs})
     for name, text in metadata.items():
         entry = proto.metadata_props.add()
         entry.key, entry.value = name, text

@@ -9,23 +9,35 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from data.input_error import InputError
+from data.sequences.run_up import before_first, known_frames
+from models.dials import Dials
 from models.mesh_autoencoder import MeshAutoencoder
 from models.oscillators import HISTORY
 from models.streaming import StreamedMap
 
+# of a model's dials, which a program may leave out: as they were in training, and as they are tried out
+DEFAULTS = {"strength": 1.0, "dynamics": 1.0}
+TURNED = {"strength": torch.tensor(1.5), "dynamics": torch.tensor(0.5)}
+
+
+def as_trained() -> dict[str, Float[Tensor, ""]]:
+    """Return the dials as they were in training."""
+    return {name: torch.tensor(value) for name, value in DEFAULTS.items()}
+
 
 class WindowedMap(nn.Module):
-    """A model's `predict`, with only the inputs that it looks at, in the order of `example_inputs`."""
+    """A model's `predict`, with only the inputs that it looks at, in the order of `windows_of`, and its dials."""
 
     def __init__(self, model: MeshAutoencoder):
         super().__init__()
         self.model = model
 
-    def forward(self, *inputs: Float[Tensor, "B _ _ 3"]) -> Float[Tensor, "B V 3"]:
-        """Return predicted scans (B, V, 3), file units."""
-        window, *others = inputs
+    def forward(self, *inputs: Float[Tensor, "..."]) -> Float[Tensor, "B V 3"]:
+        """Return predicted scans (B, V, 3), file units; the last two inputs are the strength and the dynamics, numbers."""
+        window, *others, strength, dynamics = inputs
         joints = others.pop(0) if self.model.coordinates.sees_joints else None
-        return self.model.predict(window, joints, others[0] if others else None)
+        dials = Dials(strength, dynamics, self.model.dials.region)
+        return self.model.predict(window, joints, others[0] if others else None, dials)
 
 
 def example_sequence(model: MeshAutoencoder, num_frames: int) -> dict[str, Float[Tensor, "T _ 3"]]:
@@ -53,14 +65,17 @@ def windows_of(
     model: MeshAutoencoder, sequence: dict[str, Float[Tensor, "T _ 3"]], last: list[int]
 ) -> dict[str, Float[Tensor, "B _ _ 3"]]:
     """Return the windows that end at some frames of a sequence, as `data.sequences.mesh_windows` has them, by input."""
-    ends = torch.tensor(last).unsqueeze(1)
-    window = (ends + torch.arange(1 - model.settings.num_condition_frames, 1)).clamp_min(0)
-    inputs = {"window" if name == "skinned" else name: frames[window] for name, frames in sequence.items()}
+    before = torch.from_numpy(before_first(HISTORY)).float()
+    ends = len(before) + torch.tensor(last).unsqueeze(1)
+    paths = {}
+    for name, frames in sequence.items():
+        first = torch.from_numpy(known_frames(frames[:3].numpy()))
+        paths[name] = torch.cat([torch.einsum("hk,kpc->hpc", before, first), frames])
+    window = ends + torch.arange(1 - model.settings.num_condition_frames, 1)
+    inputs = {"window" if name == "skinned" else name: path[window] for name, path in paths.items()}
     if model.coordinates.periods:
-        path = sequence["skinned"][:, model.surface.anchors]
-        before = ends + torch.arange(1 - HISTORY, 1)
-        start = (ends > 0)[:, :, None, None] * (path[1] - path[0])
-        inputs["anchor_history"] = path[before.clamp_min(0)] + before.clamp_max(0)[:, :, None, None] * start
+        history = ends + torch.arange(1 - HISTORY, 1)
+        inputs["anchor_history"] = paths["skinned"][:, model.surface.anchors][history]
     return inputs
 
 
@@ -71,21 +86,22 @@ class WindowsForm:
 
     def __init__(self, model: MeshAutoencoder):
         self.model, self.module, self.size = model, WindowedMap(model).eval(), size_of(model)
-        self.inputs = self.example([1, 2])
-        self.dynamic_shapes = (tuple({0: torch.export.Dim("frames")} for _ in self.inputs),)
+        inputs = self.example([1, 2])
+        self.inputs, frames = inputs | as_trained(), torch.export.Dim("frames")
+        self.dynamic_shapes = (tuple({0: frames} if name in inputs else {} for name in self.inputs),)
 
     def example(self, frames: list[int]) -> dict[str, Float[Tensor, "B _ _ 3"]]:
         """Return inputs, for some frames of a sequence."""
         return windows_of(self.model, example_sequence(self.model, 8), frames)
 
     def difference(self, session: Any) -> float:
-        """Return how far a runtime's answers are from torch's at most, file units."""
+        """Return how far a runtime's answers are from torch's at most, file units; with its dials as trained, and turned."""
         largest = 0.0
-        for frames in ([7], [0, 1, 6]):
+        for frames, dials in (([7], {}), ([0, 1, 6], TURNED)):
             inputs = self.example(frames)
-            (found,) = session.run(None, arrays(inputs))
+            (found,) = session.run(None, arrays(inputs | dials))
             with torch.no_grad():
-                expected = self.module(*inputs.values()).numpy()
+                expected = self.module(*(inputs | as_trained() | dials).values()).numpy()
             largest = max(largest, float(np.abs(found - expected).max()))
         return largest
 
@@ -101,22 +117,27 @@ class StreamingForm:
     def __init__(self, model: MeshAutoencoder):
         if model.settings.coordinates != "local":
             raise InputError("--streaming: found a model in world coordinates, expected one in local coordinates")
-        self.model, self.module, self.size = model, StreamedMap(model).eval(), size_of(model)
+        self.model, self.size = model, size_of(model)
+        self.module = StreamedMap(model, torch.from_numpy(before_first(HISTORY)).float()).eval()
         self.state = {name: torch.zeros(shape) for name, shape in self.module.state_shapes.items()}
-        self.inputs = {name: frames[0] for name, frames in example_sequence(model, 1).items()} | self.state
+        first = {name: frames[0] for name, frames in example_sequence(model, 1).items()}
+        self.inputs = first | self.state | as_trained()
         self.outputs = ["predicted", *(f"next_{name}" for name in self.state)]
 
     def difference(self, session: Any) -> float:
-        """Return how far a runtime's answers are from torch's to windows at most, file units: at the start of a sequence, and
-        once that is forgotten."""
+        """Return how far a runtime's answers are from torch's to windows of the frames so far at most, file units: at the start
+        of a sequence, with the dials turned for one frame, and once that is forgotten."""
         sequence, state, largest = example_sequence(self.model, HISTORY + 2), arrays(self.state), 0.0
         for frame in range(HISTORY + 2):
             now = arrays({name: frames[frame] for name, frames in sequence.items()})
-            found, *following = session.run(None, now | state)
+            dials = TURNED if frame == 3 else {}
+            found, *following = session.run(None, now | state | arrays(dials))
             state = dict(zip(self.state, following, strict=True))
-            if frame < 4 or frame >= HISTORY - 1:
+            if frame < 5 or frame >= HISTORY - 1:
+                known = {name: frames[: frame + 1] for name, frames in sequence.items()}
+                inputs = windows_of(self.model, known, [frame]) | as_trained() | dials
                 with torch.no_grad():
-                    expected = WindowedMap(self.model)(*windows_of(self.model, sequence, [frame]).values())[0].numpy()
+                    expected = WindowedMap(self.model)(*inputs.values())[0].numpy()
                 largest = max(largest, float(np.abs(found - expected).max()))
         return largest
 
