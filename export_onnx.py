@@ -5,9 +5,9 @@
 
 The file maps windows of skinned meshes (and of joints, variant 2) to predicted scans, surface frames included, any number of
 frames at a time; or, with --streaming, one frame after another, twice as fast: what came before is a state that goes in and
-comes out. Before it is written, its answers in ONNX Runtime are held against torch's. What it was trained on is in its
-metadata; examples/predict_with_onnx.py and examples/stream_with_onnx.py run it. Needs: pip install -r
-requirements-pipeline.txt
+comes out. Strength and dynamics are inputs that may be left out. Before it is written, its answers in ONNX Runtime are held
+against torch's. What it was trained on is in its metadata; examples/predict_with_onnx.py and examples/stream_with_onnx.py run
+it. Needs: pip install -r requirements-pipeline.txt
 """
 
 import json
@@ -15,19 +15,21 @@ from pathlib import Path
 
 from data.input_error import InputError
 from data.sequences.run_up import before_first
+from models.dials import Dials
 from models.oscillators import HISTORY
+from utils.command_line.dial_arguments import add_region_argument
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.onnx_export import topology_hash, write_onnx
 from utils.predicting.onnx_forms import StreamingForm, WindowsForm
+from utils.predicting.region_strength import region_strength
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    parser.add_argument(
-        "checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it"
-    )
+    text = "the checkpoint (.pt), or a folder: the newest in it"
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=text)
     parser.add_argument("output", type=Path, metavar="FILE", help="where to write (.onnx)")
     parser.add_argument(
         "--streaming",
@@ -37,6 +39,7 @@ def parse_arguments(argv):
         default=WindowsForm,
         help="one frame at a time, with a state in place of a window and a history: for live use (default: windows)",
     )
+    add_region_argument(parser)
     args = parser.parse_args(argv)
     if args.output.suffix.lower() != ".onnx" or args.output.is_dir():
         raise InputError(f"{args.output}: found as FILE, expected the name of a file that ends in .onnx")
@@ -50,6 +53,7 @@ def main(argv=None):
     path = find_checkpoint(args.checkpoint)
     stored = load_checkpoint(path)
     model = build_model(stored, path)
+    model.dials = Dials(region=region_strength(args.region_strength, model.surface))
 
     # what a program has to know to run it
     metadata = {
@@ -68,8 +72,8 @@ def main(argv=None):
     }
 
     # export
-    difference = write_onnx(args.output, args.form(model), metadata)
-    print(f"{path} as {args.output}: within {difference:.0e} of the mesh's size of what torch answers")
+    apart = write_onnx(args.output, args.form(model), metadata)
+    print(f"{path} as {args.output}: within {apart:.0e} of the mesh's size of what torch answers")
 
 
 if __name__ == "__main__":

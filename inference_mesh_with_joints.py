@@ -8,10 +8,9 @@ Writes inference_meshes/<model_type>/<timestamp of the model>/<epoch>_<shot>/<so
 
 from data.formats.usd import Scene
 from data.sequences.mesh_sequence import load_sequences
-from data.sequences.mesh_windows import all_windows
 from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import arguments, data_arguments
+from utils.command_line import arguments, data_arguments, dial_arguments
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 from utils.predicting.export import describe_expectation, export_predictions
@@ -33,6 +32,7 @@ def parse_arguments(argv):
     data_arguments.add_joint_arguments(parser)
     arguments.add_machine_arguments(parser)
     arguments.add_inference_arguments(parser)
+    dial_arguments.add_dial_arguments(parser)
     return arguments.parse_inference_arguments(parser, argv)
 
 
@@ -51,7 +51,8 @@ def main(argv=None):
     check_topology(model, sequences[0], faces, path)
     args.num_joints = data_arguments.count_joints(args, sequences[0])
     settings = arguments.choose_settings(args, model.settings)
-    windows = all_windows(sequences, settings.num_condition_frames)
+    windows = dial_arguments.windows_to_predict(args, sequences, model)
+    dial_arguments.turn_dials(args, model)
 
     # predict
     folder = args.output_dir or inference_folder(args.model_type, stored, path, shot_names(sequences))

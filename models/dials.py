@@ -31,6 +31,16 @@ class Dials(NamedTuple):
         last = frames[:, -1:]
         return torch.where(dynamics == 1, frames, last + dynamics * (frames - last))
 
+    def inputs(
+        self,
+        window: Float[Tensor, "B N V 3"],
+        joints: Float[Tensor, "B N J 3"] | None,
+        history: Float[Tensor, "B H A 3"] | None,
+    ) -> tuple[Float[Tensor, "B N V 3"], Float[Tensor, "B N J 3"] | None, Float[Tensor, "B H A 3"] | None]:
+        """Return what a model sees, paced."""
+        of_joints, of_anchors = (None if each is None else self.paced(each) for each in (joints, history))
+        return self.paced(window), of_joints, of_anchors
+
     def blended(self, skinned: Float[Tensor, "B V 3"], predicted: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V 3"]:
         """Return points between the skinned mesh and its prediction, or beyond; at 0 and 1 they are these, to the bit."""
         if isinstance(self.strength, float) and self.strength == 1 and self.region is None:

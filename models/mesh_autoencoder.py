@@ -123,8 +123,7 @@ class MeshAutoencoder(nn.Module):
         history: Float[Tensor, "B H A 3"] | None = None,
         dials: Dials | None = None,
     ) -> Float[Tensor, "B V 3"]:
-        """Return predicted scans (B, V, 3) for windows of skinned meshes and joints, as `features` takes them, file units; as
-        the dials say, the model's own where none are given."""
+        """Return predicted scans (B, V, 3), file units, for what `features` takes, as the dials say: these, or the model's."""
         return self.predict_and_judge(window, joints, history, dials).points
 
     def predict_and_judge(
@@ -135,11 +134,8 @@ class MeshAutoencoder(nn.Module):
         dials: Dials | None = None,
     ) -> Prediction:
         """Return what `predict` does, and how far to trust it where its strength is that of training."""
-        dials, skinned = self.dials if dials is None else dials, window[:, -1]
-        window = dials.paced(window)
-        joints = None if joints is None else dials.paced(joints)
-        history = None if history is None else dials.paced(history)
-        first = self.coordinates.first_answer(window, joints, history, self.up)
+        dials, skinned = dials or self.dials, window[:, -1]
+        first = self.coordinates.first_answer(*dials.inputs(window, joints, history), self.up)
         network = self.network_strength * network_answer(self, first.of_asked, first.asked)
         found = self.coordinates.conclusion(first, network, skinned, self.longest)
         return found._replace(points=dials.blended(skinned, found.points))

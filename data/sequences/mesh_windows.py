@@ -10,7 +10,7 @@ from numpy import ndarray
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import find_outliers
-from data.sequences.run_up import FROM_FIRST_FRAMES, KNOWN, RunUp
+from data.sequences.run_up import FROM_FIRST_FRAMES, RunUp, path_of
 from data.sequences.unobserved import HarmonicFill
 
 
@@ -42,36 +42,10 @@ class MeshWindows:
         sequence, frame = self.entries[index]
         return self.sequences[sequence].origin(frame)
 
-    def around(self, index: int, reach: int) -> Int64[ndarray, " K"]:
-        """Return which windows are of frames of the same sequence, so many before and after one at most, itself among them."""
-        sequence, frame = self.entries[index]
-        near = np.arange(max(0, index - reach), min(len(self), index + reach + 1))
-        apart = self.entries[near] - [sequence, frame]
-        return near[(apart[:, 0] == 0) & (np.abs(apart[:, 1]) <= reach)]
-
     def has_scan(self, index: int) -> bool:
         """Say whether a frame has a scan."""
         sequence, frame = self.entries[index]
         return self.sequences[sequence].has_scan(frame)
-
-    def path(
-        self,
-        s: int,
-        frames: Int[ndarray, " K"],
-        positions: Float[ndarray, "T P 3"],
-        points: Int[ndarray, " Q"] | slice,
-        rest: Float[ndarray, "P 3"] | None,
-    ) -> Float32[ndarray, "K Q 3"]:
-        """Return where some points of a sequence were in some frames, relative to the origin of the last of these; frames below
-        zero are those of the run-up."""
-        sequence, last, early = self.sequences[s], int(frames[-1]), frames[frames < 0]
-        there = np.maximum(frames, 0)
-        path = sequence.seen(positions[there] if isinstance(points, slice) else positions[np.ix_(there, points)], last)
-        if len(early):
-            first = sequence.seen(positions[:KNOWN, points], last)
-            at_rest = None if rest is None else sequence.seen(rest[points], last)
-            path[: len(early)] = self.run_up.before(early, first, at_rest)
-        return path
 
     def rest(self, s: int) -> Float[ndarray, "V 3"] | None:
         """Return the rest pose where a sequence begins, where its run-up knows one."""
@@ -88,7 +62,7 @@ class MeshWindows:
         sequence, frame = self.entries[indices].T
         frames, every = window_frames(frame, self.num_condition_frames), slice(None)
         windows = [
-            self.path(s, window, self.sequences[s].skinned, every, self.rest(s))
+            path_of(self.sequences[s], window, self.sequences[s].skinned, every, self.run_up, self.rest(s))
             for s, window in zip(sequence.tolist(), frames, strict=True)
         ]
         return np.stack(windows)
@@ -101,7 +75,7 @@ class MeshWindows:
             joints = self.sequences[s].joints
             if joints is None:
                 return None
-            windows.append(self.path(s, window, joints, slice(None), None))
+            windows.append(path_of(self.sequences[s], window, joints, slice(None), self.run_up))
         return np.stack(windows)
 
     def history(
@@ -112,7 +86,7 @@ class MeshWindows:
         sequence, frame = self.entries[indices].T
         frames = window_frames(frame, num_frames)
         paths = [
-            self.path(s, before, self.sequences[s].skinned, vertices, self.rest(s))
+            path_of(self.sequences[s], before, self.sequences[s].skinned, vertices, self.run_up, self.rest(s))
             for s, before in zip(sequence.tolist(), frames, strict=True)
         ]
         return np.stack(paths)

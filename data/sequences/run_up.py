@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float32, Float64, Int
 from numpy import ndarray
+
+from data.sequences.mesh_sequence import MeshSequence
 
 KNOWN = 3  # first frames, from which those before are guessed
 FADING = 0.7  # of the acceleration, per frame back: what is found for the sample's body, and does no harm to a dancer
@@ -69,3 +71,22 @@ class RunUp:
 
 
 FROM_FIRST_FRAMES = RunUp()
+
+
+def path_of(
+    sequence: MeshSequence,
+    frames: Int[ndarray, " K"],
+    positions: Float[ndarray, "T P 3"],
+    points: Int[ndarray, " Q"] | slice,
+    run_up: RunUp,
+    rest: Float[ndarray, "P 3"] | None = None,
+) -> Float32[ndarray, "K Q 3"]:
+    """Return where some points of a sequence were in some frames, relative to its origin at the last of these; frames below
+    zero are those of the run-up."""
+    last, early, there = int(frames[-1]), frames[frames < 0], np.maximum(frames, 0)
+    path = sequence.seen(positions[there] if isinstance(points, slice) else positions[np.ix_(there, points)], last)
+    if len(early):
+        first = sequence.seen(positions[:KNOWN, points], last)
+        at_rest = None if rest is None else sequence.seen(rest[points], last)
+        path[: len(early)] = run_up.before(early, first, at_rest)
+    return path

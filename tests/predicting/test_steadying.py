@@ -13,7 +13,7 @@ from models.coordinates import Prediction
 from models.dials import Dials
 from models.surface_frames import to_local, to_world
 from utils.predicting.prediction import map_predictions
-from utils.predicting.steadying import Steadied, local_line
+from utils.predicting.steadying import Steadied, frames_around, local_line
 
 CPU = torch.device("cpu")
 
@@ -65,9 +65,16 @@ def test_smoothing_is_of_the_correction_in_the_vertices_own_frames():
 
 def test_frames_around_one_are_those_of_its_sequence():
     windows = MeshWindows([], 1, np.array([[0, 0], [0, 1], [0, 5], [0, 6], [1, 0], [1, 1]]))
-    assert [windows.around(index, 1).tolist() for index in range(6)] == [[0, 1], [0, 1], [2, 3], [2, 3], [4, 5], [4, 5]]
-    assert windows.around(2, 4).tolist() == [1, 2, 3]
-    assert windows.around(2, 0).tolist() == [2]
+    assert [frames_around(windows, index, 1).tolist() for index in range(6)] == [
+        [0, 1],
+        [0, 1],
+        [2, 3],
+        [2, 3],
+        [4, 5],
+        [4, 5],
+    ]
+    assert frames_around(windows, 2, 4).tolist() == [1, 2, 3]
+    assert frames_around(windows, 2, 0).tolist() == [2]
 
 
 def test_each_frame_is_predicted_once_and_what_goes_wrong_is_told_to_all():

@@ -68,12 +68,19 @@ def at_least(text: str, lowest: int) -> int:
 
 def positive_number(text: str) -> float:
     """Parse a finite number above 0."""
+    if not (number := not_negative_number(text)):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
+    return number
+
+
+def not_negative_number(text: str) -> float:
+    """Parse a finite number of at least 0."""
     try:
         number = float(text)
     except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of at least 0")
     return number
 
 

@@ -16,7 +16,7 @@ from models.coordinates import Prediction
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.model_inputs import asked_vertices, read_inputs, read_meshes
-from utils.predicting.steadying import Steadied
+from utils.predicting.steadying import Steadied, frames_around
 from utils.runs.processes import combine, own_share
 
 FRAMES_TO_LOOK_AT = 24  # for camera and colour scale
@@ -62,7 +62,7 @@ def map_predictions(
     steadied = Steadied(predicted, model.surface, model.dials.steady)
 
     def predict(frame: int) -> Result:
-        around = windows.around(frame, model.dials.steady)
+        around = frames_around(windows, frame, model.dials.steady)
         skinned, found = steadied(frame, around) if len(around) > 1 else predicted(frame)
         points, leverage, expected_error = (each[0].cpu().numpy() for each in found)
         return function(PredictedFrame(frame, skinned[0].cpu().numpy(), points, expected_error, leverage))

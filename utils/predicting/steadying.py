@@ -12,6 +12,7 @@ from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
+from data.sequences.mesh_windows import MeshWindows
 from models.coordinates import Prediction
 from models.rest_surface import RestSurface
 from models.surface_frames import to_local, to_world
@@ -31,6 +32,13 @@ def local_line(places: Int64[ndarray, " K"], reach: int) -> Float64[ndarray, " K
     root = np.sqrt((1 - (np.abs(places) / (reach + 1)) ** 3) ** 3)
     line = np.stack([np.ones(len(places)), places], axis=1)[:, : min(2, len(places))]
     return (np.linalg.pinv(line * root[:, None]) * root)[0]
+
+
+def frames_around(windows: MeshWindows, index: int, reach: int) -> Int64[ndarray, " K"]:
+    """Return which windows are of frames of the same sequence, so many before and after one at most, itself among them."""
+    near = np.arange(max(0, index - reach), min(len(windows), index + reach + 1))
+    apart = windows.entries[near] - windows.entries[index]
+    return near[(apart[:, 0] == 0) & (np.abs(apart[:, 1]) <= reach)]
 
 
 class Kept(NamedTuple):
