@@ -16,6 +16,30 @@ from models.oscillators import HISTORY
 from models.rows import dot, rotated
 
 
+def begun(
+    previous: Float[Tensor, "P Q 3"],
+    current: Float[Tensor, "Q 3"],
+    before: Float[Tensor, "1"],
+    path: Float[Tensor, "H 3"],
+) -> Float[Tensor, "P Q 3"]:
+    """Return the frames before the current one, of which there are so many `before` it in the sequence; the others guessed, by
+    the `path` up to the third frame as weights of the first three."""
+    count = len(previous)
+    if count == 1:
+        return torch.where(before < 1, current, previous)
+    last, second = previous[-1], previous[-2]
+    known = torch.where(
+        before < 1,
+        current.expand(3, -1, -1),
+        torch.where(before < 2, torch.stack([last, current, 2 * current - last]), torch.stack([second, last, current])),
+    )
+    weights = [path[len(path) - 3 - count + number :][:count] for number in range(3)]
+    weights_now = torch.where(before < 1, weights[0], torch.where(before < 2, weights[1], weights[2]))
+    guessed = torch.einsum("pk,kqc->pqc", weights_now, known)
+    unseen = (torch.arange(count, device=before.device) < count - before) & (before < 3)
+    return torch.where(unseen[:, None, None], guessed, previous)
+
+
 class StreamedMap(nn.Module):
     """A model's `predict`, of local coordinates, for one frame after another.
 
@@ -79,11 +103,11 @@ class StreamedMap(nn.Module):
         before, following = state["frames_before"], dict(state)
         window = skinned.unsqueeze(0)
         if "previous" in state:
-            window = torch.cat([self.begun(state["previous"], skinned, before), window])
+            window = torch.cat([begun(state["previous"], skinned, before, self.path), window])
             following["previous"] = window[1:]
         of_joints = None if joints is None else joints.unsqueeze(0)
         if of_joints is not None and joints is not None and "previous_joints" in state:
-            of_joints = torch.cat([self.begun(state["previous_joints"], joints, before), of_joints])
+            of_joints = torch.cat([begun(state["previous_joints"], joints, before, self.path), of_joints])
             following["previous_joints"] = of_joints[1:]
         if "accelerations" in state:
             three = window[-3:].index_select(1, self.model.surface.anchors)
@@ -100,27 +124,6 @@ class StreamedMap(nn.Module):
         points = self.answer(window, of_joints, None if accelerations is None else dynamics * accelerations)
         points = dials.blended(skinned.unsqueeze(0), points.unsqueeze(0))[0]
         return points, *(following[name] for name in state)
-
-    def begun(
-        self, previous: Float[Tensor, "P Q 3"], current: Float[Tensor, "Q 3"], before: Float[Tensor, "1"]
-    ) -> Float[Tensor, "P Q 3"]:
-        """Return the frames before the current one, those from before the sequence's start guessed."""
-        count = len(previous)
-        if count == 1:
-            return torch.where(before < 1, current, previous)
-        last, second = previous[-1], previous[-2]
-        known = torch.where(
-            before < 1,
-            current.expand(3, -1, -1),
-            torch.where(
-                before < 2, torch.stack([last, current, 2 * current - last]), torch.stack([second, last, current])
-            ),
-        )
-        weights = [self.path[len(self.path) - 3 - count + number :][:count] for number in range(3)]
-        weights_now = torch.where(before < 1, weights[0], torch.where(before < 2, weights[1], weights[2]))
-        guessed = torch.einsum("pk,kqc->pqc", weights_now, known)
-        unseen = (torch.arange(count, device=before.device) < count - before) & (before < 3)
-        return torch.where(unseen[:, None, None], guessed, previous)
 
     def answer(
         self,
