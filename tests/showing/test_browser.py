@@ -29,6 +29,8 @@ FLAGS = [
 
 LISTENING = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
 
+DIALS = 2  # sliders stand before these: of the frame, and of what is blended
+
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
 expect.set_options(timeout=60_000)  # as for the pages
 
@@ -136,6 +138,23 @@ def test_viewer(server, page):
     page.get_by_role("button", name="Play").click()
     wait_for(page, lambda: frame.input_value() not in ("6", "7"))
     page.get_by_role("button", name="Pause").click()
+
+    # a dial moves the mesh while it is dragged, and is measured again: without strength, it is the skinned mesh
+    page.get_by_label("colour").click()
+    page.get_by_role("option", name="correction", exact=True).click()
+    page.get_by_label("target", exact=True).uncheck()
+    wait_for(page, lambda: saturated(canvas.screenshot()) > 200)
+    measured = curve.get_attribute("src")
+    page.get_by_role("slider").nth(DIALS).focus()
+    for key, condition in (("ArrowLeft", lambda: saturated(canvas.screenshot()) < 50),
+                           ("ArrowRight", lambda: saturated(canvas.screenshot()) > 200)):  # fmt: skip
+        for _ in range(20):
+            page.keyboard.press(key)
+        wait_for(page, condition)
+        wait_for(page, lambda: curve.get_attribute("src") != measured)
+    page.get_by_label("target", exact=True).check()
+    page.get_by_label("colour").click()
+    page.get_by_role("option", name="none").click()
 
     # the worst vertex is marked, and has a curve; one that is clicked too
     page.get_by_role("button", name="vertex", exact=True).click()

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from tempfile import TemporaryFile
 from threading import Lock
 from typing import Literal
@@ -14,6 +15,7 @@ from numpy import ndarray
 
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows, all_windows
+from models.dials import Dials
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import largest_known, mean_of_known, vertex_errors
 from utils.predicting.prediction import FRAMES_TO_LOOK_AT, PredictedFrame, map_predictions, spread
@@ -27,7 +29,7 @@ PREDICTED_AT_ONCE = 8  # frames
 
 class LivePredictions:
     """A model's predictions of a sequence's frames and the errors to expect of them, file units: made when first asked for,
-    kept in a temporary file."""
+    kept in a temporary file, and made anew when the model's dials are turned."""
 
     def __init__(self, model: MeshAutoencoder, sequence: MeshSequence, device: torch.device):
         self.model, self.device = model, device
@@ -35,7 +37,7 @@ class LivePredictions:
         num_vertices = len(model.surface.vertices)
         expected = ("expected_error", np.float32, num_vertices if self.says_what_to_expect else 0)
         self.of_frame = np.dtype([("points", sequence.skinned.dtype, (num_vertices, 3)), expected])
-        self.there = np.zeros(len(self.windows), dtype=bool)
+        self.there, self.turns = np.zeros(len(self.windows), dtype=bool), 0
         self.file, self.lock = TemporaryFile(), Lock()  # noqa: SIM115 (as long as this object)
 
     @property
@@ -43,28 +45,39 @@ class LivePredictions:
         """Whether the error to expect is known."""
         return self.model.leverage is not None
 
-    def keep(self, frame: PredictedFrame) -> None:
-        """Keep a prediction, given relative to its frame's origin."""
+    def turn(self, dials: Dials) -> None:
+        """Turn the model's dials; what was predicted so far counts no more."""
+        self.model.dials = dials
+        with self.lock:
+            self.there[:] = False
+            self.turns += 1
+
+    def keep(self, frame: PredictedFrame, turns: int) -> None:
+        """Keep a prediction, given relative to its frame's origin, unless dials have been turned since so many turns."""
         stored = np.zeros((), self.of_frame)
         stored["points"] = frame.predicted + self.windows.origin(frame.index)
         stored["expected_error"] = frame.expected_error
         with self.lock:
-            self.file.seek(frame.index * self.of_frame.itemsize)
-            self.file.write(stored.tobytes())
-            self.there[frame.index] = True
+            if turns == self.turns:
+                self.file.seek(frame.index * self.of_frame.itemsize)
+                self.file.write(stored.tobytes())
+                self.there[frame.index] = True
 
     def predict(self, frames: Int64[ndarray, " K"]) -> None:
         """Predict those of the frames that have not been predicted yet, several at the same time."""
         missing = frames[~self.there[frames]]
         if len(missing):
-            deque(map_predictions(self.keep, self.model, self.windows, missing, self.device), maxlen=0)
+            keep = partial(self.keep, turns=self.turns)
+            deque(map_predictions(keep, self.model, self.windows, missing, self.device), maxlen=0)
 
     def kept(self, frame: int, what: str) -> Shaped[ndarray, "V *B"]:
         """Return the points of a frame, or the error to expect, as they were kept."""
-        self.predict(np.array([frame]))
-        with self.lock:
-            self.file.seek(frame * self.of_frame.itemsize)
-            return np.frombuffer(self.file.read(self.of_frame.itemsize), self.of_frame)[what][0]
+        while True:
+            self.predict(np.array([frame]))
+            with self.lock:
+                if self.there[frame]:  # unless somebody has turned the dials
+                    self.file.seek(frame * self.of_frame.itemsize)
+                    return np.frombuffer(self.file.read(self.of_frame.itemsize), self.of_frame)[what][0]
 
     def __getitem__(self, frame: int) -> Float[ndarray, "V 3"]:
         return self.kept(frame, "points")
@@ -170,6 +183,14 @@ class Clip:
         if isinstance(self.predicted, LivePredictions) and self.predicted.says_what_to_expect:
             colorings.append("expected error")
         return colorings
+
+    def turn(self, dials: Dials) -> None:
+        """Turn the dials of the model that predicts, and forget what was measured of its predictions."""
+        assert isinstance(self.predicted, LivePredictions)
+        self.predicted.turn(dials)
+        for measured in (self.mean, self.worst):
+            if "predicted" in measured:
+                measured["predicted"][:] = np.nan
 
     def measure(self, frame: int) -> None:
         """Measure one frame."""

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray
 
-from utils.showing.clip import LOWEST_SCALE, Clip
+from models.dials import Dials
+from utils.showing.clip import LOWEST_SCALE, Clip, LivePredictions
 from utils.showing.plots import CURVE_AXES, as_source, draw_color_bar, draw_curves
 from utils.showing.stage import Look
 
@@ -69,6 +70,8 @@ class Panel:
         self.highest = highest
         self.add_timeline(gui, clips)
         self.add_looks(gui, list(clips[0].stored()), has_joints)
+        self.add_dials(gui, isinstance(clips[0].predicted, LivePredictions))
+        self.save_picture = gui.add_button("Save picture")
 
     def add_timeline(self, gui: Any, clips: list[Clip]) -> None:
         """Add what moves through time: a slider, curves that can be clicked, buttons."""
@@ -103,7 +106,19 @@ class Panel:
             self.automatic = gui.add_checkbox("automatic scale", True)
             self.scale = gui.add_number("up to (mm)", 1.0, min=0.001, step=0.1, disabled=True)
             self.color_bar, self.color_bar_shows = gui.add_html(""), ("none", 0.0)
-        self.save_picture = gui.add_button("Save picture")
+
+    def add_dials(self, gui: Any, predicts: bool) -> None:
+        """Add what says how much of the answer is wanted, where a model predicts while one looks."""
+        with gui.add_folder("Dials", visible=predicts):
+            marks = ((0.0, "0"), (1.0, "as trained"), (2.0, "2"))
+            self.strength = gui.add_slider("strength", 0.0, 2.0, 0.05, 1.0, marks=marks)
+            self.dynamics = gui.add_slider("dynamics", 0.0, 2.0, 0.05, 1.0, marks=marks)
+            self.steady = gui.add_slider("steady (frames)", 0, 6, 1, 0)
+
+    def dials(self, before: Dials) -> Dials:
+        """Return what the dials say, and what they do not as before."""
+        strength, dynamics = float(self.strength.value), float(self.dynamics.value)
+        return before._replace(strength=strength, dynamics=dynamics, steady=int(self.steady.value))
 
     def looks(self) -> list[Any]:
         """Return the handles after whose change the same frame has to be drawn again."""

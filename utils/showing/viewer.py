@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from utils.showing.clip import Clip, highest_value, some_frames
+from utils.showing.clip import Clip, LivePredictions, highest_value, some_frames
 from utils.showing.panel import SPEEDS, STEPS, Panel, as_text
 from utils.showing.plots import as_png
 from utils.showing.stage import Stage, name_with_mean
@@ -16,6 +16,7 @@ from utils.showing.stage import Stage, name_with_mean
 ASPECT = 1.2  # of the window beside the panel
 DRAWN_AGAIN = 1.0  # seconds between pictures of curves that are still being measured
 LONGEST_WAIT = 10.0  # seconds, for a page to draw a picture
+AT_REST = 0.6  # seconds without a turn of a dial
 TICK = 1 / 120  # seconds between looks at what has changed
 
 
@@ -39,8 +40,9 @@ class Viewer:
         self.server, self.clips, self.clip, self.frame_rate = server, clips, clips[0], frame_rate
         self.frame, self.playing = 0, False
         self.vertex: int | None = None
-        self.changed, self.measured = Event(), Event()
+        self.changed, self.measured, self.turned = Event(), Event(), Event()
         self.failure: Exception | None = None
+        self.turned_at = -AT_REST  # when dials were turned, on the clock of `time.perf_counter`
         skinned = np.concatenate([clip.centred(clip.sequence.skinned[some]) for clip, some in some_frames(clips)])
         _, some = next(some_frames(clips))
         joints = None if (found := self.clip.sequence.joints) is None else self.clip.centred(found[some])
@@ -63,6 +65,8 @@ class Viewer:
         )
         for handle in panel.looks():
             handle.on_update(lambda _: self.changed.set())
+        for handle in (panel.strength, panel.dynamics, panel.steady):
+            handle.on_update(lambda _: self.turned.set())
         clicked = self.server.scene.on_click()
         clicked(lambda event: self.choose_vertex(self.stage.pick(event.ray_origin, event.ray_direction)))
 
@@ -115,6 +119,8 @@ class Viewer:
                 if int(exact) != self.frame:
                     self.go_on(True, int(exact))
             last = now
+            if self.turned.is_set():
+                self.turn_dials()
             if self.changed.is_set():
                 self.changed.clear()
                 self.draw()
@@ -124,12 +130,30 @@ class Viewer:
                 drawn = now
             time.sleep(max(0.0, TICK - (time.perf_counter() - now)))
 
+    def turn_dials(self) -> None:
+        """Turn the dials of the model that predicts, and measure anew."""
+        self.turned.clear()
+        for clip in self.clips:
+            if isinstance(clip.predicted, LivePredictions):
+                clip.turn(self.panel.dials(clip.predicted.model.dials))
+        self.turned_at = time.perf_counter()
+        self.changed.set()
+        self.measured.set()
+
     def measure(self) -> None:
-        """Measure all frames of all clips; keep the error, if there is one, for `run`."""
+        """Measure all frames of all clips, and again a while after dials were turned; keep the error, if there is one, for
+        `run`."""
         try:
-            for clip in self.clips:
-                for _ in clip.measure_all():
+            while True:
+                if (known := self.turned_at) > time.perf_counter() - AT_REST:
+                    time.sleep(AT_REST / 4)  # whoever turns them looks at one frame, which has to be fast
+                    continue
+                for _ in (step for clip in self.clips for step in clip.measure_all()):
                     self.measured.set()
+                    if self.turned_at != known:
+                        break
+                while self.turned_at == known:
+                    time.sleep(AT_REST / 4)
         except Exception as error:
             self.failure = error
 
