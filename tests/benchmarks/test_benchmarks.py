@@ -9,8 +9,9 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 from terminal import COARSE, run_script, script_with, start_script
-from tube import tube_joints, write_tube
+from tube import save_untrained, tube_joints, tube_surface_with_joints, untrained_model, write_tube
 
+from benchmarks import contacts
 from benchmarks.ball import sphere
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
 from benchmarks.characters import CHARACTERS
@@ -161,3 +162,16 @@ def test_beyond(tmp_path):
     assert 0 < float(rows[0][4]) < 400
     again = run_benchmark(tmp_path, "beyond", "--characters", "sample body", "--takes", "slow dance", "run")
     assert again.stdout == result.stdout  # takes and models are kept
+
+
+def test_contacts_are_pairs_that_pass_through_each_other(tmp_path, monkeypatch, capsys):
+    """A triangle through another one, and one that shares a corner; then the benchmark itself, on a tube."""
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0.2, 0.2, -1], [0.2, 0.3, 1], [0.3, 0.2, 1], [5, 0, 1.0]])
+    faces = np.array([[0, 1, 2], [3, 4, 5], [1, 2, 6]])
+    assert contacts.intersecting_pairs(vertices, faces) == {(0, 1)}
+    monkeypatch.chdir(tmp_path)
+    source, target = write_tube(tmp_path, num_frames=6)
+    save_untrained(tmp_path / "1.pt", untrained_model(tube_surface_with_joints(0)))
+    counts = contacts.main(["1.pt", "-src", str(source), "-tar", str(target)])
+    assert counts["skinned"] == counts["predicted"]
+    assert "of the prediction alone" in capsys.readouterr().out

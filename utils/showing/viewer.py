@@ -1,14 +1,15 @@
 """An interactive viewer in the browser: meshes on a stage, and a panel beside it with a timeline and errors over time."""
 
 import time
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from utils.showing.clip import Clip, LivePredictions, highest_value, some_frames
+from utils.showing.clip import Clip, highest_value, some_frames
+from utils.showing.measuring import Measuring
 from utils.showing.panel import SPEEDS, STEPS, Panel, as_text
 from utils.showing.plots import as_png
 from utils.showing.stage import Stage, name_with_mean
@@ -16,7 +17,6 @@ from utils.showing.stage import Stage, name_with_mean
 ASPECT = 1.2  # of the window beside the panel
 DRAWN_AGAIN = 1.0  # seconds between pictures of curves that are still being measured
 LONGEST_WAIT = 10.0  # seconds, for a page to draw a picture
-AT_REST = 0.6  # seconds without a turn of a dial
 TICK = 1 / 120  # seconds between looks at what has changed
 
 
@@ -41,8 +41,7 @@ class Viewer:
         self.frame, self.playing = 0, False
         self.vertex: int | None = None
         self.changed, self.measured, self.turned = Event(), Event(), Event()
-        self.failure: Exception | None = None
-        self.turned_at = -AT_REST  # when dials were turned, on the clock of `time.perf_counter`
+        self.measuring = Measuring(clips, self.measured)
         skinned = np.concatenate([clip.centred(clip.sequence.skinned[some]) for clip, some in some_frames(clips)])
         _, some = next(some_frames(clips))
         joints = None if (found := self.clip.sequence.joints) is None else self.clip.centred(found[some])
@@ -107,12 +106,12 @@ class Viewer:
 
         Raises what goes wrong in measuring: predictions that cannot be kept, say.
         """
-        Thread(target=self.measure, daemon=True).start()
+        self.measuring.start()
         exact, drawn, last = 0.0, 0.0, time.perf_counter()
         while True:
             now = time.perf_counter()
-            if self.failure is not None:
-                raise self.failure
+            if self.measuring.failure is not None:
+                raise self.measuring.failure
             if self.playing:
                 exact = exact if int(exact) == self.frame else float(self.frame)
                 exact = (exact + (now - last) * self.frame_rate * SPEEDS[self.panel.speed.value]) % self.clip.length
@@ -120,7 +119,9 @@ class Viewer:
                     self.go_on(True, int(exact))
             last = now
             if self.turned.is_set():
-                self.turn_dials()
+                self.turned.clear()
+                self.measuring.turn(self.panel.dials)
+                self.changed.set()
             if self.changed.is_set():
                 self.changed.clear()
                 self.draw()
@@ -129,33 +130,6 @@ class Viewer:
                 self.panel.draw_curves(self.clip, self.vertex)
                 drawn = now
             time.sleep(max(0.0, TICK - (time.perf_counter() - now)))
-
-    def turn_dials(self) -> None:
-        """Turn the dials of the model that predicts, and measure anew."""
-        self.turned.clear()
-        for clip in self.clips:
-            if isinstance(clip.predicted, LivePredictions):
-                clip.turn(self.panel.dials(clip.predicted.model.dials))
-        self.turned_at = time.perf_counter()
-        self.changed.set()
-        self.measured.set()
-
-    def measure(self) -> None:
-        """Measure all frames of all clips, and again a while after dials were turned; keep the error, if there is one, for
-        `run`."""
-        try:
-            while True:
-                if (known := self.turned_at) > time.perf_counter() - AT_REST:
-                    time.sleep(AT_REST / 4)  # whoever turns them looks at one frame, which has to be fast
-                    continue
-                for _ in (step for clip in self.clips for step in clip.measure_all()):
-                    self.measured.set()
-                    if self.turned_at != known:
-                        break
-                while self.turned_at == known:
-                    time.sleep(AT_REST / 4)
-        except Exception as error:
-            self.failure = error
 
     def draw(self) -> None:
         """Show the frame as the panel says."""
