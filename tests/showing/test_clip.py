@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from data.sequences.mesh_windows import all_windows
-from models.dials import AS_TRAINED, Dials
 from utils.predicting.prediction import map_predictions
 from utils.showing.clip import Clip, LivePredictions, highest_value
 
@@ -77,26 +76,6 @@ def test_predictions_are_made_when_asked_for_and_once(make_model, make_tube_sequ
         np.testing.assert_allclose(values["predicted"], 1000 * seen[3].expected_error, rtol=1e-6)
         assert list(values) == ["predicted"]
     assert Clip(sequence, np.stack(expected), 1000.0).values("expected error", 3) == {}  # files do not say it
-
-
-def test_turning_dials_makes_predictions_anew(make_model, make_tube_sequence):
-    model, sequence = make_model(random_output=True, num_condition_frames=3), make_tube_sequence(6)
-    live = LivePredictions(model, sequence, torch.device("cpu"))
-    clip = Clip(sequence, live, 1000.0)
-    with live.file:
-        list(clip.measure_all())
-        as_trained, skinned = clip.mean["predicted"].copy(), clip.mean["skinned"].copy()
-        late = next(map_predictions(lambda frame: frame, model, live.windows, np.array([3]), torch.device("cpu")))
-        clip.turn(Dials(strength=0.0))
-        assert not live.there.any()
-        assert np.isnan(clip.mean["predicted"]).all()
-        live.keep(late, turns=0)  # of a thread that began before
-        np.testing.assert_array_equal(live[3], sequence.skinned[3])
-        list(clip.measure_all())
-        np.testing.assert_array_equal(clip.mean["predicted"], skinned)
-        clip.turn(AS_TRAINED)
-        list(clip.measure_all())
-        np.testing.assert_array_equal(clip.mean["predicted"], as_trained)
 
 
 def test_frames_without_a_scan_are_not_measured(make_tube_sequence):

@@ -184,14 +184,6 @@ class Clip:
             colorings.append("expected error")
         return colorings
 
-    def turn(self, dials: Dials) -> None:
-        """Turn the dials of the model that predicts, and forget what was measured of its predictions."""
-        assert isinstance(self.predicted, LivePredictions)
-        self.predicted.turn(dials)
-        for measured in (self.mean, self.worst):
-            if "predicted" in measured:
-                measured["predicted"][:] = np.nan
-
     def measure(self, frame: int) -> None:
         """Measure one frame."""
         for name, values in self.values(self.measured, frame).items():

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from threading import Event, Thread
 
+import numpy as np
+
 from models.dials import Dials
 from utils.showing.clip import Clip, LivePredictions
 
@@ -24,10 +26,12 @@ class Measuring:
         Thread(target=self.run, daemon=True).start()
 
     def turn(self, turned: Callable[[Dials], Dials]) -> None:
-        """Turn the dials of the model that predicts, from what they were to what they are."""
+        """Turn the dials of the model that predicts, from what they were to what they are, and forget what was measured."""
         for clip in self.clips:
             if isinstance(clip.predicted, LivePredictions):
-                clip.turn(turned(clip.predicted.model.dials))
+                clip.predicted.turn(turned(clip.predicted.model.dials))
+                for measured in (clip.mean, clip.worst):
+                    measured["predicted"][:] = np.nan
         self.turned_at = time.perf_counter()
         self.told.set()
 
