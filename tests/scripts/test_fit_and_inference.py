@@ -120,34 +120,6 @@ def test_inference_without_scans(trained, tmp_path, monkeypatch, capsys):
     assert "→" not in capsys.readouterr().out
 
 
-def test_dials_of_a_trained_model(trained, tmp_path, monkeypatch, capsys):
-    """What flags ask for, in files: no correction, all of it, half of it but none of half the tube, still motion, and a film of
-    all that."""
-    source, target, checkpoint, _ = trained
-    monkeypatch.chdir(tmp_path)
-    np.save("half.npy", np.repeat([0, 1], 36))
-
-    def predicted(name, *flags):
-        given = ["-src", source, "-tar", target, "-tar_avail", "-saved_path", checkpoint, "--export", "npz"]
-        inference_mesh.main(list(map(str, [*given, "--output_dir", name, *flags])))
-        return load_frames(tmp_path / name / "tube_sbs.npz")
-
-    skinned = load_frames(source).vertices
-    trained_as_it_is = predicted("whole").vertices
-    np.testing.assert_array_equal(predicted("nothing", "--strength", 0).vertices, skinned)
-    np.testing.assert_array_equal(predicted("again", "--strength", 1, "--dynamics", 1).vertices, trained_as_it_is)
-    half = predicted("half", "--strength", 0.5, "--region_strength", "half.npy", "--video", "gif").vertices
-    np.testing.assert_array_equal(half[:, :36], skinned[:, :36])
-    np.testing.assert_allclose(half[:, -8:], (skinned + trained_as_it_is)[:, -8:] / 2, atol=1e-6)
-    capsys.readouterr()
-    still = predicted("still", "--dynamics", 0, "--skip", 10, "--run_up", "rest", 5, "--steady", 2)
-    assert "20 meshes in still" in capsys.readouterr().out
-    assert still.frame_numbers == list(range(11, 31))
-    assert np.abs(still.vertices - trained_as_it_is[10:]).max() > 1e-4
-    record = json.loads((tmp_path / "still/tube_sbs.json").read_text())
-    assert (record["flags"]["dynamics"], record["flags"]["skip"], record["flags"]["steady"]) == (0, 10, 2)
-
-
 def test_data_and_exports_in_other_formats(short, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source, target = write_tube(tmp_path, num_frames=20)
