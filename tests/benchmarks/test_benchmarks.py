@@ -9,9 +9,9 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 from terminal import COARSE, run_script, script_with, start_script
-from tube import save_untrained, tube_joints, tube_surface_with_joints, untrained_model, write_tube
+from tube import filled, save_untrained, tube_joints, tube_surface_with_joints, untrained_model, write_tube
 
-from benchmarks import contacts
+from benchmarks import contacts, run_up
 from benchmarks.ball import sphere
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
 from benchmarks.characters import CHARACTERS
@@ -175,3 +175,15 @@ def test_contacts_are_pairs_that_pass_through_each_other(tmp_path, monkeypatch, 
     counts = contacts.main(["1.pt", "-src", str(source), "-tar", str(target)])
     assert counts["skinned"] == counts["predicted"]
     assert "of the prediction alone" in capsys.readouterr().out
+
+
+def test_takes_that_begin_in_the_middle_of_motion(tmp_path, monkeypatch, capsys):
+    """A model that looks at nothing but motion answers otherwise by each guess, and as in the whole take where it is known."""
+    monkeypatch.chdir(tmp_path)
+    source, target = write_tube(tmp_path, num_frames=40)
+    model = filled(untrained_model(tube_surface_with_joints(0), random_output=True, num_condition_frames=3))
+    save_untrained(tmp_path / "1.pt", model)
+    errors = run_up.main(["1.pt", "-src", str(source), "-tar", str(target)])
+    assert "2 takes of 16 frames" in capsys.readouterr().out
+    assert {*errors} == {"skinned mesh", "first", "still", "rest 10", "rest 30", "known"}
+    assert len({round(float(each[0]), 6) for each in errors.values()}) == 6
