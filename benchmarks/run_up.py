@@ -3,7 +3,7 @@
     python benchmarks/run_up.py saved_model/without_joints -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj
 
 Cuts the sequence, from its --known-th frame on, into takes of 16 frames that begin in the middle of its motion, and predicts
-each by every run-up, and with the frames before it. Prints the mean vertex error (mm) in each of the first frames, and over all.
+each by every run-up, and with the frames before it. Prints the mean vertex error (mm) in each of the first frames, and in all.
 """
 
 import argparse
