@@ -37,6 +37,7 @@ class ShapeWeights(nn.Module):
     anchors: Tensor
     influences: Tensor
     up: Tensor
+    path: Tensor
     mean: Tensor
     coefficients: Tensor
     constant: Tensor
@@ -50,13 +51,18 @@ class ShapeWeights(nn.Module):
         anchors: Float[Tensor, "A 3"],
         influences: Float[Tensor, "A J"],
         up: Float[Tensor, "3"],
+        before_first: Float[Tensor, "H 3"],
         num_shapes: int,
     ):
-        """`parents` are -1 where there is no joint above; anchors are where the mesh is bound."""
+        """`parents` are -1 where there is no joint above; anchors are where the mesh is bound; `before_first` is the guess of
+        the frames before a sequence's first, oldest first, as weights of its first three."""
         super().__init__()
         turning = (parents >= 0).nonzero().squeeze(1)
         num_features = 9 * len(turning) + 3 * len(anchors) * (2 + 2 * len(PERIODS))
         constants = {"parents": parents[turning], "turning": turning, "inverse_bind": inverse_bind, "up": up}
+        constants["path"] = torch.cat(
+            [before_first, torch.eye(3)]
+        )  # frames up to the third, as weights of the first three
         constants |= {"anchors": anchors, "influences": influences, "mean": torch.zeros(num_features)}
         constants |= {"coefficients": torch.zeros(num_features, num_shapes), "constant": torch.zeros(num_shapes)}
         constants |= {"lowest": torch.zeros(num_shapes), "highest": torch.ones(num_shapes)}
@@ -84,16 +90,18 @@ class ShapeWeights(nn.Module):
         axes = to_world[..., :3]
         here = (axes @ self.anchors.unsqueeze(2)).squeeze(2) + to_world[..., 3]
         window = torch.cat([torch.where(before < 1, here, previous), here.unsqueeze(0)])
-        # before it starts, a sequence moves as in its first two frames
         latest = torch.where(before < 2, 0.0, window.diff(dim=0).diff(dim=0))
-        accelerations = torch.cat([accelerations[1:], latest])
+        # what came before a sequence's first frame is guessed by its first three
+        began = torch.einsum("hk,kac->hac", self.path[-HISTORY:].diff(dim=0).diff(dim=0), window)
+        moving = torch.cat([accelerations[1:], latest])
+        accelerations = torch.where((before > 1) & (before < 3), began, moving)
         back = inverse(axes)
         turned = inverse(joints[self.parents, :3, :3]) @ joints[self.turning, :3, :3]
         swinging = states_after(accelerations.unsqueeze(0), PERIODS).squeeze(0) @ back.transpose(1, 2)
         moved = (back @ (window[2] - window[1]).unsqueeze(2)).squeeze(2)
         of_anchors = torch.stack([back @ self.up, moved, *swinging.unbind(1)])
         seen = torch.cat([turned.flatten(), of_anchors.flatten()])
-        return seen, (window[1:], accelerations, (before + 1).clamp_max(2))
+        return seen, (window[1:], accelerations, (before + 1).clamp_max(3))
 
     def forward(self, joints: Float[Tensor, "J 4 4"], *state: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], ...]:
         """Return a one and the weights of the shapes (1 + K,), between 0 and 1, and the next state."""

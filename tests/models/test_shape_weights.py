@@ -4,10 +4,12 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from data.sequences.run_up import before_first, known_frames
 from models.oscillators import HISTORY, PERIODS, oscillator_states
 from models.shape_weights import ShapeWeights, inverse
 
 RANDOM = np.random.default_rng(0)
+BEFORE = torch.from_numpy(before_first(HISTORY)).float()
 UP = torch.tensor([0.0, 1.0, 0.0])
 
 
@@ -26,7 +28,7 @@ def shape_weights(num_anchors=5, num_shapes=3):
     bind = torch.eye(4).repeat(4, 1, 1)
     bind[:, :3, 3] = torch.tensor(RANDOM.normal(size=(4, 3)))
     anchors = torch.tensor(RANDOM.normal(size=(num_anchors, 3)), dtype=torch.float32)
-    return ShapeWeights(torch.tensor([-1, 0, 1, 2]), bind, anchors, influences, UP, num_shapes)
+    return ShapeWeights(torch.tensor([-1, 0, 1, 2]), bind, anchors, influences, UP, BEFORE, num_shapes)
 
 
 def seen_in(module, joints):
@@ -44,7 +46,7 @@ def test_inverses():
 
 
 def test_what_is_seen_is_what_windows_of_the_motion_show():
-    """A loop over anchors, and oscillators of a history that begins in a straight line."""
+    """A loop over anchors, and oscillators of a history that begins as the first frames say."""
     module, joints = shape_weights(), skeleton(HISTORY + 4)
     seen = seen_in(module, joints)
     moves = joints @ module.inverse_bind
@@ -58,9 +60,9 @@ def test_what_is_seen_is_what_windows_of_the_motion_show():
     torch.testing.assert_close(seen[:, :27], turned.flatten(1), atol=1e-5, rtol=0)
     torch.testing.assert_close(seen[:, 27:42], (torch.linalg.inv(axes) @ UP).flatten(1), atol=1e-5, rtol=0)
     for frame in (0, 1, 2, 3, HISTORY - 1, HISTORY, HISTORY + 3):
-        before = torch.arange(frame + 1 - HISTORY, frame + 1)
-        start = before.clamp_max(0)[:, None, None] * (places[1] - places[0]) * (frame > 0)
-        states = oscillator_states((places[before.clamp_min(0)] + start).unsqueeze(0))[0]  # (A, O, 3)
+        known = torch.from_numpy(known_frames(places[: min(frame + 1, 3)].numpy()))  # when no later frame is
+        path = torch.cat([torch.einsum("hk,kac->hac", BEFORE, known), places[: frame + 1]])
+        states = oscillator_states(path[-HISTORY:].unsqueeze(0))[0]  # (A, O, 3)
         local = torch.einsum("axy,aoy->oax", torch.linalg.inv(axes[frame]), states)
         torch.testing.assert_close(seen[frame, 57:], local.flatten(), atol=1e-4, rtol=0)
         moved = torch.einsum("axy,ay->ax", torch.linalg.inv(axes[frame]), places[frame] - places[max(0, frame - 1)])

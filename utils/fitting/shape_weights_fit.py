@@ -9,6 +9,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from data.formats.gltf_reading import AnimatedCharacter
+from data.sequences.run_up import before_first
+from models.oscillators import HISTORY
 from models.shape_weights import ShapeWeights
 from utils.predicting.principal_shapes import PrincipalShapes
 
@@ -27,6 +29,7 @@ def shape_weights_of(opened: AnimatedCharacter, anchors: Int64[ndarray, " A"], f
         torch.tensor(character.points[anchors], dtype=torch.float32),
         torch.tensor(character.influences[anchors].toarray(), dtype=torch.float32),
         torch.tensor([0.0, 1.0, 0.0]),  # of glTF
+        torch.from_numpy(before_first(HISTORY)).float(),
         len(found.shapes),
     )
     module.lowest, module.highest = lowest, highest
