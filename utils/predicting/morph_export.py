@@ -238,11 +238,11 @@ def bytes_of_a_target(opened: AnimatedCharacter) -> int:
 
 
 def milliseconds(found: PrincipalShapes, count: int) -> float:
-    """Return how long NumPy takes to add up so many weighted morph targets, the median of five times."""
+    """Return how long NumPy takes to add up so many weighted morph targets, the fastest of five times."""
     targets, weights = (each.astype(np.float32) for each in found.as_targets())
     flat, took = targets[:count].reshape(count, -1), []
     for _ in range(5):
         start = time.perf_counter()
         weights[0, :count] @ flat
         took.append(time.perf_counter() - start)
-    return 1000 * float(np.median(took))
+    return 1000 * min(took)
