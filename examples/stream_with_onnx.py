@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import onnxruntime
 
-session = onnxruntime.InferenceSession(sys.argv[1])
+options = onnxruntime.SessionOptions()
+options.log_severity_level = 3  # it warns of the dials, which may be left out
+session = onnxruntime.InferenceSession(sys.argv[1], options)
 arrays = dict(np.load(sys.argv[2]))
 origin = arrays["vertices"][0].mean(axis=0)  # the model wants what is near zero
 points = {"skinned": arrays["vertices"]} | ({"joints": np.load(sys.argv[4])["vertices"]} if len(sys.argv) > 4 else {})

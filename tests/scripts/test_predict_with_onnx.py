@@ -51,17 +51,19 @@ def test_the_examples_predict_what_inference_does(tmp_path, monkeypatch, capsys,
     convert_meshes.main(arguments(source, "skinned.npz"))
     convert_meshes.main(arguments(joints, "joints.npz"))
     skinned = load_frames(source).vertices
-    forms = ["", "--streaming"] if has_joints else [""]  # an export takes long
-    for flag, example in ((form, EXAMPLES[form]) for form in forms):
-        export_onnx.main(["saved_model/m", "out/tube.onnx", *flag.split()])
-        assert "as out/tube.onnx: within" in capsys.readouterr().out
-        command = [sys.executable, example, "out/tube.onnx", "skinned.npz", "predicted.npz"]
-        subprocess.run(arguments(*command, *(["joints.npz"] if has_joints else [])), check=True)
-        predicted = load_frames(Path("predicted.npz"))
-        assert predicted.frame_numbers == list(range(1, 21))
-        assert np.abs(predicted.vertices - skinned).max() > 1e-3  # it does something
-        known = 2 if flag else 0  # live, the first two frames do not know what comes
-        np.testing.assert_allclose(predicted.vertices[known:], load_frames(expected).vertices[known:], atol=1e-5)
+    flag = "--streaming" if has_joints else ""  # one form for each: an export takes long
+    export_onnx.main(["saved_model/m", "out/tube.onnx", *flag.split()])
+    assert "as out/tube.onnx: within" in capsys.readouterr().out
+    command = [sys.executable, EXAMPLES[flag], "out/tube.onnx", "skinned.npz", "predicted.npz"]
+    ended = subprocess.run(
+        arguments(*command, *(["joints.npz"] if has_joints else [])), check=True, capture_output=True, text=True
+    )
+    assert (ended.stdout, ended.stderr) == ("", "")
+    predicted = load_frames(Path("predicted.npz"))
+    assert predicted.frame_numbers == list(range(1, 21))
+    assert np.abs(predicted.vertices - skinned).max() > 1e-3  # it does something
+    known = 2 if flag else 0  # live, the first two frames do not know what comes
+    np.testing.assert_allclose(predicted.vertices[known:], load_frames(expected).vertices[known:], atol=1e-5)
 
     about = onnxruntime.InferenceSession("out/tube.onnx").get_modelmeta().custom_metadata_map
     assert (about["units"], about["window"], about["up_axis"], about["model_type"]) == ("cm", "3", "y", "m")
