@@ -67,13 +67,13 @@ def main(argv=None):
     # shapes, and how much of each the motion asks for
     corrections = morphs.predicted_corrections(model, windows, device)
     shapes = morphs.shapes_of(characters, corrections, args.count)
-    from_motion, kept_out = fit_shape_weights(characters, model.surface.anchors.cpu().numpy(), shapes)
+    from_motion, kept_out = fit_shape_weights(characters, model.surface.anchors, shapes, model.settings.past)
 
     # files
     names = names_of_sources(sequences).values()
     morphs.write_files(args.output_dir, [*names], characters, shapes, from_motion, args.frame_rate)
-    table = morphs.table_of_counts(characters, corrections, shapes, kept_out)
-    print(f"{table}\n{len(shapes.shapes) + 1} morph targets of {len(windows)} frames in {args.output_dir}")
+    print(morphs.table_of_counts(characters, corrections, shapes, kept_out))
+    print(f"{len(shapes.shapes) + 1} morph targets of {len(windows)} frames in {args.output_dir}")
 
 
 if __name__ == "__main__":

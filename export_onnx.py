@@ -63,9 +63,8 @@ def main(argv=None):
         "up_axis": model.settings.up_axis,
         "window": str(model.settings.num_condition_frames),  # frames, the current one last
         "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input
-        "before_first": json.dumps(
-            before_first(HISTORY).round(6).tolist()
-        ),  # as weights of a sequence's first three frames
+        # frames before a sequence's first, as weights of its first three
+        "before_first": json.dumps(before_first(HISTORY, model.settings.past).tolist()),
         "anchors": json.dumps(model.surface.anchors.tolist()),  # vertices
         "topology": topology_hash(model),
         "training": json.dumps(stored["record"]),

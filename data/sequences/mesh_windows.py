@@ -10,7 +10,7 @@ from numpy import ndarray
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.outliers import find_outliers
-from data.sequences.run_up import FROM_FIRST_FRAMES, RunUp, path_of
+from data.sequences.run_up import RunUp, path_of
 from data.sequences.unobserved import HarmonicFill
 
 
@@ -26,7 +26,7 @@ class MeshWindows:
     sequences: list[MeshSequence]
     num_condition_frames: int
     entries: Int[ndarray, "K 2"]  # sequence, frame in it
-    run_up: RunUp = FROM_FIRST_FRAMES  # what came before a sequence's first frame
+    run_up: RunUp = field(default_factory=RunUp)  # what came before a sequence's first frame
     rests: dict[int, Float[ndarray, "V 3"] | None] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:

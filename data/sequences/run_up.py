@@ -9,20 +9,21 @@ from numpy import ndarray
 from data.sequences.mesh_sequence import MeshSequence
 
 KNOWN = 3  # first frames, from which those before are guessed
+GUESSES = ("fading", "straight", "still")
 FADING = 0.7  # of the acceleration, per frame back: what is found for the sample's body, and does no harm to a dancer
 
 
-def before_first(count: int) -> Float64[ndarray, "H 3"]:
+def before_first(count: int, kind: str) -> Float64[ndarray, "H 3"]:
     """Return the guess of so many frames before a sequence's first, oldest first, as weights (H, 3) of its first three frames.
 
-    Going back, the body moves as it does first, its acceleration fading: that of frame -k is `FADING` to the power k of the
-    first one.
+    Going back, the body moves as it does first, its acceleration "fading": that of frame -k is `FADING` to the power k of the
+    first one; or it moves "straight", as fast as over its first two frames; or it stood "still".
     """
-    back = np.arange(count, 0, -1)
-    velocity = np.array([-1.0, 1.0, 0.0])
-    acceleration = np.array([1.0, -2.0, 1.0])
+    back = np.arange(count, 0, -1)[:, None]
+    velocity, acceleration = np.array([-1.0, 1.0, 0.0]), np.array([1.0, -2.0, 1.0])
     summed = (back - FADING * (1 - FADING**back) / (1 - FADING)) / (1 - FADING)  # what accelerations add up to, twice
-    return np.array([1.0, 0.0, 0.0]) - back[:, None] * velocity + summed[:, None] * acceleration
+    moved = {"fading": summed * acceleration - back * velocity, "straight": -back * velocity, "still": 0.0 * back}
+    return np.array([1.0, 0.0, 0.0]) + moved[kind]
 
 
 def known_frames(first: Float[ndarray, "_ P 3"]) -> Float[ndarray, "3 P 3"]:
@@ -35,8 +36,8 @@ def known_frames(first: Float[ndarray, "_ P 3"]) -> Float[ndarray, "3 P 3"]:
 
 @dataclass(frozen=True)
 class RunUp:
-    """How a sequence is taken to begin, by `kind`: "first", as its first frames go on; "still", at rest in its first pose;
-    "rest", out of the rest pose (V, 3), file units, in so many `frames`, gently."""
+    """How a sequence is taken to begin, by `kind`: one of `GUESSES`, as in `before_first`, and "first", the one of these that a
+    model knows, or else the first; or "rest", out of the rest pose (V, 3), file units, in so many `frames`, gently."""
 
     kind: str = "first"
     frames: int = 0
@@ -50,11 +51,12 @@ class RunUp:
     ) -> Float[ndarray, "K P 3"]:
         """Return where points are at some frames below zero, the first frame's number, by their first three frames and, of some
         kinds, their places at rest. Points of which there is no such place stand still."""
-        if self.kind == "first":
-            weights = before_first(-int(frames.min()))[frames - frames.min()]
-            return np.tensordot(weights.astype(first.dtype), known_frames(first), axes=1)
         start = np.repeat(first[:1], len(frames), axis=0)
-        if self.kind == "still" or rest is None:
+        if self.kind != "rest":
+            kind = GUESSES[0] if self.kind == "first" else self.kind
+            weights = before_first(-int(frames.min()), kind)[frames - frames.min()]
+            return np.tensordot(weights.astype(first.dtype), known_frames(first), axes=1)
+        if rest is None:
             return start
         share = np.clip(-frames / self.frames, 0, 1)[:, None, None]
         return (start + share**2 * (3 - 2 * share) * (rest - first[0])).astype(first.dtype)
@@ -68,9 +70,6 @@ class RunUp:
         u, _, v = np.linalg.svd(here.T.astype(np.float64) @ there)
         turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ v))]) @ v
         return (here @ turn + first.mean(axis=0)).astype(first.dtype)
-
-
-FROM_FIRST_FRAMES = RunUp()
 
 
 def path_of(

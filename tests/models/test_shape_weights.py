@@ -9,7 +9,7 @@ from models.oscillators import HISTORY, PERIODS, oscillator_states
 from models.shape_weights import ShapeWeights, inverse
 
 RANDOM = np.random.default_rng(0)
-BEFORE = torch.from_numpy(before_first(HISTORY)).float()
+BEFORE = torch.from_numpy(before_first(HISTORY, "fading")).float()
 UP = torch.tensor([0.0, 1.0, 0.0])
 
 

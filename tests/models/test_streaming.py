@@ -12,7 +12,7 @@ from models.oscillators import HISTORY
 from models.streaming import StreamedMap
 from utils.predicting.onnx_forms import as_trained, windows_of
 
-BEFORE = torch.from_numpy(before_first(HISTORY)).float()
+BEFORE = torch.from_numpy(before_first(HISTORY, "fading")).float()
 
 
 def prediction_of_windows(model, frames, joints, last):

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data.input_error import InputError
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows, all_windows
@@ -82,6 +80,7 @@ def windows_to_predict(args: argparse.Namespace, sequences: list[MeshSequence], 
         found = f"{short[0].name}: a sequence of {len(short[0].frame_numbers)} frames (from {short[0].files[0].name})"
         raise InputError(f"{found}, expected more than the {args.skip} of --skip")
     windows = all_windows(sequences, model.settings.num_condition_frames)
-    rest = model.surface.vertices.cpu().numpy() if args.run_up.kind == "rest" else None
-    kept = windows.entries[:, 1] >= args.skip
-    return replace(windows, entries=windows.entries[np.flatnonzero(kept)], run_up=replace(args.run_up, rest=rest))
+    run_up = args.run_up
+    if run_up.kind == "rest":
+        run_up = replace(run_up, rest=model.surface.vertices.cpu().numpy())
+    return replace(windows, entries=windows.entries[windows.entries[:, 1] >= args.skip], run_up=run_up)

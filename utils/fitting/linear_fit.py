@@ -22,6 +22,7 @@ from utils.fitting.expected_error_fit import Calibration, calibrate
 from utils.fitting.kept_frames import KeptFrames
 from utils.fitting.leverage_fit import farthest_frame, residual_of, set_leverage, size_and_variance
 from utils.fitting.ridge_regression import FEWEST_FRAMES, add_products, solve, squares
+from utils.fitting.run_up_fit import choose_run_up
 from utils.predicting.model_inputs import read_meshes
 from utils.predicting.prediction import spread
 from utils.runs.processes import combine, rank
@@ -133,6 +134,7 @@ def fit_linear_part(model: MeshAutoencoder, windows: MeshWindows, device: torch.
     shift, scale = set_scales(model, windows, a_few, device)
     if model.linear is None:
         return None
+    model.settings.past = choose_run_up(model, windows, shift, scale, device)
     num_vertices, size = len(shift), len(scale) + 4
     kept = KeptFrames(model, windows, spread(len(windows), FRAMES_TO_FIT), FOLDS, size, device)
     at_once = max(1, LARGEST_MOMENTS // size**2)

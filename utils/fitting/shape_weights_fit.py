@@ -19,8 +19,11 @@ PENALTIES = (0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4)
 MOVING = (0.03, 0.1, 0.3, 1.0)  # how much motion and an oscillator count beside the joints
 
 
-def shape_weights_of(opened: AnimatedCharacter, anchors: Int64[ndarray, " A"], found: PrincipalShapes) -> ShapeWeights:
-    """Return an untrained map from a character's skeleton to the weights of shapes, with some vertices as anchors."""
+def shape_weights_of(
+    opened: AnimatedCharacter, anchors: Int64[ndarray, " A"], found: PrincipalShapes, run_up: str
+) -> ShapeWeights:
+    """Return an untrained map from a character's skeleton to the weights of shapes, with some vertices as anchors; sequences
+    begin as `data.sequences.run_up` has it."""
     character = opened.character
     lowest, highest = (torch.tensor(each, dtype=torch.float32) for each in (found.lowest, found.highest))
     module = ShapeWeights(
@@ -29,7 +32,7 @@ def shape_weights_of(opened: AnimatedCharacter, anchors: Int64[ndarray, " A"], f
         torch.tensor(character.points[anchors], dtype=torch.float32),
         torch.tensor(character.influences[anchors].toarray(), dtype=torch.float32),
         torch.tensor([0.0, 1.0, 0.0]),  # of glTF
-        torch.from_numpy(before_first(HISTORY)).float(),
+        torch.from_numpy(before_first(HISTORY, run_up)).float(),
         len(found.shapes),
     )
     module.lowest, module.highest = lowest, highest
@@ -47,15 +50,16 @@ def features_of(module: ShapeWeights, joints: Float[ndarray, "T J 4 4"]) -> Floa
 
 
 def fit_shape_weights(
-    characters: list[AnimatedCharacter], anchors: Int64[ndarray, " A"], found: PrincipalShapes
+    characters: list[AnimatedCharacter], anchors: Int64[Tensor, " A"], found: PrincipalShapes, run_up: str
 ) -> tuple[ShapeWeights, Float64[ndarray, "T K"]]:
     """Return a map from a character's joints to the weights of shapes, fitted to the frames (T) of one or several animations;
-    and what it answers, unclamped, to frames that were kept out of the fit. Some vertices serve as anchors.
+    and what it answers, unclamped, to frames that were kept out of the fit. Some vertices serve as anchors; `run_up` says how
+    sequences begin.
 
     All kinds of features have the same mean square, but motion and oscillators a share of it; that, and the penalty, are those
     that leave least in eight runs of consecutive frames, each kept out once.
     """
-    module = shape_weights_of(characters[0], anchors, found)
+    module = shape_weights_of(characters[0], anchors.cpu().numpy(), found, run_up)
     moved = [np.stack([each.joints_to_world(frame) for frame in range(len(each.numbers))]) for each in characters]
     seen = np.concatenate([features_of(module, joints) for joints in moved]).astype(np.float64)
     mean = seen.mean(axis=0)

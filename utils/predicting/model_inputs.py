@@ -1,6 +1,6 @@
 """What a model sees of some frames, read from disk to the device, and what it should answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -8,6 +8,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from data.sequences.mesh_windows import MeshWindows
+from data.sequences.run_up import RunUp
 from models.mesh_autoencoder import MeshAutoencoder
 from models.oscillators import HISTORY
 
@@ -19,8 +20,11 @@ def read_inputs(
 ) -> Inputs:
     """Return the windows of skinned meshes and joints, and the anchors' history, of the given frames, file units.
 
-    Joints, or the history, are None where the model does not look at them.
+    Joints, or the history, are None where the model does not look at them. Sequences begin as the windows say, or else as the
+    model knows.
     """
+    if windows.run_up.kind == "first":
+        windows = replace(windows, run_up=RunUp(model.settings.past))
     joints = windows.joints(frames) if model.coordinates.sees_joints else None
     history = None
     if model.coordinates.periods:

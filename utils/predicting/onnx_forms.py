@@ -65,7 +65,7 @@ def windows_of(
     model: MeshAutoencoder, sequence: dict[str, Float[Tensor, "T _ 3"]], last: list[int]
 ) -> dict[str, Float[Tensor, "B _ _ 3"]]:
     """Return the windows that end at some frames of a sequence, as `data.sequences.mesh_windows` has them, by input."""
-    before = torch.from_numpy(before_first(HISTORY)).float()
+    before = torch.from_numpy(before_first(HISTORY, model.settings.past)).float()
     ends = len(before) + torch.tensor(last).unsqueeze(1)
     paths = {}
     for name, frames in sequence.items():
@@ -118,7 +118,7 @@ class StreamingForm:
         if model.settings.coordinates != "local":
             raise InputError("--streaming: found a model in world coordinates, expected one in local coordinates")
         self.model, self.size = model, size_of(model)
-        self.module = StreamedMap(model, torch.from_numpy(before_first(HISTORY)).float()).eval()
+        self.module = StreamedMap(model, torch.from_numpy(before_first(HISTORY, model.settings.past)).float()).eval()
         self.state = {name: torch.zeros(shape) for name, shape in self.module.state_shapes.items()}
         first = {name: frames[0] for name, frames in example_sequence(model, 1).items()}
         self.inputs = first | self.state | as_trained()

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from data.input_error import InputError
+from data.sequences.run_up import GUESSES
 from models.coordinates import COORDINATES
 from models.linear_correction import in_loop_order
 from models.local_features import OPTIONAL_GROUPS
@@ -119,6 +120,7 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
     """Return a checkpoint's settings; raise `ValueError` where they describe no model, or one of more experts than `num_parts`
     weights can hold."""
     kinds = {field.name: type(field.default) for field in fields(ModelSettings)}
+    settings = {"past": GUESSES[0]} | settings  # which earlier models did not know
     for name in sorted(kinds.keys() | settings.keys()):
         value = settings.get(name)
         if type(value) is not kinds.get(name):
@@ -129,6 +131,8 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
             raise ValueError(f"{name} is {value!r}")
     found = ModelSettings(**settings)
     known = found.coordinates in COORDINATES and found.up_axis in UP_AXES and found.units in UNITS_IN_MM
+    if found.past not in GUESSES:
+        raise ValueError(f"past is {found.past!r}")
     if not known or found.num_experts > num_parts:
         raise ValueError(
             f"{found.coordinates} coordinates in {found.units}, {found.up_axis} up, "

@@ -11,20 +11,22 @@ RANDOM = np.random.default_rng(0)
 
 def test_accelerations_fade_going_back():
     first = RANDOM.normal(size=(3, 4, 3))
-    path = np.concatenate([np.tensordot(before_first(6), first, axes=1), first])
+    path = np.concatenate([np.tensordot(before_first(6, "fading"), first, axes=1), first])
     accelerations = np.diff(path, n=2, axis=0)  # of frames -5 to 1
     for back in range(6):
         np.testing.assert_allclose(accelerations[5 - back], FADING**back * accelerations[6])
-    np.testing.assert_allclose(before_first(2), before_first(6)[4:])
-    assert before_first(0).shape == (0, 3)
+    np.testing.assert_allclose(before_first(2, "fading"), before_first(6, "fading")[4:])
+    assert before_first(0, "fading").shape == (0, 3)
 
 
 def test_what_moves_steadily_moved_steadily_and_what_stands_stood():
     steady = np.arange(3.0)[:, None, None] + np.zeros((1, 2, 3))
     for first in (steady, steady[:2]):
-        before = np.tensordot(before_first(4), known_frames(first), axes=1)
+        before = np.tensordot(before_first(4, "fading"), known_frames(first), axes=1)
         np.testing.assert_allclose(before[:, 0, 0], [-4, -3, -2, -1])
-    np.testing.assert_allclose(np.tensordot(before_first(4), known_frames(steady[:1]), axes=1), np.zeros((4, 2, 3)))
+    np.testing.assert_allclose(
+        np.tensordot(before_first(4, "fading"), known_frames(steady[:1]), axes=1), np.zeros((4, 2, 3))
+    )
 
 
 def test_still_and_out_of_the_rest_pose():
