@@ -242,4 +242,4 @@ def test_no_number_reaches_a_fit_from_what_is_not_observed(make_model, make_tube
         for name, value in model.state_dict().items():
             assert not torch.is_tensor(value) or not value.is_floating_point() or value.isfinite().all(), name
         errors.append(mean_errors(model, all_windows([test], 3), CPU)[1])
-    assert errors[1] < 1.5 * errors[0]
+    assert errors[1] < 2 * errors[0]
