@@ -58,8 +58,8 @@ def add_dial_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--run_up", nargs="+", action=RunUps, default=RunUp(), metavar="KIND",
-        help="before its first frame, a sequence moved as its first ones say, by what training found (first), stood still (still), "
-        "or came out of the rest pose in some frames (rest FRAMES) (default: first)",
+        help="before its first frame, a sequence moved as its first ones say, by what training found (first), stood still "
+        "(still), or came out of the rest pose in some frames (rest FRAMES) (default: first)",
     )  # fmt: skip
     group.add_argument(
         "--skip", type=not_negative, default=0, metavar="FRAMES",
