@@ -51,10 +51,6 @@ def main(argv=None):
     # model
     path = find_checkpoint(args.checkpoint)
     model = build_model(load_checkpoint(path), path).to(device)
-    if (model.settings.units, model.settings.up_axis) != ("m", "y"):
-        raise InputError(
-            f"{path}: trained on {model.settings.units}, {model.settings.up_axis} up, expected m, y up: glTF"
-        )
 
     # animation
     characters = [animated_character(each, args.frame_rate) for each in args.source_files_dir]

@@ -9,6 +9,7 @@ from tube import tube_surface_with_joints, untrained_model
 
 from data.formats.gltf_reading import animated_character
 from data.input_error import InputError
+from utils.predicting import morph_export
 from utils.predicting.morph_export import ONNX_NAME, check_characters, check_free, shapes_of, table_of_counts
 from utils.predicting.principal_shapes import PrincipalShapes
 
@@ -29,8 +30,9 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
         check_free(tmp_path, overwrite=True)
 
 
-def test_characters_that_do_not_belong_together(tmp_path):
+def test_characters_that_do_not_belong_together(tmp_path, monkeypatch):
     first, other, path = Bar(), Bar(), tmp_path / "1.pt"
+    monkeypatch.setattr(morph_export, "FEWEST_FRAMES", 5)
     other.points = other.points + 0.01
     opened = [animated_character(each.write(tmp_path / f"{n}.glb"), RATE) for n, each in enumerate((first, other))]
     model = untrained_model(tube_surface_with_joints(0))
@@ -45,6 +47,9 @@ def test_characters_that_do_not_belong_together(tmp_path):
     model = untrained_model(tube_surface_with_joints(0), units="cm")
     with pytest.raises(InputError, match=r"1\.pt: trained on cm, y up, expected m, y up, as all glTF files are"):
         check_characters(opened[:1], model, path)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"0\.glb: 5 frames in all, expected an animation of 16 or more"):
+        check_characters(opened[:1], untrained_model(tube_surface_with_joints(0)), path)
 
 
 def test_nothing_to_make_shapes_of(tmp_path):

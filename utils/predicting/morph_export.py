@@ -29,6 +29,7 @@ COUNTS = (8, 16, 32, 64, 128, 256)
 ONNX_NAME = "shape_weights.onnx"
 ENDINGS = (".glb", ".usdc", ".npz")
 FRAMES_TO_TRY = 8
+FEWEST_FRAMES = 16  # to find shapes in, and to tell what they follow from
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
@@ -57,12 +58,14 @@ def predicted_corrections(
 
 
 def check_characters(characters: list[AnimatedCharacter], model: MeshAutoencoder, checkpoint: Path) -> None:
-    """Raise `InputError` where a file has no skin, or another character than the first one, and for a model of other units or
-    axes than glTF's."""
+    """Raise `InputError` where a file has no skin, or another character than the first one, where they hardly move, and for a
+    model of other units or axes than glTF's."""
     if (model.settings.units, model.settings.up_axis) != ("m", "y"):
         found = f"{model.settings.units}, {model.settings.up_axis} up"
         raise InputError(f"{checkpoint}: trained on {found}, expected m, y up, as all glTF files are")
     first = characters[0]
+    if (count := sum(len(opened.numbers) for opened in characters)) < FEWEST_FRAMES:
+        raise InputError(f"{first.path}: {count} frames in all, expected an animation of {FEWEST_FRAMES} or more")
     for opened in characters:
         check_skin(opened)
         mine, other = opened.character, first.character
