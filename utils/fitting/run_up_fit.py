@@ -18,7 +18,7 @@ from utils.runs.processes import agreed
 EARLY, LATE = 8, 24  # frames whose error is compared; and those behind which what came before is hardly remembered
 FEWEST, MOST = 24, 160  # late frames that are fitted to
 PENALTY = 0.1
-WORTH = 0.9  # of the squared error that standing still leaves: motion that is guessed has to leave no more
+BETTER = 0.95  # times the squared error of the first guess: another has to leave no more
 
 
 def choose_run_up(
@@ -29,8 +29,8 @@ def choose_run_up(
     device: torch.device,
 ) -> str:
     """Return the guess, one of `GUESSES`, by which regressions at the anchors, fitted to frames far behind the first ones,
-    leave the least squared error in the first frames of the sequences: standing still, where others are hardly better; the
-    first guess, where too few frames tell.
+    leave the least squared error in the first frames of the sequences; the first guess, where others are hardly better and
+    where too few frames tell.
 
     A take that was cut out of a motion and a simulation that starts abruptly begin in different ways, and a correction swings
     on for many frames from what was before. `shift` and `scale` are the means of features and their spread.
@@ -51,7 +51,7 @@ def choose_run_up(
         answer = mean + torch.einsum("bvk,vko->bvo", rows[..., used].double(), coefficients)
         left[kind] = float((trust * (rows[..., -3:] - answer).square().sum(dim=2)).sum())
     best = min(left, key=lambda kind: left[kind])
-    return agreed(best if left[best] <= WORTH * left["still"] else "still")
+    return agreed(best if left[best] <= BETTER * left[GUESSES[0]] else GUESSES[0])
 
 
 def rows_at_anchors(
