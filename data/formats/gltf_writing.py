@@ -77,11 +77,13 @@ def write_gltf(
     vertices: Float[ndarray, "T V 3"],
     polygons: Polygons,
     scene: Scene,
+    values: dict[str, Float[ndarray, "T V"]] | None = None,
 ) -> None:
     """Write positions (T, V, 3) as a GLB file, whole or not at all: one mesh of triangles, a morph target for each frame but
     the first, and an animation that goes from one to the next, linearly between frames.
 
-    Vertices are split where texture coordinates are; an attribute of ours says their numbers. A node turns and scales the mesh
+    Vertices are split where texture coordinates are; an attribute of ours says their numbers. Further `values` are attributes,
+    too: their means over the frames, since morph targets have no place for them. A node turns and scales the mesh
     such that y is up and a unit is a metre, as glTF has it. Raises `InputError` as `check_gltf`, where there are no faces, and
     where positions are not known.
     """
@@ -102,6 +104,8 @@ def write_gltf(
     numbers = split[:, 0]
     attributes = gltf.Attributes(POSITION=content.add(vertices[0, numbers], "f4", bounded=True))
     setattr(attributes, NUMBER, content.add(numbers, "f4"))
+    for name, of_frames in (values or {}).items():
+        setattr(attributes, f"_{name.upper()}", content.add(of_frames.mean(axis=0)[numbers], "f4"))
     if len(polygons.texture):
         attributes.TEXCOORD_0 = content.add(polygons.texture[split[:, 1]] * [1, -1] + [0, 1], "f4")
     targets = [{"POSITION": content.add((frame - vertices[0])[numbers], "f4", bounded=True)} for frame in vertices[1:]]

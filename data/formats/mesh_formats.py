@@ -190,7 +190,7 @@ def write_sequence(
     elif ending == ".pc2":
         point_caches.write_pc2(path, frame_numbers, vertices)
     elif ending == ".glb":
-        gltf_writing.write_gltf(path, frame_numbers, vertices, polygons, scene)
+        gltf_writing.write_gltf(path, frame_numbers, vertices, polygons, scene, values)
     elif ending == ".abc":
         alembic.write_alembic(path, frame_numbers, vertices, polygons, scene, values)
     else:

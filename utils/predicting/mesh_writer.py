@@ -42,8 +42,8 @@ class MeshWriter:
     An OBJ file keeps the text of the skinned mesh's OBJ file, all but the positions. Formats that hold all frames in one file
     get a file per source, named as its frames are; until all frames are there, these wait in a temporary file. The `record` of
     what the meshes were made with and from is written to a .json file of the same name. The mean error to expect, file units,
-    is an attribute of the vertices in .ply, .npz, .usdc and .abc files, where it is known. Use as a context: the files of all
-    frames are written at its end, but not where it ends in an error.
+    is an attribute of the vertices in .ply, .npz, .usdc and .abc files, and .glb in the mean, where it is known. Use as a
+    context: the files of all frames are written at its end, but not where it ends in an error.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from tube import tube_frames, tube_quads
 
+from data.formats.gltf_file import GltfFile
 from data.formats.gltf_morphs import write_morphs
 from data.formats.gltf_reading import animated_character
 from data.formats.gltf_writing import Rig, influences_of, write_character, write_gltf
@@ -88,6 +89,19 @@ def test_a_cache_is_read_as_it_was_written(tmp_path, up_axis, metres):
     np.testing.assert_allclose(frames.polygons.texture[frames.polygons.texture_corners], expected, atol=1e-6)
 
 
+def test_values_are_attributes_by_their_means_over_the_frames(tmp_path):
+    vertices, polygons, values = (
+        tube_frames(3).astype(np.float32),
+        textured_tube(),
+        np.random.default_rng(0).random((3, 72)),
+    )
+    write_gltf(tmp_path / "a.glb", [1, 2, 3], vertices, polygons, Scene(), {"expected_error": values})
+    file = GltfFile(tmp_path / "a.glb")
+    attributes = vars(file.tree.meshes[0].primitives[0].attributes)
+    found, numbers = (file.array(attributes[name]) for name in ("_EXPECTED_ERROR", "_VERTEX"))
+    np.testing.assert_allclose(found, values.mean(axis=0)[numbers.astype(int)], rtol=1e-6)
+
+
 def test_caches_that_gltf_cannot_hold(tmp_path):
     vertices = tube_frames(2).astype(np.float32)
     with pytest.raises(InputError, match=r"a\.glb: frame -1, expected none before 0: glTF knows no times before zero"):
@@ -110,7 +124,8 @@ validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1]))).then(
 @pytest.mark.starts_scripts
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not there, which the validator of Khronos runs in")
 def test_the_validator_of_khronos_finds_nothing(written, tmp_path):
-    write_gltf(tmp_path / "tube.glb", [3, 4, 6], tube_frames(3).astype(np.float32), textured_tube(), Scene())
+    values = {"expected_error": np.ones((3, 72))}
+    write_gltf(tmp_path / "tube.glb", [3, 4, 6], tube_frames(3).astype(np.float32), textured_tube(), Scene(), values)
     opened = animated_character(written[0], 25.0)
     shape = np.zeros((1, len(opened.character.points), 3))
     write_morphs(tmp_path / "morphs.glb", opened, ["shape"], shape, shape, np.ones((len(opened.numbers), 1)))
