@@ -3,7 +3,7 @@
     python benchmarks/contacts.py saved_model/without_joints -src geo_test/dyna_sbs/obj -tar geo_test/dyna_target/obj
 
 Counts pairs that intersect without sharing a vertex, exactly (CGAL, by libigl), in every few frames; and those of predictions
-that neither the scan nor the skinned mesh of the same frame has, with how much of the mesh they are.
+that neither the scan nor the skinned mesh of the same frame has.
 """
 
 import argparse
@@ -18,10 +18,9 @@ from numpy import ndarray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from data.sequences.mesh_sequence import load_sequences
+from benchmarks.trained import parsed_and_loaded
 from data.sequences.mesh_windows import all_windows
 from utils.predicting.prediction import map_predictions
-from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 
 
 def intersecting_pairs(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3"]) -> set[tuple[int, int]]:
@@ -36,17 +35,10 @@ def intersecting_pairs(vertices: Float[ndarray, "V 3"], faces: Int[ndarray, "F 3
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("-src", type=Path, default=Path("geo_test/dyna_sbs/obj"))
-    parser.add_argument("-tar", type=Path, default=Path("geo_test/dyna_target/obj"))
     parser.add_argument(
         "--every", type=int, default=5, help="frames from one that is looked at to the next (default: 5)"
     )
-    args = parser.parse_args(argv)
-    path = find_checkpoint(args.checkpoint)
-    model = build_model(load_checkpoint(path), path)
-    sequences, faces = load_sequences([args.src], [args.tar])
-    check_topology(model, sequences[0], faces, path)
+    args, model, sequences, faces = parsed_and_loaded(parser, argv)
     windows = all_windows(sequences, model.settings.num_condition_frames)
     frames = np.arange(0, len(windows), args.every)
     seen = list(map_predictions(lambda frame: frame, model, windows, frames, torch.device("cpu")))

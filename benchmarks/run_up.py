@@ -17,28 +17,20 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from data.sequences.mesh_sequence import load_sequences
+from benchmarks.trained import parsed_and_loaded
 from data.sequences.mesh_windows import all_windows
 from data.sequences.run_up import RunUp
 from models.model_settings import UNITS_IN_MM
 from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.prediction import map_predictions
-from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 
 LENGTH, APART, SHOWN = 16, 7, 5  # frames: of a take, from one take's first to the next one's, and in the table
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("-src", type=Path, default=Path("geo_test/dyna_sbs/obj"))
-    parser.add_argument("-tar", type=Path, default=Path("geo_test/dyna_target/obj"))
     parser.add_argument("--known", type=int, default=12, help="frames before the first take (default: 12)")
-    args = parser.parse_args(argv)
-    path = find_checkpoint(args.checkpoint)
-    model = build_model(load_checkpoint(path), path)
-    (whole, *_), faces = load_sequences([args.src], [args.tar])
-    check_topology(model, whole, faces, path)
+    args, model, (whole, *_), _ = parsed_and_loaded(parser, argv)
     firsts = np.arange(args.known, len(whole.frame_numbers) - LENGTH + 1, APART)
     takes = all_windows(
         [whole.piece(first, first + LENGTH) for first in firsts.tolist()], model.settings.num_condition_frames

@@ -4,11 +4,24 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from data.input_error import InputError
+
 OLD = 24 * 3600  # seconds: nothing takes so long to write
+
+
+def check_replaceable(folder: Path, overwrite: bool, what: str, ours: Callable[[set[str]], bool]) -> None:
+    """Raise `InputError` where a folder holds something, unless that is an earlier `what`, as `ours` says by the names in it,
+    and is to be overwritten."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir() or not ours({path.name for path in folder.iterdir()}):
+        raise InputError(f"{folder}: holds something else than {what}, expected another --output_dir")
+    if not overwrite:
+        raise InputError(f"{folder}: holds {what} already, expected another --output_dir, or --overwrite")
 
 
 def remove(path: Path) -> None:

@@ -62,3 +62,20 @@ def states_after(accelerations: Float[Tensor, "B K A 3"], periods: tuple[float, 
     """Return what `oscillator_states` does, from the accelerations of K frames, per frame squared."""
     response = torch.from_numpy(impulse_response(accelerations.shape[1], periods)).to(accelerations)
     return torch.einsum("ko,bkac->baoc", response, accelerations)
+
+
+def streamed_accelerations(
+    accelerations: Float[Tensor, "K A 3"],
+    latest: Float[Tensor, "3 A 3"],
+    before: Float[Tensor, "1"],
+    path: Float[Tensor, "H 3"],
+) -> Float[Tensor, "K A 3"]:
+    """Return the last accelerations of points, of which there are the earlier ones and the `latest` three places, in a sequence
+    with so many frames `before` the current one.
+
+    There are none before the third frame, in which those before the first are guessed: `path` holds the frames up to the third,
+    as weights of the first three.
+    """
+    now = torch.where(before < 2, 0.0, latest.diff(dim=0).diff(dim=0))
+    began = torch.einsum("hk,kac->hac", path[-HISTORY:].diff(dim=0).diff(dim=0), latest)
+    return torch.where((before > 1) & (before < 3), began, torch.cat([accelerations[1:], now]))

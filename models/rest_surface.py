@@ -96,7 +96,8 @@ class RestSurface(nn.Module):
     and `turning_anchors` (V, L) those whose rotations it sees; those that are the vertex itself are marked in
     `turns_with_itself`. `controls` (Q,) are the vertices where the network is asked, `nearest_controls` (V, K) the places among
     them of the nearest, with their `control_weights`; `asked` are the anchors, then the controls. `unit` is a length near the
-    mesh's extent: measured in it, areas and squares of lengths stay far from the limits of single precision.
+    mesh's extent: measured in it, areas and squares of lengths stay far from the limits of single precision. `size` is the
+    diagonal of its box.
     """
 
     vertices: Tensor
@@ -124,8 +125,8 @@ class RestSurface(nn.Module):
         super().__init__()
         for name in BUFFERS:
             self.register_buffer(name, buffers[name])
-        extent = float((self.vertices.amax(dim=0) - self.vertices.amin(dim=0)).max())
-        self.unit = power_of_two_near(extent)
+        box = self.vertices.amax(dim=0) - self.vertices.amin(dim=0)
+        self.unit, self.size = power_of_two_near(float(box.max())), float(box.norm())
         # every anchor is the nearest to itself
         anchors, nearest = torch.unique(self.nearest_anchors[:, 0], return_inverse=True)
         turning = anchors_that_turn(self.nearest_anchors, self.faces)

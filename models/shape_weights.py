@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from models.oscillators import HISTORY, PERIODS, states_after
+from models.oscillators import HISTORY, PERIODS, states_after, streamed_accelerations
 
 SMALLEST = 1e-20  # determinant of a matrix that is inverted
 
@@ -26,9 +26,8 @@ class ShapeWeights(nn.Module):
 
     It sees how each joint is turned against the one above it, and at A anchors, points of the skinned mesh, where up is, how
     they moved since the last frame, and how oscillators (`models.oscillators`) swing that they carry along, all three as they
-    are where the mesh is bound. The state is what
-    is known of the frames before, zero at a sequence's start: the anchors' `previous` two places, their `accelerations`, and
-    how many `frames_before` there were, as far as that matters.
+    are where the mesh is bound. The state is what is known of the frames before, zero at a sequence's start: the anchors'
+    `previous` two places, their `accelerations`, and how many `frames_before` there were, as far as that matters.
     """
 
     parents: Tensor
@@ -60,9 +59,8 @@ class ShapeWeights(nn.Module):
         turning = (parents >= 0).nonzero().squeeze(1)
         num_features = 9 * len(turning) + 3 * len(anchors) * (2 + 2 * len(PERIODS))
         constants = {"parents": parents[turning], "turning": turning, "inverse_bind": inverse_bind, "up": up}
-        constants["path"] = torch.cat(
-            [before_first, torch.eye(3)]
-        )  # frames up to the third, as weights of the first three
+        # frames up to the third, as weights of the first three
+        constants["path"] = torch.cat([before_first, torch.eye(3)])
         constants |= {"anchors": anchors, "influences": influences, "mean": torch.zeros(num_features)}
         constants |= {"coefficients": torch.zeros(num_features, num_shapes), "constant": torch.zeros(num_shapes)}
         constants |= {"lowest": torch.zeros(num_shapes), "highest": torch.ones(num_shapes)}
@@ -90,11 +88,7 @@ class ShapeWeights(nn.Module):
         axes = to_world[..., :3]
         here = (axes @ self.anchors.unsqueeze(2)).squeeze(2) + to_world[..., 3]
         window = torch.cat([torch.where(before < 1, here, previous), here.unsqueeze(0)])
-        latest = torch.where(before < 2, 0.0, window.diff(dim=0).diff(dim=0))
-        # what came before a sequence's first frame is guessed by its first three
-        began = torch.einsum("hk,kac->hac", self.path[-HISTORY:].diff(dim=0).diff(dim=0), window)
-        moving = torch.cat([accelerations[1:], latest])
-        accelerations = torch.where((before > 1) & (before < 3), began, moving)
+        accelerations = streamed_accelerations(accelerations, window, before, self.path)
         back = inverse(axes)
         turned = inverse(joints[self.parents, :3, :3]) @ joints[self.turning, :3, :3]
         swinging = states_after(accelerations.unsqueeze(0), PERIODS).squeeze(0) @ back.transpose(1, 2)

@@ -12,7 +12,7 @@ from models.dials import Dials
 from models.features_in_rows import FeaturesInRows
 from models.gathered import gathered
 from models.mesh_autoencoder import MeshAutoencoder, network_answer
-from models.oscillators import HISTORY
+from models.oscillators import HISTORY, streamed_accelerations
 from models.rows import dot, rotated
 
 
@@ -105,16 +105,15 @@ class StreamedMap(nn.Module):
         if "previous" in state:
             window = torch.cat([begun(state["previous"], skinned, before, self.path), window])
             following["previous"] = window[1:]
-        of_joints = None if joints is None else joints.unsqueeze(0)
-        if of_joints is not None and joints is not None and "previous_joints" in state:
-            of_joints = torch.cat([begun(state["previous_joints"], joints, before, self.path), of_joints])
-            following["previous_joints"] = of_joints[1:]
+        of_joints = None
+        if joints is not None:
+            of_joints = joints.unsqueeze(0)
+            if "previous_joints" in state:
+                of_joints = torch.cat([begun(state["previous_joints"], joints, before, self.path), of_joints])
+                following["previous_joints"] = of_joints[1:]
         if "accelerations" in state:
             three = window[-3:].index_select(1, self.model.surface.anchors)
-            latest = torch.where(before < 2, 0.0, three.diff(dim=0).diff(dim=0))
-            began = torch.einsum("hk,kac->hac", self.path[-HISTORY:].diff(dim=0).diff(dim=0), three)
-            moving = torch.cat([state["accelerations"][1:], latest])
-            following["accelerations"] = torch.where((before > 1) & (before < 3), began, moving)
+            following["accelerations"] = streamed_accelerations(state["accelerations"], three, before, self.path)
         following["frames_before"] = (before + 1).clamp_max(3)
         dials = Dials(strength, dynamics, self.model.dials.region)
         window = dials.paced(window[-self.model.settings.num_condition_frames :].unsqueeze(0))[0]

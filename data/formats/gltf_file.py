@@ -21,9 +21,8 @@ COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 TOO_MUCH = {"KHR_draco_mesh_compression", "EXT_meshopt_compression"}
 
 
-def written_tree(path: Path) -> dict[str, Any]:
-    """Return a file's tree as it is written."""
-    content = path.read_bytes()
+def written_tree(content: bytes) -> dict[str, Any]:
+    """Return the tree in a file's content as it is written."""
     if content[:4] == b"glTF":
         (length,) = struct.unpack_from("<I", content, 12)
         content = content[20 : 20 + length]
@@ -38,11 +37,12 @@ class GltfFile:
         from pygltflib import GLTF2
 
         self.path, self.draws_in = path, list[Path]()
-        loaded = GLTF2.load(str(path)) if path.read_bytes()[:4] == b"glTF" else GLTF2.load_json(str(path))
+        content = path.read_bytes()
+        loaded = GLTF2.load(str(path)) if content[:4] == b"glTF" else GLTF2.load_json(str(path))
         if loaded is None:
             raise ValueError("no tree of objects")
         self.tree: Any = loaded
-        for node, written in zip(self.tree.nodes or [], written_tree(path).get("nodes", []), strict=True):
+        for node, written in zip(self.tree.nodes or [], written_tree(content).get("nodes", []), strict=True):
             node.weights = written.get("weights")  # which pygltflib passes over
         packed = sorted(TOO_MUCH & {*(self.tree.extensionsRequired or [])})
         if packed:

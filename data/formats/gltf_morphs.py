@@ -56,11 +56,8 @@ def write_morphs(
 def own_copy(file: GltfFile) -> tuple[Any, Content]:
     """Return a file's tree, and all that it refers to as one buffer behind it."""
     tree = copy.deepcopy(file.tree)
-    content, starts = Content(views=tree.bufferViews, accessors=tree.accessors), []
-    for each in file.buffers:
-        content.data += bytes(-len(content.data) % 4)
-        starts.append(len(content.data))
-        content.data += each
+    content = Content(views=tree.bufferViews, accessors=tree.accessors)
+    starts = [content.put(each) for each in file.buffers]
     for view in tree.bufferViews:
         view.buffer, view.byteOffset = 0, (view.byteOffset or 0) + starts[view.buffer]
     for image in tree.images or []:
@@ -71,16 +68,11 @@ def own_copy(file: GltfFile) -> tuple[Any, Content]:
 
 def add_picture(content: Content, image: Any, path: Path) -> None:
     """Take a picture that is in a file of its own into the buffer; raise `InputError` where that is not there."""
-    from pygltflib import BufferView
-
     picture = path.parent / unquote(image.uri)
     if not picture.is_file() or picture.suffix.lower() not in PICTURES:
         raise InputError(f"{path}: refers to {image.uri}, expected a .png or .jpg that is there")
-    content.data += bytes(-len(content.data) % 4)
-    pixels = picture.read_bytes()
-    content.views.append(BufferView(buffer=0, byteOffset=len(content.data), byteLength=len(pixels)))
-    content.data += pixels
-    image.uri, image.mimeType, image.bufferView = None, PICTURES[picture.suffix.lower()], len(content.views) - 1
+    image.uri, image.mimeType = None, PICTURES[picture.suffix.lower()]
+    image.bufferView = content.add_view(picture.read_bytes())
 
 
 def add_targets(
@@ -118,10 +110,9 @@ def animate(content: Content, animation: Any, opened: AnimatedCharacter, weights
     """Let an animation move the weights of a character's mesh: those of its own targets as before, then these."""
     from pygltflib import AnimationChannel, AnimationChannelTarget, AnimationSampler
 
-    own = np.stack([opened.morph_weights(frame) for frame in range(len(weights))])
     goal = AnimationChannelTarget(node=opened.character.node, path="weights")
     kept = [each for each in animation.channels if (each.target.node, each.target.path) != (goal.node, goal.path)]
     times = content.add(opened.seconds, "f4", bounded=True)
-    rows = content.add(np.concatenate([own, weights], axis=1).reshape(-1), "f4")
+    rows = content.add(np.concatenate([opened.morph_weights, weights], axis=1).reshape(-1), "f4")
     animation.samplers.append(AnimationSampler(input=times, output=rows))
     animation.channels = [*kept, AnimationChannel(sampler=len(animation.samplers) - 1, target=goal)]

@@ -44,9 +44,9 @@ class AnimatedCharacter:
         """Return the matrices of all nodes to world space in a frame."""
         return self.character.nodes.to_world(self.tracks, frame)
 
-    def joints_to_world(self, frame: int) -> Float64[ndarray, "J 4 4"]:
-        """Return the matrices of the joints to world space in a frame."""
-        return self.nodes_to_world(frame)[self.character.joints]
+    def joints_to_world(self) -> Float64[ndarray, "T J 4 4"]:
+        """Return the matrices of the joints to world space in all frames."""
+        return np.stack([self.nodes_to_world(frame)[self.character.joints] for frame in range(len(self.numbers))])
 
     def to_world(self, frame: int) -> Float64[ndarray, "V 3 4"]:
         """Return for each vertex the matrix from where it is bound to world space in a frame: its joints', blended."""
@@ -56,17 +56,18 @@ class AnimatedCharacter:
         moves = (nodes[character.joints] @ character.inverse_bind)[:, :3].reshape(-1, 12)
         return (character.influences @ moves).reshape(-1, 3, 4)
 
-    def morph_weights(self, frame: int) -> Float64[ndarray, " M"]:
-        """Return the weights of the morph targets in a frame."""
-        moved = self.tracks.get((self.character.node, "weights"))
-        return self.character.morph_weights if moved is None else moved[frame]
+    @property
+    def morph_weights(self) -> Float64[ndarray, "T M"]:
+        """The weights of the morph targets in all frames."""
+        still = np.broadcast_to(self.character.morph_weights, (len(self.numbers), len(self.character.morph_weights)))
+        return self.tracks.get((self.character.node, "weights"), still)
 
     def positions(self) -> Generator[Float[ndarray, "V 3"], None, None]:
         """Yield the positions (V, 3) of all frames, in world space."""
         for frame, number in enumerate(self.numbers.tolist()):
             points = self.character.points
             if len(self.character.morphs):
-                points = points + np.tensordot(self.morph_weights(frame), self.character.morphs, axes=1)
+                points = points + np.tensordot(self.morph_weights[frame], self.character.morphs, axes=1)
             to_world = self.to_world(frame)
             here = np.einsum("vab,vb->va", to_world[..., :3], points) + to_world[..., 3]
             yield checked_positions(here, f"{self.path}: frame {number}")
@@ -74,7 +75,8 @@ class AnimatedCharacter:
     def joint_positions(self) -> Generator[Float[ndarray, "J 3"], None, None]:
         """Yield where the joints (J, 3) are in all frames, in world space."""
         for frame, number in enumerate(self.numbers.tolist()):
-            yield checked_positions(self.joints_to_world(frame)[:, :3, 3], f"{self.path}: frame {number}")
+            here = self.nodes_to_world(frame)[self.character.joints, :3, 3]
+            yield checked_positions(here, f"{self.path}: frame {number}")
 
     def parent_joints(self) -> Int64[ndarray, " J"]:
         """Return the place in the skin of the nearest joint above each, -1 where there is none."""

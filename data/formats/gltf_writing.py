@@ -45,17 +45,29 @@ class Content:
     views: list[Any] = field(default_factory=list)
     accessors: list[Any] = field(default_factory=list)
 
+    def put(self, content: bytes) -> int:
+        """Put bytes behind those that are there, where glTF's numbers may begin; return where that is."""
+        self.data += bytes(-len(self.data) % 4)
+        start = len(self.data)
+        self.data += content
+        return start
+
+    def add_view(self, content: bytes) -> int:
+        """Add bytes; return the number of their view."""
+        from pygltflib import BufferView
+
+        self.views.append(BufferView(buffer=0, byteOffset=self.put(content), byteLength=len(content)))
+        return len(self.views) - 1
+
     def add(self, values: Shaped[ndarray, "K ..."], kind: str, bounded: bool = False) -> int:
         """Add rows of numbers; return the number of their accessor, which says their bounds where it has to."""
-        from pygltflib import Accessor, BufferView
+        from pygltflib import Accessor
 
         values = np.ascontiguousarray(values, f"<{kind}")
-        self.data += bytes(-len(self.data) % 4)
-        self.views.append(BufferView(buffer=0, byteOffset=len(self.data), byteLength=values.nbytes))
-        self.data += values.tobytes()
+        view = self.add_view(values.tobytes())
         rows = values.reshape(len(values), -1)
         kinds = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-        accessor = Accessor(bufferView=len(self.views) - 1, componentType=COMPONENTS[kind], count=len(rows))
+        accessor = Accessor(bufferView=view, componentType=COMPONENTS[kind], count=len(rows))
         accessor.type = kinds[rows.shape[1]]
         if bounded:
             accessor.min, accessor.max = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
@@ -228,12 +240,17 @@ def animation_of(
     return animation
 
 
+def strongest_influences(weights: Float[ndarray, "V J"]) -> tuple[Int64[ndarray, "V K"], Float[ndarray, "V K"]]:
+    """Return the joints and weights of all influences, the strongest first, as many as one of the vertices has."""
+    most = max(1, int((weights > 0).sum(axis=1).max()))
+    joints = np.argsort(-weights, axis=1, kind="stable")[:, :most]
+    return joints, np.take_along_axis(weights, joints, axis=1)
+
+
 def influences_of(weights: Float[ndarray, "V J"]) -> list[tuple[Int64[ndarray, "V 4"], Float[ndarray, "V 4"]]]:
     """Return the joints and weights of all influences, four at a time, the strongest first."""
-    most = max(1, int((weights > 0).sum(axis=1).max()))
-    count = min(-(-most // AT_ONCE) * AT_ONCE, weights.shape[1] + -weights.shape[1] % AT_ONCE)
-    padded = np.pad(weights, ((0, 0), (0, max(0, count - weights.shape[1]))))
-    order = np.argsort(-padded, axis=1, kind="stable")[:, :count]
-    found = np.take_along_axis(padded, order, axis=1)
-    order = np.where(found > 0, order, 0)
-    return [(order[:, some : some + AT_ONCE], found[:, some : some + AT_ONCE]) for some in range(0, count, AT_ONCE)]
+    joints, found = strongest_influences(weights)
+    room = ((0, 0), (0, -joints.shape[1] % AT_ONCE))
+    joints, found = np.pad(np.where(found > 0, joints, 0), room), np.pad(found, room)
+    parts = range(0, joints.shape[1], AT_ONCE)
+    return [(joints[:, some : some + AT_ONCE], found[:, some : some + AT_ONCE]) for some in parts]

@@ -4,6 +4,8 @@ Needs usd-core, an optional package, which is imported where it is used.
 """
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +56,31 @@ def write_usd(
     else binary. The file appears whole or not at all; `OSError` where the disk does not take it, `InputError` as
     `check_usable`.
     """
+    with written_stage(path, frame_numbers, scene) as stage:
+        from pxr import Gf, UsdGeom, Vt
+
+        stage.GetRootLayer().customLayerData = {FRAME_NUMBERS: Vt.IntArray(frame_numbers)}
+        root = add_root(stage, UsdGeom.Xform, path)
+        shape = (UsdGeom.Mesh if len(polygons.sizes) else UsdGeom.Points).Define(
+            stage, root.GetPath().AppendChild("mesh")
+        )
+        add_polygons(shape, polygons)
+        origin = origin_far_away(vertices[0])
+        if origin.any():
+            UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
+        add_values(shape, frame_numbers, values or {})
+        add_positions(shape, frame_numbers, vertices, origin, scene.frame_rate)
+
+
+@contextmanager
+def written_stage(path: Path, frame_numbers: list[int], scene: Scene) -> Iterator[Any]:
+    """Give a stage to add to, which says what its numbers mean; write it when the block ends well, whole or not at all.
+
+    Text where the name ends in .usda, else binary. Raises `InputError` as `check_usable`, `OSError` where the disk does not
+    take it.
+    """
     check_usable(scene)
-    from pxr import Gf, Sdf, Tf, Usd, UsdGeom, Vt
+    from pxr import Sdf, Tf, Usd, UsdGeom
 
     with write_beside(path) as partial:
         layer = Sdf.Layer.New(
@@ -68,30 +93,35 @@ def write_usd(
         stage.SetTimeCodesPerSecond(scene.frame_rate)
         stage.SetStartTimeCode(frame_numbers[0])
         stage.SetEndTimeCode(frame_numbers[-1])
-        layer.customLayerData = {FRAME_NUMBERS: Vt.IntArray(frame_numbers)}
-        root = UsdGeom.Xform.Define(stage, "/" + Tf.MakeValidIdentifier(path.stem))
-        stage.SetDefaultPrim(root.GetPrim())
-        shape = (UsdGeom.Mesh if len(polygons.sizes) else UsdGeom.Points).Define(
-            stage, root.GetPath().AppendChild("mesh")
-        )
-        if len(polygons.sizes):
-            shape.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(polygons.sizes.astype(np.int32)))
-            shape.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(polygons.corners.astype(np.int32)))
-            shape.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
-        if len(polygons.texture):
-            coordinates = Sdf.ValueTypeNames.TexCoord2fArray
-            st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", coordinates, UsdGeom.Tokens.faceVarying)
-            st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
-            st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
-        origin = origin_far_away(vertices[0])
-        if origin.any():
-            UsdGeom.XformCommonAPI(root).SetTranslate(Gf.Vec3d(*origin.tolist()))
-        add_values(shape, frame_numbers, values or {})
-        add_positions(shape, frame_numbers, vertices, origin, scene.frame_rate)
+        yield stage
         try:
             layer.Save()
         except Tf.ErrorException as error:
             raise OSError(errno.EIO, reason_of(error), str(path)) from None
+
+
+def add_root(stage: Any, kind: Any, path: Path) -> Any:
+    """Add a prim of some kind, named as the file, that stands for what is in it; return it."""
+    from pxr import Tf
+
+    root = kind.Define(stage, "/" + Tf.MakeValidIdentifier(path.stem))
+    stage.SetDefaultPrim(root.GetPrim())
+    return root
+
+
+def add_polygons(shape: Any, polygons: Polygons) -> None:
+    """Add faces and texture coordinates to a mesh, as far as there are some."""
+    from pxr import Sdf, UsdGeom, Vt
+
+    if len(polygons.sizes):
+        shape.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(polygons.sizes.astype(np.int32)))
+        shape.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(polygons.corners.astype(np.int32)))
+        shape.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    if len(polygons.texture):
+        coordinates = Sdf.ValueTypeNames.TexCoord2fArray
+        st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", coordinates, UsdGeom.Tokens.faceVarying)
+        st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
+        st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
 
 
 def add_positions(

@@ -3,7 +3,6 @@
 Needs usd-core, an optional package, which is imported where it is used.
 """
 
-import errno
 import re
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
 from data.formats.gltf_reading import AnimatedCharacter
-from data.formats.guarded_reading import reason_of
-from data.formats.usd import Scene, check_usable
+from data.formats.gltf_writing import strongest_influences
+from data.formats.usd import Scene, add_polygons, add_root, check_usable, written_stage
 from data.input_error import InputError
-from data.safe_write import write_beside
 
 SHEARED = 1e-3  # of a joint's size: what rotations and scales leave of it
 
@@ -38,44 +36,35 @@ def write_usd_character(
     """
     scene = Scene("y", 1.0, frame_rate)
     check_usable(scene)
-    joints = joints_in_order(opened)
+    joints, character, numbers = joints_in_order(opened), opened.character, opened.numbers.tolist()
     above, local = joint_transforms(path, opened, joints)
-    from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdSkel
+    paths = joint_paths(opened, joints)
+    own = opened.morph_weights
+    with written_stage(path, numbers, scene) as stage:
+        from pxr import Tf, UsdGeom, UsdSkel
 
-    character, numbers = opened.character, opened.numbers.tolist()
-    with write_beside(path) as partial:
-        layer = Sdf.Layer.New(
-            Sdf.FileFormat.FindById("usda" if path.suffix.lower() == ".usda" else "usdc"), str(partial)
-        )
-        stage = Usd.Stage.Open(layer)
-        UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
-        UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-        stage.SetFramesPerSecond(frame_rate)
-        stage.SetTimeCodesPerSecond(frame_rate)
-        stage.SetStartTimeCode(numbers[0])
-        stage.SetEndTimeCode(numbers[-1])
-        root = UsdSkel.Root.Define(stage, "/" + Tf.MakeValidIdentifier(path.stem))
-        stage.SetDefaultPrim(root.GetPrim())
+        root = add_root(stage, UsdSkel.Root, path)
         skeleton = UsdSkel.Skeleton.Define(stage, root.GetPath().AppendChild("skeleton"))
-        UsdGeom.Xformable(skeleton).AddTransformOp().Set(Gf.Matrix4d(*above.T.ravel().tolist()))
-        skeleton.CreateJointsAttr(joint_paths(opened, joints))
-        bound = np.linalg.inv(character.inverse_bind[joints])
-        skeleton.CreateBindTransformsAttr([Gf.Matrix4d(*each.T.ravel().tolist()) for each in bound])
-        skeleton.CreateRestTransformsAttr([Gf.Matrix4d(*each.T.ravel().tolist()) for each in local[0]])
+        UsdGeom.Xformable(skeleton).AddTransformOp().Set(*as_usd(above[None]))
+        skeleton.CreateJointsAttr(paths)
+        skeleton.CreateBindTransformsAttr(as_usd(np.linalg.inv(character.inverse_bind[joints])))
+        skeleton.CreateRestTransformsAttr(as_usd(local[0]))
         mesh = add_mesh(stage, root.GetPath().AppendChild("mesh"), opened, joints)
-        own = np.stack([opened.morph_weights(frame) for frame in range(len(numbers))]).reshape(len(numbers), -1)
         called = [*(f"target {number + 1}" for number in range(own.shape[1])), *names]
         called = [Tf.MakeValidIdentifier(name) for name in called]
         add_shapes(stage, mesh, called, np.concatenate([character.morphs, shapes]))
         animation = UsdSkel.Animation.Define(stage, skeleton.GetPath().AppendChild("animation"))
-        add_animation(animation, joint_paths(opened, joints), local, numbers)
+        add_animation(animation, paths, local, numbers)
         add_weights(animation, called, np.concatenate([own, weights], axis=1), numbers)
         UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([animation.GetPath()])
         UsdSkel.BindingAPI.Apply(mesh.GetPrim()).CreateSkeletonRel().SetTargets([skeleton.GetPath()])
-        try:
-            layer.Save()
-        except Tf.ErrorException as error:
-            raise OSError(errno.EIO, reason_of(error), str(path)) from None
+
+
+def as_usd(matrices: Float64[ndarray, "K 4 4"]) -> list[Any]:
+    """Return matrices for column vectors as USD has them, for rows."""
+    from pxr import Gf
+
+    return [Gf.Matrix4d(*each.T.ravel().tolist()) for each in matrices]
 
 
 def joints_in_order(opened: AnimatedCharacter) -> list[int]:
@@ -137,25 +126,16 @@ def rotations_and_scales(
 
 def add_mesh(stage: Any, where: Any, opened: AnimatedCharacter, joints: list[int]) -> Any:
     """Add a character's mesh with its skin, and return it."""
-    from pxr import Gf, Sdf, UsdGeom, UsdSkel, Vt
+    from pxr import Gf, UsdGeom, UsdSkel, Vt
 
-    character, polygons = opened.character, opened.character.polygons
+    character = opened.character
     mesh = UsdGeom.Mesh.Define(stage, where)
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(character.points.astype(np.float32)))
-    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(polygons.sizes.astype(np.int32)))
-    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(polygons.corners.astype(np.int32)))
-    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
-    if len(polygons.texture):
-        coordinates = Sdf.ValueTypeNames.TexCoord2fArray
-        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", coordinates, UsdGeom.Tokens.faceVarying)
-        st.Set(Vt.Vec2fArray.FromNumpy(polygons.texture))
-        st.SetIndices(Vt.IntArray.FromNumpy(polygons.texture_corners.astype(np.int32)))
-    influences = character.influences.toarray()[:, joints]
-    most = max(1, int((influences > 0).sum(axis=1).max()))
-    strongest = np.argsort(-influences, axis=1, kind="stable")[:, :most]
+    add_polygons(mesh, character.polygons)
+    strongest, own = strongest_influences(character.influences.toarray()[:, joints])
+    most = strongest.shape[1]
     binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
     binding.CreateJointIndicesPrimvar(False, most).Set(Vt.IntArray.FromNumpy(strongest.ravel().astype(np.int32)))
-    own = np.take_along_axis(influences, strongest, axis=1)
     binding.CreateJointWeightsPrimvar(False, most).Set(Vt.FloatArray.FromNumpy(own.ravel().astype(np.float32)))
     binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1.0))
     return mesh

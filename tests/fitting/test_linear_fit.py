@@ -9,7 +9,8 @@ from data.sequences.mesh_windows import all_windows, split_windows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.rest_surface import RestSurface
 from utils.fitting import linear_fit
-from utils.fitting.linear_fit import fit_linear_part, read_features
+from utils.fitting.linear_fit import fit_linear_part
+from utils.fitting.seen_features import read_features
 from utils.predicting.prediction import mean_errors
 
 CPU = torch.device("cpu")

@@ -41,7 +41,7 @@ def test_weights_that_follow_from_what_is_seen_are_found(tmp_path):
     anchors, shapes = np.arange(0, 28, 3), RANDOM.normal(size=(2, 28, 3)).astype(np.float32)
     mean, zeros = np.zeros((28, 3), np.float32), np.zeros((1, 2))
     untrained = shape_weights_of(characters[0], anchors, PrincipalShapes(mean, shapes, zeros), "fading")
-    moved = [np.stack([each.joints_to_world(frame) for frame in range(90)]) for each in characters]
+    moved = [each.joints_to_world() for each in characters]
     seen = np.concatenate([features_of(untrained, joints) for joints in moved])
     weights = (seen - seen.mean(axis=0)) @ RANDOM.normal(size=(seen.shape[1], 2))
     weights /= weights.std(axis=0)

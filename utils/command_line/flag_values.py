@@ -1,6 +1,7 @@
 """What the value of a flag may be: parsers that say what they found and what they expected; and what files say of it."""
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,20 +67,24 @@ def at_least(text: str, lowest: int) -> int:
     return int(text)
 
 
+def number_in(text: str) -> float:
+    """Return the number that a text is; nan where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def positive_number(text: str) -> float:
     """Parse a finite number above 0."""
-    if not (number := not_negative_number(text)):
+    if not 0 < (number := number_in(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
     return number
 
 
 def not_negative_number(text: str) -> float:
     """Parse a finite number of at least 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
+    if not 0 <= (number := number_in(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of at least 0")
     return number
 

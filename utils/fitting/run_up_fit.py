@@ -12,7 +12,7 @@ from data.sequences.mesh_windows import MeshWindows
 from data.sequences.run_up import GUESSES, RunUp
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.fitting.ridge_regression import moments_of, solve
-from utils.predicting.model_inputs import read_meshes
+from utils.fitting.seen_features import SeenRows, read_features
 from utils.runs.processes import agreed
 
 EARLY, LATE = 8, 24  # frames whose error is compared; and those behind which what came before is hardly remembered
@@ -64,13 +64,8 @@ def rows_at_anchors(
 ) -> tuple[Float[Tensor, "T A D"], Float[Tensor, "T A"]]:
     """Return rows of [features, 1, targets] at the anchors in some frames, in units of their spread, and how far to trust
     them."""
-    anchors, rows, trust = model.surface.anchors, [], []
-    for frame in frames.tolist():
-        meshes = read_meshes(model, windows, np.array([frame]), device)
-        axes = model.surface.frames_of(meshes.inputs[0][:, -1])
-        features = (model.features(*meshes.inputs, axes) - shift)[:, anchors] / scale
-        targets = model.targets(meshes.inputs[0][:, -1], meshes.scan, axes)[:, anchors] / model.target_scale
-        rows.append(torch.cat([features, torch.ones_like(targets[..., :1]), targets], dim=2))
-        weights = torch.ones_like(rows[-1][..., 0]) if meshes.weights is None else meshes.weights[:, anchors]
-        trust.append(weights)
+    anchors, rows, trust = model.surface.anchors.cpu().numpy(), [], []
+    for seen in read_features(model, windows, frames, device):
+        rows.append(SeenRows(seen.features, seen.targets / model.target_scale, shift, scale).of(anchors))
+        trust.append(seen.weights[:, anchors])
     return torch.cat(rows), torch.cat(trust)

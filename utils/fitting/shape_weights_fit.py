@@ -60,8 +60,7 @@ def fit_shape_weights(
     that leave least in eight runs of consecutive frames, each kept out once.
     """
     module = shape_weights_of(characters[0], anchors.cpu().numpy(), found, run_up)
-    moved = [np.stack([each.joints_to_world(frame) for frame in range(len(each.numbers))]) for each in characters]
-    seen = np.concatenate([features_of(module, joints) for joints in moved]).astype(np.float64)
+    seen = np.concatenate([features_of(module, each.joints_to_world()) for each in characters]).astype(np.float64)
     mean = seen.mean(axis=0)
     kinds = np.split(seen - mean, np.cumsum(module.groups())[:-1], axis=1)
     sizes = [float(np.sqrt((kind**2).sum(axis=1).mean())) or 1.0 for kind in kinds]

@@ -7,8 +7,7 @@ from pathlib import Path
 from jaxtyping import Int
 from numpy import ndarray
 
-from data.input_error import InputError
-from data.safe_write import write_beside
+from data.safe_write import check_replaceable, write_beside
 from data.sequences.mesh_windows import MeshWindows
 
 LIST, TABLE, SHEET = "frames.txt", "frames.csv", "frames.png"
@@ -21,13 +20,7 @@ Chosen = list[
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise `InputError` where a folder holds something, unless that is an earlier choice and is to be overwritten."""
-    if not folder.exists():
-        return
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if there - {LIST, TABLE, SHEET}:
-        raise InputError(f"{folder}: holds something else than a choice of frames, expected another --output_dir")
-    if there and not overwrite:
-        raise InputError(f"{folder}: holds a choice of frames already, expected another --output_dir, or --overwrite")
+    check_replaceable(folder, overwrite, "a choice of frames", lambda names: names <= {LIST, TABLE, SHEET})
 
 
 def write_choice(folder: Path, windows: MeshWindows, chosen: Chosen) -> None:

@@ -19,7 +19,7 @@ from data.formats.obj_writing import Template, position_template, write_position
 from data.formats.point_caches import check_steps
 from data.formats.usd import Scene, check_usable
 from data.input_error import InputError
-from data.safe_write import naming, remove, write_beside
+from data.safe_write import check_replaceable, naming, remove, write_beside
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows
 from data.sequences.shot_names import names_of_sources
@@ -209,12 +209,7 @@ def files_of_export(folder: Path) -> list[Path]:
 def check_free(folder: Path, overwrite: bool, sequences: list[MeshSequence]) -> None:
     """Raise `InputError` where a folder holds something, unless that is an earlier export, is to be overwritten, and is not
     what the sequences are read from."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not folder.is_dir() or not records_of(folder):
-        raise InputError(f"{folder}: holds something else than predictions, expected another --output_dir")
-    if not overwrite:
-        raise InputError(f"{folder}: holds predictions already, expected another --output_dir, or --overwrite")
+    check_replaceable(folder, overwrite, "predictions", lambda _: bool(records_of(folder)))
     read = {path.resolve() for path in files_of_export(folder)} & {
         path.resolve() for each in sequences for path in set(each.files)
     }

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from tqdm import tqdm
 
 from data.formats.gltf_morphs import write_morphs
 from data.formats.gltf_reading import AnimatedCharacter, check_skin
+from data.formats.gltf_writing import strongest_influences
 from data.formats.usd_character import write_usd_character
 from data.input_error import InputError
-from data.safe_write import write_beside
+from data.safe_write import check_replaceable, write_beside
 from data.sequences.mesh_windows import MeshWindows
 from models.mesh_autoencoder import MeshAutoencoder
 from models.shape_weights import ShapeWeights
@@ -34,14 +36,11 @@ FEWEST_FRAMES = 16  # to find shapes in, and to tell what they follow from
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise `InputError` where a folder holds something, unless that is an earlier export and is to be overwritten."""
-    if not folder.exists():
-        return
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    others = {name for name in there if name != ONNX_NAME and not name.endswith(ENDINGS)}
-    if others or (there and ONNX_NAME not in there):
-        raise InputError(f"{folder}: holds something else than morph targets, expected another --output_dir")
-    if there and not overwrite:
-        raise InputError(f"{folder}: holds morph targets already, expected another --output_dir, or --overwrite")
+
+    def ours(names: set[str]) -> bool:
+        return ONNX_NAME in names and all(name.endswith(ENDINGS) for name in names - {ONNX_NAME})
+
+    check_replaceable(folder, overwrite, "morph targets", ours)
 
 
 def predicted_corrections(
@@ -76,6 +75,13 @@ def check_characters(characters: list[AnimatedCharacter], model: MeshAutoencoder
             raise InputError(f"{opened.path}: another character than {first.path}, expected animations of the same one")
 
 
+def matrices_of(characters: list[AnimatedCharacter]) -> Iterator[Float64[ndarray, "V 3 4"]]:
+    """Yield for each vertex the matrix that the skin moves it by, in all frames of the characters, one after the other."""
+    for opened in characters:
+        for frame in range(len(opened.numbers)):
+            yield opened.to_world(frame)
+
+
 def shapes_of(
     characters: list[AnimatedCharacter], corrections: Float32[ndarray, "T V 3"], count: int
 ) -> PrincipalShapes:
@@ -83,10 +89,9 @@ def shapes_of(
 
     With their mean, they are as many morph targets. Raises `InputError` where nothing is corrected.
     """
-    frames = [(opened, frame) for opened in characters for frame in range(len(opened.numbers))]
     bound = np.empty_like(corrections)
-    for place, (opened, frame) in enumerate(frames):
-        bound[place] = before_the_skin(opened.to_world(frame), corrections[place])
+    for place, to_world in enumerate(matrices_of(characters)):
+        bound[place] = before_the_skin(to_world, corrections[place])
     found = principal_shapes(bound, count - 1)
     if not found.mean.any():
         raise InputError(
@@ -102,10 +107,8 @@ class ShapeWeightsForm:
 
     def __init__(self, module: ShapeWeights, opened: AnimatedCharacter):
         """The file is tried out by the first frames of a character."""
-        frames = range(min(FRAMES_TO_TRY, len(opened.numbers)))
-        joints = np.stack([opened.joints_to_world(frame) for frame in frames])
         self.module, self.size = module, 1.0
-        self.joints = torch.tensor(joints, dtype=torch.float32)
+        self.joints = torch.tensor(opened.joints_to_world()[:FRAMES_TO_TRY], dtype=torch.float32)
         self.state = {name: torch.zeros(shape) for name, shape in module.state_shapes.items()}
         self.inputs: dict[str, Tensor] = {"joints_to_world": self.joints[0]} | self.state
         self.outputs = ["weights", *(f"next_{name}" for name in self.state)]
@@ -140,9 +143,8 @@ def write_files(
     """Write all files: the map from motion to weights, and each character by its name."""
     targets, weights = found.as_targets()
     metadata = {  # what a program has to know to run it
-        "joints": json.dumps(
-            characters[0].joint_names()
-        ),  # in the order of joints_to_world: column vectors, metres, y up
+        # in the order of joints_to_world, which are for column vectors, metres, y up
+        "joints": json.dumps(characters[0].joint_names()),
         "frame_rate": f"{frame_rate:g}",
         "morph_targets": json.dumps(names_of(targets)),
     }
@@ -179,20 +181,17 @@ def write_arrays(
     """Write a character as arrays: rest points (T, V, 3), one where its own morph targets do not move; the K strongest joints
     of each vertex and their weights (V, K); inverse bind matrices (J, 4, 4); the joints' matrices to world space (T, J, 4, 4),
     frame numbers (T,), faces (F, 3), and morph targets (M, V, 3) with their weights (T, M)."""
-    character, frames = opened.character, range(len(opened.numbers))
-    own = np.stack([opened.morph_weights(frame) for frame in frames])
+    character, own = opened.character, opened.morph_weights
     own = own[:1] if (own == own[0]).all() else own
-    influences = character.influences.toarray()
-    most = max(1, int((influences > 0).sum(axis=1).max()))
-    joints = np.argsort(-influences, axis=1, kind="stable")[:, :most]
+    joints, skin_weights = strongest_influences(character.influences.toarray())
     with write_beside(path) as partial, open(partial, "wb") as file:
         np.savez(
             file,
             rest=(character.points + np.tensordot(own, character.morphs, axes=1)).astype(np.float32),
             skin_joints=joints,
-            skin_weights=np.take_along_axis(influences, joints, axis=1),
+            skin_weights=skin_weights,
             inverse_bind=character.inverse_bind,
-            joints_to_world=np.stack([opened.joints_to_world(frame) for frame in frames]),
+            joints_to_world=opened.joints_to_world(),
             frame_numbers=opened.numbers,
             faces=character.polygons.triangles(),
             morph_targets=targets,
@@ -211,23 +210,20 @@ def table_of_counts(
     """
     count = len(found.shapes) + 1
     counts = sorted({each for each in COUNTS if each < count} | {count})
-    guessed, frame, left, whole = np.clip(kept_out, found.lowest, found.highest), 0, np.zeros((2, len(counts))), 0.0
-    for opened in characters:
-        for own in range(len(opened.numbers)):
-            axes, away = opened.to_world(own)[..., :3], corrections[frame]
-            whole += float(np.linalg.norm(away, axis=1).mean())
-            for row, weights in enumerate((found.weights[frame], guessed[frame])):
-                shape, first = found.mean.astype(np.float64), 0
-                for column, upto in enumerate(counts):
-                    shape = shape + np.tensordot(weights[first : upto - 1], found.shapes[first : upto - 1], axes=1)
-                    rest, first = away - np.einsum("vab,vb->va", axes, shape), upto - 1
-                    left[row, column] += float(np.linalg.norm(rest, axis=1).mean())
-            frame += 1
-    of_one = bytes_of_a_target(characters[0])
+    guessed, left, whole = np.clip(kept_out, found.lowest, found.highest), np.zeros((2, len(counts))), 0.0
+    for frame, to_world in enumerate(matrices_of(characters)):
+        whole += float(np.linalg.norm(corrections[frame], axis=1).mean())
+        for row, weights in enumerate((found.weights[frame], guessed[frame])):
+            shape, first = found.mean.astype(np.float64), 0
+            for column, upto in enumerate(counts):
+                shape = shape + np.tensordot(weights[first : upto - 1], found.shapes[first : upto - 1], axes=1)
+                rest, first = corrections[frame] - np.einsum("vab,vb->va", to_world[..., :3], shape), upto - 1
+                left[row, column] += float(np.linalg.norm(rest, axis=1).mean())
+    of_one, (targets, target_weights) = bytes_of_a_target(characters[0]), found.as_targets()
     lines = ["morph targets  left of the corrections  with weights from motion  adds (MB)  ms a frame"]
     for column, upto in enumerate(counts):
         shares = 100 * left[:, column] / whole
-        cost = f"{upto * of_one / 1e6:9.1f}  {milliseconds(found, upto):10.2f}"
+        cost = f"{upto * of_one / 1e6:9.1f}  {milliseconds(targets[:upto], target_weights[0, :upto]):10.2f}"
         lines.append(f"{upto:13}  {shares[0]:21.1f} %  {shares[1]:22.1f} %  {cost}")
     return "\n".join(lines)
 
@@ -240,12 +236,11 @@ def bytes_of_a_target(opened: AnimatedCharacter) -> int:
     return 4 * (numbers * len(opened.character.places) + len(opened.numbers))
 
 
-def milliseconds(found: PrincipalShapes, count: int) -> float:
-    """Return how long NumPy takes to add up so many weighted morph targets, the fastest of five times."""
-    targets, weights = (each.astype(np.float32) for each in found.as_targets())
-    flat, took = targets[:count].reshape(count, -1), []
+def milliseconds(targets: Float32[ndarray, "M V 3"], weights: Float64[ndarray, " M"]) -> float:
+    """Return how long NumPy takes to add up weighted morph targets, the fastest of five times."""
+    flat, weights, took = targets.reshape(len(targets), -1), weights.astype(np.float32), []
     for _ in range(5):
         start = time.perf_counter()
-        weights[0, :count] @ flat
+        weights @ flat
         took.append(time.perf_counter() - start)
     return 1000 * min(took)

@@ -43,7 +43,7 @@ class WindowedMap(nn.Module):
 def example_sequence(model: MeshAutoencoder, num_frames: int) -> dict[str, Float[Tensor, "T _ 3"]]:
     """Return frames such as a model could see: the rest mesh, drifting and shaken, and where it sees them its joints."""
     random = torch.Generator().manual_seed(0)
-    rest, size = model.surface.vertices, size_of(model)
+    rest, size = model.surface.vertices, model.surface.size
 
     def moved(points: Float[Tensor, "P 3"]) -> Float[Tensor, "T P 3"]:
         drift = 0.02 * size * torch.randn(num_frames, 1, 3, generator=random).cumsum(dim=0)
@@ -53,12 +53,6 @@ def example_sequence(model: MeshAutoencoder, num_frames: int) -> dict[str, Float
     if model.coordinates.sees_joints:
         sequence["joints"] = moved(rest[torch.arange(model.settings.num_joints) % len(rest)])
     return sequence
-
-
-def size_of(model: MeshAutoencoder) -> float:
-    """Return the size of a model's mesh, file units."""
-    rest = model.surface.vertices
-    return float((rest.amax(dim=0) - rest.amin(dim=0)).norm())
 
 
 def windows_of(
@@ -85,7 +79,7 @@ class WindowsForm:
     outputs: ClassVar = ["predicted"]
 
     def __init__(self, model: MeshAutoencoder):
-        self.model, self.module, self.size = model, WindowedMap(model).eval(), size_of(model)
+        self.model, self.module, self.size = model, WindowedMap(model).eval(), model.surface.size
         inputs = self.example([1, 2])
         self.inputs, frames = inputs | as_trained(), torch.export.Dim("frames")
         self.dynamic_shapes = (tuple({0: frames} if name in inputs else {} for name in self.inputs),)
@@ -117,7 +111,7 @@ class StreamingForm:
     def __init__(self, model: MeshAutoencoder):
         if model.settings.coordinates != "local":
             raise InputError("--streaming: found a model in world coordinates, expected one in local coordinates")
-        self.model, self.size = model, size_of(model)
+        self.model, self.size = model, model.surface.size
         self.module = StreamedMap(model, torch.from_numpy(before_first(HISTORY, model.settings.past)).float()).eval()
         self.state = {name: torch.zeros(shape) for name, shape in self.module.state_shapes.items()}
         first = {name: frames[0] for name, frames in example_sequence(model, 1).items()}

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
 from data.formats.vertex_weights import read_strengths
+from models.edges import unique_edges
 from models.rest_surface import RestSurface
 
 RAMP = 0.05  # of the mesh's size: over so much of the surface, a strength may change by one
@@ -21,8 +22,7 @@ def region_strength(path: Path | None, surface: RestSurface) -> Float[Tensor, " 
     if path is None:
         return None
     strengths, vertices = read_strengths(path, len(surface.vertices)), surface.vertices.cpu().numpy()
-    size = float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))
-    return torch.from_numpy(without_steps(strengths, vertices, surface.faces.cpu().numpy(), RAMP * size))
+    return torch.from_numpy(without_steps(strengths, vertices, surface.faces.cpu().numpy(), RAMP * surface.size))
 
 
 def without_steps(
@@ -30,7 +30,7 @@ def without_steps(
 ) -> Float32[ndarray, " V"]:
     """Return the largest strengths that are nowhere above those given, and change by one over no less than `ramp`, file units,
     along the mesh's edges: what is left alone stays so, and what is already as smooth stays as it is."""
-    edges = np.unique(np.sort(np.concatenate([faces[:, :2], faces[:, 1:], faces[:, ::2]]), axis=1), axis=0)
+    edges = unique_edges(faces)
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).astype(np.float64)
     count = len(vertices)
     # shortest ways from one more node, from which each vertex is as far as it is strong, and one further: zeros are no edges
