@@ -219,7 +219,8 @@ def draw_errors(data, path):
     panels = {"target": (scan, None)}
     for name in (SKINNED, *(name for name in COMMANDS if name in data.pictured)):
         errors = vertex_errors(data.pictured[name], scan) * units_in_mm
-        panels[f"{name}\nmean {errors.mean():.2f} mm"] = (data.pictured[name], errors)
+        title = name.replace(", ", ",\n")  # no wider than a mesh
+        panels[f"{title}\nmean {errors.mean():.2f} mm"] = (data.pictured[name], errors)
     title = f"test frame {data.pictured_frame + 1}, the furthest from its scan"
     draw_comparison(panels, data.surface.faces.numpy(), "y", "distance to the scan (mm)", title, path)
 
