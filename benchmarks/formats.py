@@ -29,7 +29,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from models.rest_surface import RestSurface
 from utils.predicting.onnx_export import write_onnx
-from utils.predicting.onnx_forms import StreamingForm, WindowsForm, arrays, as_trained
+from utils.predicting.onnx_forms import DEFAULTS, StreamingForm, WindowsForm, arrays, as_trained
 
 
 def parse_arguments(argv):
@@ -73,7 +73,7 @@ def measure_onnx(folder, points, faces, repeats):
     for parameter in model.decoder.output.parameters():  # an untrained decoder adds nothing
         torch.nn.init.normal_(parameter, std=0.1)
     windows = WindowsForm(model)
-    inputs = (windows.example([7]) | as_trained()).values()
+    inputs = (windows.example([7]) | as_trained(DEFAULTS)).values()
     runs = {"torch": lambda: windows.module(*inputs)}
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # it warns of inputs that may be left out

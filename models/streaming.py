@@ -40,14 +40,32 @@ def begun(
     return torch.where(unseen[:, None, None], guessed, previous)
 
 
+def smoothed(
+    correction: Float[Tensor, "3 V"],
+    means: Float[Tensor, "2 3 V"],
+    before: Float[Tensor, "1"],
+    steady: Float[Tensor, ""],
+) -> tuple[Float[Tensor, "3 V"], Float[Tensor, "2 3 V"]]:
+    """Return a correction smoothed over the frames before, of which there are so many, and the means for the next frame.
+
+    Two means over the past, the second of the first, in which each frame weighs `steady / (steady + 2)` of the next: by both,
+    what grows steadily comes out without lag (Brown 1963, "Smoothing, forecasting and prediction of discrete time series").
+    """
+    share = 2 / (steady + 2)
+    first = torch.where(before < 1, correction, share * correction + (1 - share) * means[0])
+    second = torch.where(before < 1, correction, share * first + (1 - share) * means[1])
+    return 2 * first - second, torch.stack([first, second])
+
+
 class StreamedMap(nn.Module):
     """A model's `predict`, of local coordinates, for one frame after another.
 
     `state_shapes` name what it knows of the frames before, all zero at a sequence's start: `previous`, the last skinned meshes,
     oldest first; `accelerations` of the anchors, where the model has oscillators (and not the oscillators' own states: windows
-    remember 72 frames, and nothing of the frames before); `previous_joints`, where it sees joints; and how many
-    `frames_before` there were, as far as that matters. What was before a sequence's first frame is guessed anew in each of its
-    first three frames, by those that are there: two move on as they did, and one stands still.
+    remember 72 frames, and nothing of the frames before); `previous_joints`, where it sees joints; `means` of the corrections,
+    in local frames, to steady them by; and how many `frames_before` there were, as far as that matters. What was before a
+    sequence's first frame is guessed anew in each of its first three frames, by those that are there: two move on as they did,
+    and one stands still.
     """
 
     coefficients: Tensor
@@ -89,15 +107,15 @@ class StreamedMap(nn.Module):
             shapes["accelerations"] = (HISTORY - 2, len(surface.anchors), 3)
         if coordinates.sees_joints and num_steps:
             shapes["previous_joints"] = (num_steps, settings.num_joints, 3)
-        return shapes | {"frames_before": (1,)}
+        return shapes | {"means": (2, 3, len(surface.vertices)), "frames_before": (1,)}
 
     def forward(self, *inputs: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], ...]:
         """Return the predicted scan (V, 3) of a skinned mesh (V, 3), file units, and the next state.
 
-        After the skinned mesh come the joints (J, 3), where the model sees them, the state, as `state_shapes` has it, and the
-        strength and dynamics of `models.dials`, numbers.
+        After the skinned mesh come the joints (J, 3), where the model sees them, the state, as `state_shapes` has it, and
+        numbers: the strength and dynamics of `models.dials`, and over how many frames back the correction is smoothed.
         """
-        skinned, *others, strength, dynamics = inputs
+        skinned, *others, strength, dynamics, steady = inputs
         joints = others.pop(0) if self.coordinates.sees_joints else None
         state = dict(zip(self.state_shapes, others, strict=True))
         before, following = state["frames_before"], dict(state)
@@ -120,20 +138,23 @@ class StreamedMap(nn.Module):
         if of_joints is not None:
             of_joints = dials.paced(of_joints.unsqueeze(0))[0]
         accelerations = following.get("accelerations")
-        points = self.answer(window, of_joints, None if accelerations is None else dynamics * accelerations)
-        points = dials.blended(skinned.unsqueeze(0), points.unsqueeze(0))[0]
+        axes = self.features.frames_of(skinned)
+        moved = self.correction(window, of_joints, None if accelerations is None else dynamics * accelerations, axes)
+        local, following["means"] = smoothed(rotated(axes, moved), state["means"], before, steady)
+        moved = torch.where(steady == 0, moved, rotated(axes.transpose(0, 1), local))
+        points = dials.blended(skinned.unsqueeze(0), (skinned + moved.T).unsqueeze(0))[0]
         return points, *(following[name] for name in state)
 
-    def answer(
+    def correction(
         self,
         window: Float[Tensor, "N V 3"],
         joints: Float[Tensor, "N J 3"] | None,
         accelerations: Float[Tensor, "K A 3"] | None,
-    ) -> Float[Tensor, "V 3"]:
-        """Return the predicted scan (V, 3) of the last frame."""
+        axes: Float[Tensor, "3 3 V"],
+    ) -> Float[Tensor, "3 V"]:
+        """Return by how much the predicted scan is away from the last skinned mesh, whose surface frames `axes` are."""
         model, surface = self.model, self.model.surface
         linear, trust = self.coordinates.linear, self.coordinates.leverage
-        axes = self.features.frames_of(window[-1])
         to_world = axes.transpose(0, 1)
         seen = self.features(window, joints, accelerations, model.up, axes)
         change = rotated(to_world, ((self.coefficients @ seen.unsqueeze(2)).squeeze(2) + self.constant).T)
@@ -150,5 +171,4 @@ class StreamedMap(nn.Module):
         size = dot(answer, answer).sqrt()
         leverage = gathered(trust(of_anchors)[0], surface.places_of_anchors.T, 0) * self.anchor_weights
         assert model.longest is not None
-        strength = no_longer_than(size, trust.strength(size, leverage.sum(dim=0)), model.longest)
-        return window[-1] + (strength * answer).T
+        return no_longer_than(size, trust.strength(size, leverage.sum(dim=0)), model.longest) * answer

@@ -15,7 +15,7 @@ from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
 from utils.predicting import onnx_forms
 from utils.predicting.onnx_export import topology_hash, write_onnx
-from utils.predicting.onnx_forms import DEFAULTS, StreamingForm, WindowedMap, WindowsForm, as_trained
+from utils.predicting.onnx_forms import DEFAULTS, STREAMED, StreamingForm, WindowedMap, WindowsForm, as_trained
 
 
 @pytest.mark.starts_scripts  # an export takes as long
@@ -49,7 +49,7 @@ def test_every_kind_of_model_for_any_number_of_frames(tmp_path, settings):
         assert [each.name for each in session.get_inputs()] == list(inputs)
         (found,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
         with torch.no_grad():
-            expected = WindowedMap(model)(*(inputs | as_trained()).values())
+            expected = WindowedMap(model)(*(inputs | as_trained(DEFAULTS)).values())
         np.testing.assert_allclose(found, expected, atol=1e-5)
     dials = {"strength": np.array(0, np.float32)}  # which is no input that has to be given
     (found,) = session.run(None, {name: each.numpy() for name, each in inputs.items()} | dials)
@@ -73,9 +73,9 @@ def test_the_streaming_form(tmp_path, settings):
     assert not [node.op_type for node in nodes if node.op_type.startswith("Scatter")]
     session = onnxruntime.InferenceSession(tmp_path / "tube.onnx")
     assert {each.name: tuple(each.shape) for each in session.get_inputs()} == {
-        name: tuple(each.shape) for name, each in form.inputs.items() if name not in DEFAULTS
+        name: tuple(each.shape) for name, each in form.inputs.items() if name not in STREAMED
     }
-    assert {each.name for each in session.get_overridable_initializers()} == {"strength", "dynamics"}
+    assert {each.name for each in session.get_overridable_initializers()} == {"strength", "dynamics", "steady"}
     assert [each.name for each in session.get_outputs()] == form.outputs
 
 

@@ -9,7 +9,7 @@ from data.input_error import InputError
 from data.sequences.mesh_windows import all_windows
 from models.dials import Dials
 from utils.predicting.model_inputs import read_inputs
-from utils.predicting.onnx_forms import StreamingForm, WindowedMap, as_trained, example_sequence, windows_of
+from utils.predicting.onnx_forms import DEFAULTS, StreamingForm, WindowedMap, as_trained, example_sequence, windows_of
 
 
 def test_windows_are_those_of_mesh_windows(make_model, make_tube_sequence):
@@ -28,7 +28,7 @@ def test_a_windowed_map_takes_what_the_model_sees():
     inputs = windows_of(model, example_sequence(model, 4), [3])
     assert list(inputs) == ["window", "joints", "anchor_history"]
     with torch.no_grad():
-        found = WindowedMap(model)(*(inputs | as_trained()).values())
+        found = WindowedMap(model)(*(inputs | as_trained(DEFAULTS)).values())
         assert torch.equal(found, model.predict(*inputs.values()))
         model.dials = Dials(region=torch.linspace(0, 2, 72))
         found = WindowedMap(model)(*inputs.values(), torch.tensor(0.5), torch.tensor(2.0))

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -104,6 +104,7 @@ class ShapeWeightsForm:
     """A file that takes a skeleton's joints and a state, and returns the weights of shapes and the next state."""
 
     dynamic_shapes = None
+    defaults: ClassVar[dict[str, float]] = {}
 
     def __init__(self, module: ShapeWeights, opened: AnimatedCharacter):
         """The file is tried out by the first frames of a character."""

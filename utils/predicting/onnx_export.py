@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
 from models.mesh_autoencoder import MeshAutoencoder
-from utils.predicting.onnx_forms import DEFAULTS
 
 TOLERANCE = 1e-5  # of the answers' size: how far apart the runtime's and torch's may be
 
@@ -33,6 +32,10 @@ class Form(Protocol):
     @property
     def module(self) -> nn.Module:
         """The module."""
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """What numbers are that a program leaves out."""
 
     def difference(self, session: Any) -> float:
         """Return how far a runtime's answers are from torch's at most."""
@@ -75,7 +78,7 @@ def write_onnx(path: Path, form: Form, metadata: dict[str, str]) -> float:
         )
     assert program is not None
     proto = program.model_proto
-    add_defaults(proto, {name: value for name, value in DEFAULTS.items() if name in form.inputs})
+    add_defaults(proto, form.defaults)
     for name, text in metadata.items():
         entry = proto.metadata_props.add()
         entry.key, entry.value = name, text

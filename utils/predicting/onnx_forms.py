@@ -17,12 +17,13 @@ from models.streaming import StreamedMap
 
 # of a model's dials, which a program may leave out: as they were in training, and as they are tried out
 DEFAULTS = {"strength": 1.0, "dynamics": 1.0}
+STREAMED = DEFAULTS | {"steady": 0.0}
 TURNED = {"strength": torch.tensor(1.5), "dynamics": torch.tensor(0.5)}
 
 
-def as_trained() -> dict[str, Float[Tensor, ""]]:
+def as_trained(defaults: dict[str, float]) -> dict[str, Float[Tensor, ""]]:
     """Return the dials as they were in training."""
-    return {name: torch.tensor(value) for name, value in DEFAULTS.items()}
+    return {name: torch.tensor(value) for name, value in defaults.items()}
 
 
 class WindowedMap(nn.Module):
@@ -77,11 +78,12 @@ class WindowsForm:
     """A file that takes windows of frames, any number of them at a time, as `MeshAutoencoder.predict` does."""
 
     outputs: ClassVar = ["predicted"]
+    defaults: ClassVar = DEFAULTS
 
     def __init__(self, model: MeshAutoencoder):
         self.model, self.module, self.size = model, WindowedMap(model).eval(), model.surface.size
         inputs = self.example([1, 2])
-        self.inputs, frames = inputs | as_trained(), torch.export.Dim("frames")
+        self.inputs, frames = inputs | as_trained(DEFAULTS), torch.export.Dim("frames")
         self.dynamic_shapes = (tuple({0: frames} if name in inputs else {} for name in self.inputs),)
 
     def example(self, frames: list[int]) -> dict[str, Float[Tensor, "B _ _ 3"]]:
@@ -95,7 +97,7 @@ class WindowsForm:
             inputs = self.example(frames)
             (found,) = session.run(None, arrays(inputs | dials))
             with torch.no_grad():
-                expected = self.module(*(inputs | as_trained() | dials).values()).numpy()
+                expected = self.module(*(inputs | as_trained(DEFAULTS) | dials).values()).numpy()
             largest = max(largest, float(np.abs(found - expected).max()))
         return largest
 
@@ -107,6 +109,7 @@ class StreamingForm:
     """
 
     dynamic_shapes = None
+    defaults: ClassVar = STREAMED
 
     def __init__(self, model: MeshAutoencoder):
         if model.settings.coordinates != "local":
@@ -115,12 +118,13 @@ class StreamingForm:
         self.module = StreamedMap(model, torch.from_numpy(before_first(HISTORY, model.settings.past)).float()).eval()
         self.state = {name: torch.zeros(shape) for name, shape in self.module.state_shapes.items()}
         first = {name: frames[0] for name, frames in example_sequence(model, 1).items()}
-        self.inputs = first | self.state | as_trained()
+        self.inputs = first | self.state | as_trained(STREAMED)
         self.outputs = ["predicted", *(f"next_{name}" for name in self.state)]
 
     def difference(self, session: Any) -> float:
         """Return how far a runtime's answers are from torch's to windows of the frames so far at most, file units: at the start
-        of a sequence, with the dials turned for one frame, and once that is forgotten."""
+        of a sequence, with the dials turned for one frame, and once that is forgotten; and from torch's to one frame and
+        its state, steadied."""
         sequence, state, largest = example_sequence(self.model, HISTORY + 2), arrays(self.state), 0.0
         for frame in range(HISTORY + 2):
             now = arrays({name: frames[frame] for name, frames in sequence.items()})
@@ -129,11 +133,16 @@ class StreamingForm:
             state = dict(zip(self.state, following, strict=True))
             if frame < 5 or frame >= HISTORY - 1:
                 known = {name: frames[: frame + 1] for name, frames in sequence.items()}
-                inputs = windows_of(self.model, known, [frame]) | as_trained() | dials
+                inputs = windows_of(self.model, known, [frame]) | as_trained(DEFAULTS) | dials
                 with torch.no_grad():
                     expected = WindowedMap(self.model)(*inputs.values())[0].numpy()
                 largest = max(largest, float(np.abs(found - expected).max()))
-        return largest
+        steadied = now | state | {"steady": np.array(3, np.float32)}
+        with torch.no_grad():
+            expected = self.module(
+                *(self.inputs | {name: torch.from_numpy(each) for name, each in steadied.items()}).values()
+            )[0]
+        return max(largest, float(np.abs(session.run(None, steadied)[0] - expected.numpy()).max()))
 
 
 def arrays(tensors: dict[str, Tensor]) -> dict[str, ndarray]:
