@@ -10,7 +10,7 @@ define install
 endef
 PYTEST = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check lint blender clean
 
 demo: .venv/installed geo_test/complete  ## sample data, training, prediction: see the printed paths
 	@ls saved_model/demo/*/2.pt >/dev/null 2>&1 || (echo "$(FIT)" && $(FIT))
@@ -27,6 +27,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy models data utils
+
+blender:  ## the extension for Blender, a zip to install, with ONNX Runtime for this system
+	$(PYTHON) blender/pack.py skin2scan-blender.zip
 
 clean:  ## remove what `make` made, but no model, mesh or log
 	rm -rf .venv geo geo_test

@@ -25,6 +25,7 @@ for below, room in zip(
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 120, 60, 80
 # tests of what only several modules together do
 TOGETHER = {
+    "blender/test_extension.py",
     "data/formats/test_hostile_files.py",
     "data/formats/test_hosts.py",
     "scripts/test_inputs_of_users.py",
@@ -52,6 +53,14 @@ def imported(path):
     return found & {*ROOMS, *SCRIPTS, "utils"}
 
 
+def imported_names(path):
+    """The first part of each name that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_imports_run_one_way(room):
     assert files_of(room)
@@ -64,6 +73,17 @@ def test_scripts_import_no_script():
         assert not imported(path) & SCRIPTS, path
 
 
+def test_the_extension_has_its_own_licence_and_stands_alone():
+    """Blender's licence obliges it; and there is no torch, and nothing of ours, where it is installed."""
+    for path in files_of("blender"):
+        text = path.read_text(encoding="utf-8")
+        assert "# SPDX-License-Identifier: GPL-3.0-or-later" in text, path
+        assert not imported(path), path
+        assert "import torch" not in text
+    for path in [file for top in ("data", "models", "utils", ".") for file in (ROOT / top).glob("*.py")]:
+        assert "blender" not in imported_names(path), path
+
+
 def test_every_room_says_what_lives_there():
     assert files_of("utils") == [ROOT / "utils/__init__.py"]
     for room in [*ROOMS, "utils"]:
@@ -73,7 +93,7 @@ def test_every_room_says_what_lives_there():
 
 
 def test_nothing_is_too_long():
-    for path in [*ROOT.glob("*.py"), *(file for top in ("data", "models", "utils", "benchmarks", "tests")
+    for path in [*ROOT.glob("*.py"), *(file for top in ("blender", "data", "models", "utils", "benchmarks", "tests")
                                        for file in (ROOT / top).rglob("*.py"))]:  # fmt: skip
         text = path.read_text(encoding="utf-8")
         limit = LONGEST_SCRIPT if path.parent == ROOT else LONGEST_FILE
@@ -86,7 +106,7 @@ def test_nothing_is_too_long():
 
 def test_a_test_is_found_by_its_path():
     tests = ROOT / "tests"
-    rooms = {tests / room.removeprefix("utils/"): ROOT / room for room in ROOMS}
+    rooms = {tests / room.removeprefix("utils/"): ROOT / room for room in [*ROOMS, "blender"]}
     for folder, room in rooms.items():
         for path in folder.glob("test_*.py"):
             name = path.relative_to(tests).as_posix()

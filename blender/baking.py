@@ -1,0 +1,86 @@
+"""Corrections that need no live model: a point cache in its place."""
+
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import os
+import struct
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from . import live, skinned
+from .refused import Refused
+
+CACHE = "Skin2Scan cache"
+
+
+def corrected(obj, frame, scene):
+    """Return the skinned mesh (V, 3) at a frame and by how much its prediction is away, in the object's units and axes."""
+    moved = live.corrections_at(obj, frame, scene)
+    points, _, matrix = live.character_of(obj).at(obj, frame, scene)
+    back = np.linalg.inv(matrix)
+    return skinned.to_world(points, back), moved * of_region(obj)[:, None]
+
+
+def of_region(obj):
+    """Return how much of the correction each vertex (V,) gets."""
+    group = obj.vertex_groups.get(obj.skin2scan.region) if obj.skin2scan.region else None
+    if group is None:
+        return np.full(len(obj.data.vertices), 0.0 if obj.skin2scan.region else 1.0)
+    shares = [{each.group: each.weight for each in vertex.groups}.get(group.index, 0.0) for vertex in obj.data.vertices]
+    return np.array(shares)
+
+
+def dials_at(obj, scene, frame):
+    """Let animated dials be as they are at a frame; the scene's time is the caller's to set back."""
+    if obj.animation_data and obj.animation_data.action:
+        scene.frame_set(frame)
+
+
+def baking_cache(obj, scene, path, overwrite=False):
+    """Write a PC2 file of all frames, and let a Mesh Cache modifier play it in place of the live correction.
+
+    A generator that yields how far it is, 0 to 1.
+    """
+    path, settings = Path(path), obj.skin2scan
+    if path.suffix.lower() != ".pc2":
+        raise Refused(f"{path}: expected a name that ends in .pc2")
+    if path.exists() and not overwrite:
+        raise Refused(f"{path}: found a file there already: choose another name, or to overwrite")
+    frames = range(settings.frame_start, settings.frame_end + 1)
+    if not len(frames):
+        raise Refused(
+            f"found a last frame of {settings.frame_end}, expected one after the first, {settings.frame_start}"
+        )
+    place = skinned.chosen_modifier(obj) + 1
+    partial, now, part = path.with_name(f".{path.name}"), scene.frame_current, scene.frame_subframe
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(partial, "wb") as file:
+            file.write(struct.pack("<12siiffi", b"POINTCACHE2", 1, len(obj.data.vertices), frames[0], 1.0, len(frames)))
+            for number, frame in enumerate(frames):
+                dials_at(obj, scene, frame)
+                points, moved = corrected(obj, frame, scene)
+                file.write((points + moved).astype("<f4").tobytes())
+                yield (number + 1) / len(frames)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+        scene.frame_set(now, subframe=part)
+    live.detach(obj)
+    modifier = obj.modifiers.get(CACHE) or obj.modifiers.new(CACHE, "MESH_CACHE")
+    modifier.cache_format, modifier.filepath, modifier.frame_start = "PC2", named(path), frames[0]
+    obj.modifiers.move(obj.modifiers.find(modifier.name), place)
+
+
+def named(path):
+    """Return a path as Blender names it: beside the file that is open, where it is."""
+    return bpy.path.relpath(str(path)) if bpy.data.filepath else str(path)
+
+
+def remove_cache(obj):
+    """Take away the modifier that plays the cache; the file stays."""
+    modifier = obj.modifiers.get(CACHE)
+    if modifier is not None:
+        obj.modifiers.remove(modifier)
