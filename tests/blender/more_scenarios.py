@@ -1,4 +1,4 @@
-"""What goes wrong, and where else a character may stand: run as `scenarios.py` is."""
+"""What goes wrong, where else a character may stand, a final render, and the package: run as `scenarios.py` is."""
 
 import sys
 from pathlib import Path
@@ -157,6 +157,36 @@ def linked(folder):
     bpy.ops.skin2scan.stop_live()
     assert names() == before
     assert film.apart(5, expected=film.skinned) == 0
+
+
+def rendered(folder):
+    """A final render of two view layers, every seventh frame, backwards: as with the cache that was baked, not as skinned."""
+    pictures = {}
+    for kind, file in (("live", "live.blend"), ("baked", "baked.blend"), ("skinned", "bar.blend")):
+        film = Film(folder, file)
+        if kind == "live":
+            film.bar.skin2scan.strength = 0.5  # as it was baked
+        scene, render = film.scene, film.scene.render
+        bpy.data.objects["scan"].hide_render = True
+        scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+        scene.collection.objects.link(scene.camera)
+        scene.camera.location, scene.camera.rotation_euler = (0, -6, 1), (np.pi / 2, 0, 0)
+        scene.collection.objects.link(bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN")))
+        scene.view_layers.new("another")
+        render.engine, scene.cycles.samples, render.resolution_x, render.resolution_y = "CYCLES", 1, 64, 64
+        render.filepath = str(folder / f"{kind}_")
+        for frame in (22, 15, 8):
+            scene.frame_start = scene.frame_end = frame
+            bpy.ops.render.render(animation=True)
+        pictures[kind] = [pixels(folder / f"{kind}_{frame:04d}.png") for frame in (8, 15, 22)]
+    for live, baked, skinned in zip(*pictures.values(), strict=True):
+        assert np.abs(live - baked).mean() < 1e-3
+        assert np.abs(live - skinned).mean() > 10 * np.abs(live - baked).mean()
+
+
+def pixels(path):
+    image = bpy.data.images.load(str(path))
+    return np.array(image.pixels)
 
 
 def installed(folder, package):
