@@ -28,8 +28,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy models data utils
 
-blender:  ## the extension for Blender, a zip to install, with ONNX Runtime for this system
-	$(PYTHON) blender/pack.py skin2scan-blender.zip
+blender: .venv/installed  ## the extension for Blender, a zip to install, with ONNX Runtime for this system
+	$(BIN)/python blender/pack.py skin2scan-blender.zip
 
 clean:  ## remove what `make` made, but no model, mesh or log
 	rm -rf .venv geo geo_test

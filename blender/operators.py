@@ -2,8 +2,10 @@
 
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import time
+
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import StringProperty
 
 from . import baking, live, preview, sequences, shape_keys
 from .properties import preferences
@@ -62,7 +64,7 @@ class LongAction(bpy.types.Operator):
             self.report({"INFO"}, self.done)
             return {"FINISHED"}
         context.window_manager.progress_begin(0, 1)
-        self.timer = context.window_manager.event_timer_add(0.001, window=context.window)
+        self.timer = context.window_manager.event_timer_add(0.01, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
@@ -72,7 +74,10 @@ class LongAction(bpy.types.Operator):
             return self.ended(context, {"WARNING"}, "cancelled: nothing was written", {"CANCELLED"})
         if event.type == "TIMER":
             try:
-                context.window_manager.progress_update(next(self.rest))
+                end = time.perf_counter() + 0.1
+                while time.perf_counter() < end:
+                    done = next(self.rest)
+                context.window_manager.progress_update(done)
             except StopIteration:
                 return self.ended(context, {"INFO"}, self.done, {"FINISHED"})
             except Refused as error:
@@ -90,10 +95,10 @@ class WriteSequences(LongAction):
     """Write skinned meshes, joints and scans of the frames to the folder; Escape cancels"""
 
     bl_idname, bl_label, done = "skin2scan.write_sequences", "Write sequences", "sequences written"
-    overwrite: BoolProperty(name="Overwrite", description="What is in the folder already")
 
     def steps(self, obj, context):
-        return sequences.writing(obj, context, self.overwrite)
+        yield from sequences.writing(obj, context, obj.skin2scan.overwrite)
+        obj.skin2scan.overwrite = False
 
 
 class Train(Action):
@@ -173,11 +178,11 @@ class BakeCache(LongAction):
 
     bl_idname, bl_label, done = "skin2scan.bake_cache", "Bake to cache", "baked"
     filepath: StringProperty(subtype="FILE_PATH", description="PC2 file; none: corrected.pc2 in the folder")
-    overwrite: BoolProperty(name="Overwrite", description="A file that is there already")
 
     def steps(self, obj, context):
         path = bpy.path.abspath(self.filepath) or sequences.folder_of(obj) / "corrected.pc2"
-        return baking.baking_cache(obj, context.scene, path, self.overwrite)
+        yield from baking.baking_cache(obj, context.scene, path, obj.skin2scan.overwrite)
+        obj.skin2scan.overwrite = False
 
 
 class BakeKeys(LongAction):

@@ -35,6 +35,7 @@ class Data(Part):
         column.prop(settings, "frame_end")
         column.prop(settings, "frame_step")
         layout.prop(settings, "folder")
+        layout.prop(settings, "overwrite")
         layout.operator("skin2scan.write_sequences")
 
 
@@ -49,8 +50,8 @@ class Train(Part):
         row.operator("skin2scan.train")
         row.operator("skin2scan.stop_training")
         row.operator("skin2scan.open_log")
-        if training is not None:
-            lines(layout, training.last())
+        for line in training.shown() if training else ():
+            lines(layout, line)
 
 
 class Live(Part):
@@ -69,7 +70,7 @@ class Live(Part):
         if obj.name in live.messages:
             lines(layout, live.messages[obj.name], "ERROR")
         elif settings.live and known is not None:
-            layout.label(text=f"{1000 * known.seconds:.0f} ms a frame above Blender's own")
+            layout.label(text=f"{1000 * known.seconds:.0f} ms above Blender's own")
 
 
 class Bake(Part):
@@ -89,8 +90,9 @@ class Bake(Part):
 def lines(layout, text, icon="NONE"):
     """Show a text in lines as long as the sidebar is wide."""
     column, line = layout.column(align=True), ""
+    width = bpy.context.region.width / (7 * bpy.context.preferences.system.ui_scale) - 6
     for word in text.split():
-        if len(line) + len(word) > 38:
+        if len(line) + len(word) > width:
             column.label(text=line, icon=icon)
             line, icon = "", "BLANK1" if icon != "NONE" else "NONE"
         line = f"{line} {word}".strip()

@@ -39,6 +39,8 @@ def show(obj, context):
     remove()
     collection = bpy.data.collections.new(COLLECTION)
     scene.collection.children.link(collection)
+    material = coloured()
+    solid_views_in_colour(collection)
     faces, width = skinned.faces_of(obj.data), 1.2 * float(np.ptp(points[:, 0]))
     for column, (name, each) in enumerate(shown.items()):
         mesh = bpy.data.meshes.new(f"{obj.name} {name}")
@@ -46,16 +48,50 @@ def show(obj, context):
         mesh.shade_smooth()
         attribute = mesh.color_attributes.new(COLOURS, "BYTE_COLOR", "POINT")
         attribute.data.foreach_set("color_srgb", colours_of(errors[name], largest).astype(np.float32).ravel())
+        mesh.materials.append(material)
         made = bpy.data.objects.new(mesh.name, mesh)
         made.location.x = (column + 1) * width
         collection.objects.link(made)
     return largest
 
 
+def coloured():
+    """Return a material that shows the colours as they are."""
+    material = bpy.data.materials.new(COLLECTION)
+    material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader = next(each for each in nodes if each.type == "BSDF_PRINCIPLED")
+    colours = nodes.new("ShaderNodeVertexColor")
+    colours.layer_name, shader.inputs["Roughness"].default_value = COLOURS, 1.0
+    links.new(colours.outputs["Color"], shader.inputs["Base Color"])
+    return material
+
+
+def solid_views():
+    """Return the shading of all 3-D views."""
+    screens = [window.screen for window in bpy.context.window_manager.windows]
+    areas = [area for screen in screens for area in screen.areas if area.type == "VIEW_3D"]
+    return [space.shading for area in areas for space in area.spaces if space.type == "VIEW_3D"]
+
+
+def solid_views_in_colour(collection):
+    """Let views show colours of vertices; the collection knows what they showed before."""
+    before = {each.color_type for each in solid_views()}
+    collection["shading"] = before.pop() if len(before) == 1 else "MATERIAL"
+    for each in solid_views():
+        each.color_type = "VERTEX"
+
+
 def remove():
-    """Take the meshes away."""
+    """Take the meshes away, and let views show what they showed."""
     collection = bpy.data.collections.get(COLLECTION)
-    if collection is not None:
-        for each in list(collection.objects):
-            bpy.data.meshes.remove(each.data)
-        bpy.data.collections.remove(collection)
+    if collection is None:
+        return
+    for each in solid_views():
+        each.color_type = collection["shading"]
+    for each in list(collection.objects):
+        material = each.active_material
+        bpy.data.meshes.remove(each.data)
+        if material is not None and not material.users:
+            bpy.data.materials.remove(material)
+    bpy.data.collections.remove(collection)

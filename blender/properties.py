@@ -28,7 +28,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     """Of one character: a mesh that an armature moves."""
 
     modifier: StringProperty(
-        name="Skinned up to",
+        name="Up to",
         description="Last modifier of the skinned mesh; none: the last Armature",
         override=OVERRIDABLE,
     )
@@ -91,6 +91,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
         name="Region", update=region_chosen, description="Vertex group: how much of the correction each vertex gets",
         override=OVERRIDABLE,
     )  # fmt: skip
+    overwrite: BoolProperty(name="Overwrite", description="Once: what is in the folder already", options={"SKIP_SAVE"})
     key_frames: StringProperty(name="Frames", description="To be shape keys: 1 12 30-40")
 
 

@@ -89,22 +89,11 @@ def baking_keys(obj, scene, frames):
             if 0 <= near < len(frames):
                 key.value = value
                 key.keyframe_insert("value", frame=frames[near], keytype="GENERATED")
-    for curve in curves_of(mesh.shape_keys):
+    for curve in skinned.curves_of(mesh.shape_keys):
         if KEY in curve.data_path:
             for each in curve.keyframe_points:
                 each.interpolation = "LINEAR"
     obj.update_tag()
-
-
-def curves_of(block):
-    """Return the curves that animate a block, in any version of Blender."""
-    action = block.animation_data and block.animation_data.action
-    if not action:
-        return []
-    if hasattr(action, "fcurves"):
-        return list(action.fcurves)
-    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
-    return [curve for bag in bags for curve in bag.fcurves]
 
 
 def remove_keys(obj):
@@ -114,7 +103,7 @@ def remove_keys(obj):
         return
     for key in [each for each in keys.key_blocks if each.name.startswith(KEY)]:
         path = key.path_from_id("value")
-        for curve in curves_of(keys):
+        for curve in skinned.curves_of(keys):
             if curve.data_path == path:
                 for frame in [each.co.x for each in curve.keyframe_points]:
                     key.keyframe_delete("value", frame=frame)

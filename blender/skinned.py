@@ -50,31 +50,72 @@ def chosen_modifier(obj):
     return max((place for place, each in enumerate(obj.modifiers) if each.type == "ARMATURE"), default=-1)
 
 
-def settings_of(block):
-    """Return a block's own settings, as far as they are plain values or other blocks."""
+def curves_of(block):
+    """Return the curves that animate a block, in any version of Blender."""
+    action = block.animation_data and block.animation_data.action
+    return curves_in(action) if action else []
+
+
+def curves_in(action):
+    """Return an action's curves."""
+    if hasattr(action, "fcurves"):
+        return list(action.fcurves)
+    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    return [curve for bag in bags for curve in bag.fcurves]
+
+
+def animated_paths(obj):
+    """Return the paths of an object's properties that its animation or a driver changes."""
+    data = obj.animation_data
+    if data is None:
+        return set()
+    strips = [strip for track in data.nla_tracks for strip in track.strips if strip.action]
+    curves = [*curves_of(obj), *data.drivers, *(curve for strip in strips for curve in curves_in(strip.action))]
+    return {each.data_path for each in curves}
+
+
+def settings_of(block, animated):
+    """Return a block's own settings, as far as they are plain values or other blocks, and not animated."""
     found = []
     for each in block.bl_rna.properties:
         if each.identifier in NOT_COMPARED or each.is_readonly or each.type == "COLLECTION":
             continue
-        value = getattr(block, each.identifier)
-        if each.type == "POINTER":
-            value = getattr(value, "name", None)
-        elif getattr(each, "is_array", False):
-            value = tuple(tuple(row) if hasattr(row, "__len__") else row for row in value)
-        found.append(value)
-    return tuple(found)
+        if block.path_from_id(each.identifier) not in animated:
+            value = getattr(block, each.identifier)
+            found.append(getattr(value, "name", None) if each.type == "POINTER" else plain(value))
+    if getattr(block, "type", None) == "NODES":  # whose inputs are no properties of their own
+        path = block.path_from_id()
+        found += [(key, plain(value)) for key, value in block.items() if f'{path}["{key}"]' not in animated]
+    return found
+
+
+def plain(value):
+    """Return a value that can be compared by how it is printed."""
+    if hasattr(value, "__len__") and not isinstance(value, str):
+        return [plain(each) for each in value]
+    return getattr(value, "name", value)
 
 
 def signature(obj):
-    """Return what a copy has to be made anew for."""
+    """Return what a copy has to be made anew for: what it has of its own, and does not share with the object."""
+    animated, data = animated_paths(obj), obj.animation_data
     below = list(obj.modifiers)[: chosen_modifier(obj) + 1]
-    data = obj.animation_data
-    animated = data is not None and (data.action is not None or len(data.drivers) > 0 or len(data.nla_tracks) > 0)
-    blocks = [settings_of(each) for each in (*below, *obj.constraints)]
-    own = [obj.data.name, obj.parent and obj.parent.name, obj.parent_type, obj.parent_bone]
-    own.append(None if animated else tuple(map(tuple, obj.matrix_basis)))
-    own.append(tuple(map(tuple, obj.matrix_parent_inverse)))
-    return repr((blocks, own, animated and data.action and data.action.name))
+    found = [settings_of(each, animated) for each in (*below, *obj.constraints)]
+    found += [
+        obj.data.name,
+        obj.parent and obj.parent.name,
+        obj.parent_type,
+        obj.parent_bone,
+        plain(obj.matrix_parent_inverse),
+    ]
+    places = ("location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle", "rotation_mode", "scale")
+    deltas = ("delta_location", "delta_rotation_euler", "delta_rotation_quaternion", "delta_scale")
+    found += [plain(getattr(obj, each)) for each in (*places, *deltas) if each not in animated]
+    if data is not None:
+        found += [data.action and data.action.name, getattr(data, "action_slot_handle", 0), data.use_nla]
+        found += [(each.data_path, each.array_index, each.driver.expression) for each in data.drivers]
+        found += [(track.mute, settings_of(strip, animated)) for track in data.nla_tracks for strip in track.strips]
+    return repr(found)
 
 
 def is_copy(obj):

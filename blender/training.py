@@ -11,6 +11,7 @@ from pathlib import Path
 from . import sequences
 from .refused import Refused
 
+BAR = re.compile(r"\|.*?\|")  # of progress, which has no place in a panel
 NEWEST = re.compile(r"saved (.+\.pt)")
 
 
@@ -111,9 +112,13 @@ class Training:
             return True
         return False
 
-    def last(self):
-        """Return the line to show."""
-        return self.now.split("\r")[-1] or next((each for each in reversed(self.lines) if each.strip()), "starting")
+    def shown(self):
+        """Return the lines to show: where it is, and the newest errors."""
+        now = BAR.sub("", self.now.split("\r")[-1]) or next(
+            (each for each in reversed(self.lines) if each.strip()), "starting"
+        )
+        errors = next((each for each in reversed(self.lines) if "held out" in each), None)
+        return [now] if errors is None else [now, errors]
 
     def stop(self):
         """Ask it to stop: the toolkit keeps what was trained so far."""

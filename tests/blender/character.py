@@ -117,15 +117,15 @@ def points_of(obj, depsgraph=None):
 
 def names():
     """Return what a file holds, by kind."""
-    kinds = ("objects", "meshes", "scenes", "node_groups", "collections", "actions", "texts", "shape_keys")
+    kinds = ("objects", "meshes", "scenes", "node_groups", "collections", "actions", "texts", "shape_keys", "materials")
     return {kind: sorted(each.name for each in getattr(bpy.data, kind)) for kind in kinds}
 
 
-def refused(operator, **properties):
+def refused(operator):
     """Return the line with which an operator refuses; the file is as it was."""
     before = names()
     try:
-        operator(**properties)
+        operator()
     except RuntimeError as error:
         assert names() == before
         return str(error)

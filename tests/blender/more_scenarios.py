@@ -39,7 +39,8 @@ def refusing(folder):
     finer = bar.modifiers.new("Finer", "SUBSURF")
     bar.modifiers.move(1, 0)
     assert "modifier Finer changes it: move it after" in refused(operators.start_live)
-    assert "modifier Finer changes it" in refused(operators.write_sequences, overwrite=True)
+    settings.overwrite = True
+    assert "modifier Finer changes it" in refused(operators.write_sequences)
     bar.modifiers.move(0, 1)
     assert operators.start_live() == {"FINISHED"}
     assert [each.type for each in bar.modifiers] == ["ARMATURE", "NODES", "SUBSURF"]
@@ -71,23 +72,24 @@ def refusing(folder):
 
 def refusing_to_write(film):
     settings, write = film.bar.skin2scan, bpy.ops.skin2scan.write_sequences
+    settings.overwrite = True
     scan = settings.scan
     settings.scan = bpy.data.objects["ball"]
-    assert "ball: found 0 vertices at frame 1, expected 104 as in bar" in refused(write, overwrite=True)
+    assert "ball: found 0 vertices at frame 1, expected 104 as in bar" in refused(write)
     settings.scan = scan
     scan.hide_set(True)
-    assert "scan: found it hidden" in refused(write, overwrite=True)
+    assert "scan: found it hidden" in refused(write)
     scan.hide_set(False)
     settings.scan = None
-    assert "bar: found no scan" in refused(write, overwrite=True)
+    assert "bar: found no scan" in refused(write)
     settings.scan_file = "//nowhere.abc"
-    assert "nowhere.abc: no such file" in refused(write, overwrite=True)
+    assert "nowhere.abc: no such file" in refused(write)
     settings.scan_file, settings.scan = "", scan
     film.scene.unit_settings.scale_length = 0.0254
-    assert "found a unit scale of 0.0254, expected 1, 0.01 or 0.001" in refused(write, overwrite=True)
+    assert "found a unit scale of 0.0254, expected 1, 0.01 or 0.001" in refused(write)
     film.scene.unit_settings.scale_length = 1
     settings.frame_end = 0
-    assert "found a last frame of 0" in refused(write, overwrite=True)
+    assert "found a last frame of 0" in refused(write)
     bpy.ops.wm.read_homefile(use_empty=True)
     build("//here")
     assert "found a folder beside this file, which has no name yet" in refused(write)

@@ -40,7 +40,9 @@ def written_and_trained(folder, python, toolkit):
             points_of(bar.skin2scan.scan), np.load(folder / "scan.npz")["vertices"][frame - 1], atol=1e-6
         )
     assert "found skinned.npz, joints.npz, scan.npz there already" in refused(operators.write_sequences)
-    assert operators.write_sequences(overwrite=True) == {"FINISHED"}
+    bar.skin2scan.overwrite = True
+    assert operators.write_sequences() == {"FINISHED"}
+    assert not bar.skin2scan.overwrite, "once"
 
     assert "Python: found '.', expected Skin2Scan's" in refused(operators.train)
     preferences = part("properties").preferences()
@@ -71,7 +73,7 @@ def stopped(folder, python, toolkit):
     bpy.ops.skin2scan.write_sequences()
     bpy.ops.skin2scan.train()
     training = part("operators").trainings["bar"]
-    while "epoch 1/1000" not in training.last() + "".join(training.lines):
+    while "epoch 1/1000" not in training.shown()[0]:
         assert training.poll(), training.lines
         time.sleep(0.05)
     bpy.ops.skin2scan.stop_training()
@@ -79,7 +81,7 @@ def stopped(folder, python, toolkit):
         time.sleep(0.05)
     assert training.process.returncode not in (0, None)
     assert training.model is None
-    print(training.last())
+    print(training.shown()[0])
 
 
 class Film:
@@ -153,6 +155,18 @@ def edited(film):
     assert np.abs(points_of(bar) - shown).max() > 1e-3
     bar.modifiers["Armature"].use_deform_preserve_volume = False
     film.check([10, 11])
+
+    # what is animated is no edit, in whatever it is animated
+    smooth = bar.modifiers.new("Smooth", "SMOOTH")
+    bar.modifiers.move(bar.modifiers.find("Smooth"), 0)
+    for frame, factor in ((1, 0.0), (9, 0.0), (24, 1.0)):
+        smooth.factor = factor
+        smooth.keyframe_insert("factor", frame=frame)
+    film.check([6, 7, 8])
+    assert len(part("live").characters["bar"].frames) >= 8
+    bar.modifiers.remove(smooth)
+    bpy.data.actions.remove(bar.animation_data.action)
+    bar.animation_data_clear()
 
 
 def dialled(film):
