@@ -52,8 +52,6 @@ class Character:
 
     def corrections(self, obj, time, scene, dials):
         """Return the corrections (V, 3) at a time, the object's units and axes."""
-        if skinned.edited(obj):
-            self.frames.clear()
         settings, model = obj.skin2scan, self.model
         step = settings.frame_step
         before = max(0, int((time - settings.frame_start) / step + 1e-6))  # frames of the sequence that come before
@@ -80,7 +78,11 @@ def corrections_at(obj, time, scene, depsgraph=None):
     """Return the corrections (V, 3) of an object at a time, its own units and axes, with its dials as they are there."""
     settings = obj.evaluated_get(depsgraph).skin2scan if depsgraph else obj.skin2scan
     dials = {"strength": settings.strength, "dynamics": settings.dynamics}
-    return character_of(obj).corrections(obj, time, scene, dials)
+    edited = skinned.edited(obj)  # after which a character may be forgotten
+    character = character_of(obj)
+    if edited:
+        character.frames.clear()
+    return character.corrections(obj, time, scene, dials)
 
 
 def modifier_of(obj):
@@ -97,7 +99,8 @@ def carrier_of(obj):
     carrier = modifier[identifier(modifier.node_group, CORRECTIONS)]
     if carrier is not None and carrier[CARRIES] != obj.name and not has_its_own(carrier):
         carrier[CARRIES] = obj.name  # which was renamed
-    if carrier is None or carrier[CARRIES] != obj.name or carrier.library:
+    fits = carrier is not None and len(carrier.data.vertices) == len(obj.data.vertices)
+    if not fits or carrier[CARRIES] != obj.name or carrier.library:
         carrier = new_carrier(obj)
         modifier[identifier(modifier.node_group, CORRECTIONS)] = carrier
     return carrier
@@ -226,6 +229,10 @@ def on_frame(scene, depsgraph):
 @persistent
 def on_edit(scene, depsgraph):
     skinned.note_edits(scene, depsgraph)
+    meshes = {each.id.name for each in depsgraph.updates if isinstance(each.id, bpy.types.Mesh)}
+    for obj in [bpy.data.objects.get(name) for name in characters]:
+        if obj is not None and obj.data.name in meshes:
+            del characters[obj.name]  # its mesh may be another
 
 
 @persistent

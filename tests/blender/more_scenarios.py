@@ -56,6 +56,20 @@ def refusing(folder):
     kept.rename(model)
     film.check([14])
     assert not part("live").messages
+    own = bar.data
+    bar.data = own.copy()
+    bar.data.vertices.add(1)
+    film.scene.frame_set(15)
+    assert "found 105 vertices, expected 104" in part("live").messages["bar"]
+    assert np.array_equal(points_of(bar)[:104], film.skinned[14])
+    changed, bar.data = bar.data, own
+    bpy.data.meshes.remove(changed)
+    film.check([15, 16])
+    bar.data.flip_normals()
+    film.scene.frame_set(17)
+    assert "found other faces" in part("live").messages["bar"]
+    bar.data.flip_normals()
+    film.check([17])
     operators.stop_live()
 
     for name, change, line in (
