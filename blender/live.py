@@ -228,6 +228,8 @@ def on_frame(scene, depsgraph):
 
 @persistent
 def on_edit(scene, depsgraph):
+    if scene.name != skinned.SCENE:
+        return
     skinned.note_edits(scene, depsgraph)
     meshes = {each.id.name for each in depsgraph.updates if isinstance(each.id, bpy.types.Mesh)}
     for obj in [bpy.data.objects.get(name) for name in characters]:

@@ -162,7 +162,7 @@ changed = set()  # names of objects of which something was edited that their cop
 
 def note_edits(scene, depsgraph):
     """Note that something was edited: a copy's dependency, as Blender found before it evaluated the copies again."""
-    if scene.name == SCENE and len(depsgraph.updates):
+    if len(depsgraph.updates):
         changed.update(each[OF] for each in scene.objects if is_copy(each))
 
 

@@ -55,6 +55,22 @@ def add_defaults(proto: Any, values: dict[str, float]) -> None:
         proto.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
 
 
+def simplify(model: Any) -> None:
+    """Take out of a graph what is constant, twice or unused; fusing is up to the runtime, and the exporter's own rules take
+    most of an export's time."""
+    from onnxscript import ir, optimizer
+
+    optimizer.fold_constants(model)
+    passes = ir.passes.common
+    ir.passes.Sequential(
+        passes.RemoveUnusedNodesPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.CommonSubexpressionEliminationPass(),
+        passes.DeduplicateInitializersPass(),
+        passes.RemoveUnusedNodesPass(),
+    )(model)
+
+
 def write_onnx(path: Path, form: Form, metadata: dict[str, str]) -> float:
     """Write a form of a model as an ONNX file; return how far its answers are from torch's.
 
@@ -75,8 +91,10 @@ def write_onnx(path: Path, form: Form, metadata: dict[str, str]) -> float:
             input_names=list(form.inputs),
             output_names=form.outputs,
             dynamic_shapes=form.dynamic_shapes,
+            optimize=False,
         )
-    assert program is not None
+        assert program is not None
+        simplify(program.model)
     proto = program.model_proto
     add_defaults(proto, form.defaults)
     for name, text in metadata.items():
