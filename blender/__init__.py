@@ -5,9 +5,9 @@ The rest of the project stays outside: it trains in a Python of its own, and com
 
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-from . import live, operators, panel, properties
+from . import handlers, operators, panel, properties
 
-MODULES = (properties, operators, panel, live)
+MODULES = (properties, operators, panel, handlers)
 
 
 def register():

@@ -2,25 +2,26 @@
 
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-import os
 import struct
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from . import live, skinned
+from . import copies, live, skinned
 from .refused import Refused
+from .sequences import written_beside
 
 CACHE = "Skin2Scan cache"
 
 
 def corrected(obj, frame, scene):
-    """Return the skinned mesh (V, 3) at a frame and by how much its prediction is away, in the object's units and axes."""
-    moved = live.corrections_at(obj, frame, scene)
-    points, _, matrix = live.character_of(obj).at(obj, frame, scene)
-    back = np.linalg.inv(matrix)
-    return skinned.to_world(points, back), moved * of_region(obj)[:, None]
+    """Let the scene be at a frame; return the skinned mesh (V, 3) there and by how much its prediction is away, by its dials
+    there, in the object's units and axes."""
+    scene.frame_set(frame)
+    moved = live.corrections_at(obj, frame, scene, bpy.context.evaluated_depsgraph_get())
+    points, _, matrix = live.character_of(obj).at(obj, frame)
+    return skinned.to_world(points, np.linalg.inv(matrix)), moved * of_region(obj)[:, None]
 
 
 def of_region(obj):
@@ -30,12 +31,6 @@ def of_region(obj):
         return np.full(len(obj.data.vertices), 0.0 if obj.skin2scan.region else 1.0)
     shares = [{each.group: each.weight for each in vertex.groups}.get(group.index, 0.0) for vertex in obj.data.vertices]
     return np.array(shares)
-
-
-def dials_at(obj, scene, frame):
-    """Let animated dials be as they are at a frame; the scene's time is the caller's to set back."""
-    if obj.animation_data and obj.animation_data.action:
-        scene.frame_set(frame)
 
 
 def baking_cache(obj, scene, path, overwrite=False):
@@ -48,29 +43,29 @@ def baking_cache(obj, scene, path, overwrite=False):
         raise Refused(f"{path}: expected a name that ends in .pc2")
     if path.exists() and not overwrite:
         raise Refused(f"{path}: found a file there already: choose another name, or to overwrite")
+    if scene.render.frame_map_old != scene.render.frame_map_new:
+        raise Refused("found the scene's time remapped, which a cache knows nothing of: bake without")
+    live.check_not_baked(obj)
     frames = range(settings.frame_start, settings.frame_end + 1)
     if not len(frames):
         raise Refused(
             f"found a last frame of {settings.frame_end}, expected one after the first, {settings.frame_start}"
         )
-    place = skinned.chosen_modifier(obj) + 1
-    partial, now, part = path.with_name(f".{path.name}"), scene.frame_current, scene.frame_subframe
-    path.parent.mkdir(parents=True, exist_ok=True)
+    place = copies.chosen_modifier(obj) + 1
+    now, part = scene.frame_current, scene.frame_subframe
     try:
-        with open(partial, "wb") as file:
+        with written_beside(path) as file:
             file.write(struct.pack("<12siiffi", b"POINTCACHE2", 1, len(obj.data.vertices), frames[0], 1.0, len(frames)))
             for number, frame in enumerate(frames):
-                dials_at(obj, scene, frame)
                 points, moved = corrected(obj, frame, scene)
                 file.write((points + moved).astype("<f4").tobytes())
                 yield (number + 1) / len(frames)
-        os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
         scene.frame_set(now, subframe=part)
     live.detach(obj)
-    modifier = obj.modifiers.get(CACHE) or obj.modifiers.new(CACHE, "MESH_CACHE")
+    modifier = obj.modifiers.new(CACHE, "MESH_CACHE")
     modifier.cache_format, modifier.filepath, modifier.frame_start = "PC2", named(path), frames[0]
+    settings.cache = modifier.filepath
     obj.modifiers.move(obj.modifiers.find(modifier.name), place)
 
 
@@ -81,6 +76,6 @@ def named(path):
 
 def remove_cache(obj):
     """Take away the modifier that plays the cache; the file stays."""
-    modifier = obj.modifiers.get(CACHE)
-    if modifier is not None:
-        obj.modifiers.remove(modifier)
+    for each in live.caches_of(obj):
+        obj.modifiers.remove(each)
+    obj.skin2scan.cache = ""

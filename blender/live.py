@@ -7,14 +7,14 @@ is no way from the result back to the input.
 
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import os
 import time as clock
 from collections import OrderedDict
 
 import bpy
 import numpy as np
-from bpy.app.handlers import persistent
 
-from . import skinned
+from . import copies, skinned
 from .corrections_group import CORRECTIONS, REGION, corrections_group, identifier, is_corrections_group
 from .model import Model
 from .refused import Refused
@@ -30,21 +30,20 @@ class Character:
     """A model, and the skinned meshes that were evaluated since the last edit, by time."""
 
     def __init__(self, obj):
-        settings = obj.skin2scan
-        self.path = bpy.path.abspath(settings.model)
-        if not self.path:
+        self.file = file_of(obj)
+        if not self.file[0]:
             raise Refused(f"{obj.name}: found no model, expected a file of export_onnx.py --streaming")
-        self.model = Model(self.path)
+        self.model = Model(self.file[0])
         mesh, armature = obj.data, skinned.armature_of(obj)
         self.model.check(len(mesh.vertices), skinned.faces_of(mesh), len(armature.pose.bones), obj.name)
         self.frames = OrderedDict()
         self.seconds = 0.0  # of the last frame, above what Blender takes without
 
-    def at(self, obj, time, scene):
+    def at(self, obj, time):
         """Return the skinned mesh (V, 3), joints (J, 3) and matrix of a time."""
         key = round(time, 5)
         if key not in self.frames:
-            self.frames[key] = skinned.evaluated(obj, key, scene)
+            self.frames[key] = skinned.evaluated(obj, key)
             while len(self.frames) > 2 * self.model.history + 8:
                 self.frames.popitem(last=False)
         self.frames.move_to_end(key)
@@ -56,20 +55,26 @@ class Character:
         step = settings.frame_step
         before = max(0, int((time - settings.frame_start) / step + 1e-6))  # frames of the sequence that come before
         times = [time - step * back for back in range(min(before, model.history - 1), -1, -1)]
-        frames = [self.at(obj, each, scene) for each in times]
+        frames = [self.at(obj, each) for each in times]
         first = []
         if len(frames) < model.history:
             begun = [times[0] + step * number for number in range(3)]
-            first = [self.at(obj, each, scene) for each in begun if each <= max(settings.frame_end, time)]
+            first = [self.at(obj, each) for each in begun if each <= max(settings.frame_end, time)]
         metres = scene.unit_settings.scale_length
         moved = model.corrections(frames, first, dials, metres)
         return moved @ np.linalg.inv(frames[-1][2][:3, :3]).T
 
 
+def file_of(obj):
+    """Return the path of an object's model, and when it was written last."""
+    path = bpy.path.abspath(obj.skin2scan.model)
+    return path, os.path.getmtime(path) if os.path.isfile(path) else None
+
+
 def character_of(obj):
-    """Return what is known of an object; the model is read anew where another one is named."""
+    """Return what is known of an object; the model is read anew where it is another one."""
     known = characters.get(obj.name)
-    if known is None or known.path != bpy.path.abspath(obj.skin2scan.model):
+    if known is None or known.file != file_of(obj):
         known = characters[obj.name] = Character(obj)
     return known
 
@@ -78,7 +83,7 @@ def corrections_at(obj, time, scene, depsgraph=None):
     """Return the corrections (V, 3) of an object at a time, its own units and axes, with its dials as they are there."""
     settings = obj.evaluated_get(depsgraph).skin2scan if depsgraph else obj.skin2scan
     dials = {"strength": settings.strength, "dynamics": settings.dynamics}
-    edited = skinned.edited(obj)  # after which a character may be forgotten
+    edited = copies.edited(obj, scene)  # after which a character may be forgotten
     character = character_of(obj)
     if edited:
         character.frames.clear()
@@ -87,10 +92,35 @@ def corrections_at(obj, time, scene, depsgraph=None):
 
 def modifier_of(obj):
     """Return the modifier that moves an object's vertices, or None."""
-    for each in obj.modifiers:
-        if each.type == "NODES" and is_corrections_group(each.node_group):
-            return each
-    return None
+    return next((each for each in obj.modifiers if copies.is_ours(each)), None)
+
+
+def caches_of(obj):
+    """Return the modifiers that play what was baked."""
+    baked = obj.skin2scan.cache
+    return [each for each in obj.modifiers if each.type == "MESH_CACHE" and baked and each.filepath == baked]
+
+
+def check_not_baked(obj):
+    """Raise `Refused` for an object whose corrections are baked already: they would be there twice."""
+    keys = obj.data.shape_keys
+    if caches_of(obj) or (keys and keys.get("skin2scan_keys")):
+        raise Refused(f"{obj.name}: found baked corrections, expected none: remove what was baked first")
+
+
+def check_place(obj):
+    """Raise `Refused` where something cannot be shown as it would be meant."""
+    place = copies.chosen_modifier(obj) + 1
+    if obj.modifiers.find(modifier_of(obj).name) != place:
+        raise Refused(
+            f"{obj.name}: found {NAME} at another place than right after the skinned mesh's last modifier: press Live again"
+        )
+    region = obj.skin2scan.region
+    if region and region not in obj.vertex_groups:
+        raise Refused(f"{obj.name}: found no vertex group {region}, expected one as the region")
+    scenes = [each.name for each in obj.users_scene]
+    if len(scenes) > 1:
+        raise Refused(f"{obj.name}: found it in scenes {', '.join(scenes)}, whose times differ, expected one")
 
 
 def carrier_of(obj):
@@ -103,6 +133,8 @@ def carrier_of(obj):
     if not fits or carrier[CARRIES] != obj.name or carrier.library:
         carrier = new_carrier(obj)
         modifier[identifier(modifier.node_group, CORRECTIONS)] = carrier
+        modifier.show_viewport = modifier.show_viewport  # so that Blender sees that another object is meant
+        obj.update_tag(refresh={"DATA"})
     return carrier
 
 
@@ -137,19 +169,21 @@ def attach(obj, scene):
         raise Refused(
             f"{obj.name}: found an object of a library, expected one of this file: make a library override first"
         )
+    check_not_baked(obj)
     characters.pop(obj.name, None)
+    copies.outdated.add(obj.name)
     try:
-        moved = corrections_at(obj, scene.frame_current_final, scene)
+        moved = corrections_at(obj, time_of(scene), scene)
     except Refused:
         purge()
         raise
-    place = skinned.chosen_modifier(obj) + 1
     modifier = modifier_of(obj)
     if modifier is None:
         modifier = obj.modifiers.new(NAME, "NODES")
         modifier.node_group = corrections_group()
         modifier.show_expanded = False
-    obj.modifiers.move(obj.modifiers.find(modifier.name), place)
+    obj.modifiers.move(obj.modifiers.find(modifier.name), len(obj.modifiers) - 1)
+    obj.modifiers.move(len(obj.modifiers) - 1, copies.chosen_modifier(obj) + 1)
     obj.skin2scan.live = True
     put(obj, moved)
     set_region(obj)
@@ -177,10 +211,16 @@ def set_region(obj):
         obj.update_tag(refresh={"DATA"})
 
 
-def live_objects(scene):
-    """Return the objects of a scene that are corrected live."""
-    found = [each for each in scene.objects if each.type == "MESH" and each.skin2scan.live and not each.library]
-    return [each for each in found if not skinned.is_copy(each) and modifier_of(each) is not None]
+def time_of(scene):
+    """Return the frame that a scene stands at, between frames a broken number."""
+    return scene.frame_current + scene.frame_subframe
+
+
+def live_objects(scene=None):
+    """Return the objects that are corrected live: all, or those of a scene, and of none, which it may show as instances."""
+    found = [each for each in bpy.data.objects if each.type == "MESH" and each.skin2scan.live and not each.library]
+    found = [each for each in found if not copies.is_copy(each) and modifier_of(each) is not None]
+    return [each for each in found if scene is None or not each.users_scene or scene in each.users_scene]
 
 
 def purge():
@@ -192,8 +232,8 @@ def purge():
         each for each in bpy.data.node_groups if is_corrections_group(each) and not each.library and not each.users
     ]:
         bpy.data.node_groups.remove(each)
-    kept = {each.name for scene in bpy.data.scenes if scene.name != skinned.SCENE for each in live_objects(scene)}
-    skinned.remove_copies(kept)
+    kept = {each.name for each in live_objects()}
+    copies.remove_copies(kept)
     for name in characters.keys() - kept:
         del characters[name]
 
@@ -204,7 +244,8 @@ def refresh(obj, scene, depsgraph=None):
         return
     begin = clock.perf_counter()
     try:
-        put(obj, corrections_at(obj, scene.frame_current_final, scene, depsgraph))
+        check_place(obj)
+        put(obj, corrections_at(obj, time_of(scene), scene, depsgraph))
         messages.pop(obj.name, None)
     except Refused as error:
         put(obj, None)
@@ -214,76 +255,3 @@ def refresh(obj, scene, depsgraph=None):
         raise
     if obj.name in characters:
         characters[obj.name].seconds = clock.perf_counter() - begin
-
-
-@persistent
-def on_frame(scene, depsgraph):
-    if scene.name != skinned.SCENE:
-        found = live_objects(scene)
-        if characters.keys() - {each.name for each in found} and not bpy.app.is_job_running("RENDER"):
-            purge()
-        for obj in found:
-            refresh(obj, scene, depsgraph)
-
-
-@persistent
-def on_edit(scene, depsgraph):
-    if scene.name != skinned.SCENE:
-        return
-    skinned.note_edits(scene, depsgraph)
-    meshes = {each.id.name for each in depsgraph.updates if isinstance(each.id, bpy.types.Mesh)}
-    for obj in [bpy.data.objects.get(name) for name in characters]:
-        if obj is not None and obj.data.name in meshes:
-            del characters[obj.name]  # its mesh may be another
-
-
-@persistent
-def on_other_data(*_):
-    """A file was opened, or a step undone: what was known may be of objects that are no more."""
-    characters.clear()
-    messages.clear()
-    purge()
-    for scene in bpy.data.scenes:
-        for obj in live_objects(scene):
-            refresh(obj, scene)
-
-
-@persistent
-def before_saving(*_):
-    """A file holds no corrections: it would show those of one frame where this extension is not there."""
-    for scene in bpy.data.scenes:
-        for obj in live_objects(scene):
-            put(obj, None)
-    purge()
-    skinned.remove_copies()
-
-
-@persistent
-def after_saving(*_):
-    for scene in bpy.data.scenes:
-        for obj in live_objects(scene):
-            refresh(obj, scene)
-
-
-HANDLERS = {
-    "frame_change_post": on_frame,
-    "depsgraph_update_post": on_edit,
-    "load_post": on_other_data,
-    "undo_post": on_other_data,
-    "redo_post": on_other_data,
-    "save_pre": before_saving,
-    "save_post": after_saving,
-}
-
-
-def register():
-    for name, handler in HANDLERS.items():
-        getattr(bpy.app.handlers, name).append(handler)
-
-
-def unregister():
-    for name, handler in HANDLERS.items():
-        getattr(bpy.app.handlers, name).remove(handler)
-    before_saving()
-    characters.clear()
-    messages.clear()

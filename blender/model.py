@@ -87,14 +87,35 @@ class Model:
         missing = {"topology", "anchors", "before_first", "units", "up_axis"} - metadata.keys()
         if missing:
             raise Refused(f"{path.name}: found no {', '.join(sorted(missing))} in it; export the model again")
-        self.path, self.topology = path, metadata["topology"]
+        self.path = path
+        try:
+            self.understand(metadata, shapes)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise Refused(
+                f"{path.name}: found something else in it than export_onnx.py writes; export the model again"
+            ) from error
+
+    def understand(self, metadata, shapes):
+        """Take what a file says of its model."""
+        self.topology = metadata["topology"]
         self.num_vertices = shapes["skinned"][0]
         self.num_joints = shapes["joints"][0] if "joints" in shapes else 0
         self.anchors = np.array(json.loads(metadata["anchors"]))
-        self.before_first = np.array(json.loads(metadata["before_first"]))
+        self.before_first = np.array(json.loads(metadata["before_first"]), np.float64)
         window = 1 + max(shapes[name][0] if name in shapes else 0 for name in ("previous", "previous_joints"))
         self.history = max(window, 2 + shapes["accelerations"][0] if "accelerations" in shapes else 0)
         self.metres, self.turn = UNITS[metadata["units"]], TURNS[metadata["up_axis"]]
+        seen = shapes["accelerations"][1] if "accelerations" in shapes else len(self.anchors)
+        if len(self.anchors) != seen or not (self.anchors < self.num_vertices).all() or (self.anchors < 0).any():
+            raise ValueError("anchors")
+        if (
+            self.before_first.ndim != 2
+            or self.before_first.shape[1] != KNOWN
+            or len(self.before_first) < self.history - 1
+        ):
+            raise ValueError("before_first")
+        if "predicted" not in self.graph.outputs:
+            raise KeyError("predicted")
 
     def check(self, num_vertices, faces, num_joints, name):
         """Raise `Refused` for a mesh that the model was not trained on."""

@@ -24,6 +24,11 @@ def character(context):
     return obj
 
 
+def line_of(error):
+    """Return what a user is told of an error."""
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
 class Action(bpy.types.Operator):
     """One step; what cannot be done is a line, and changes nothing."""
 
@@ -32,8 +37,8 @@ class Action(bpy.types.Operator):
     def execute(self, context):
         try:
             self.act(character(context), context)
-        except Refused as error:
-            self.report({"ERROR"}, str(error))
+        except (Refused, OSError) as error:
+            self.report({"ERROR"}, line_of(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -47,8 +52,8 @@ class LongAction(bpy.types.Operator):
         try:
             for _ in self.steps(character(context), context):
                 pass
-        except Refused as error:
-            self.report({"ERROR"}, str(error))
+        except (Refused, OSError) as error:
+            self.report({"ERROR"}, line_of(error))
             return {"CANCELLED"}
         self.report({"INFO"}, self.done)
         return {"FINISHED"}
@@ -57,8 +62,8 @@ class LongAction(bpy.types.Operator):
         try:
             self.rest = self.steps(character(context), context)
             next(self.rest)
-        except Refused as error:
-            self.report({"ERROR"}, str(error))
+        except (Refused, OSError) as error:
+            self.report({"ERROR"}, line_of(error))
             return {"CANCELLED"}
         except StopIteration:
             self.report({"INFO"}, self.done)
@@ -80,8 +85,8 @@ class LongAction(bpy.types.Operator):
                 context.window_manager.progress_update(done)
             except StopIteration:
                 return self.ended(context, {"INFO"}, self.done, {"FINISHED"})
-            except Refused as error:
-                return self.ended(context, {"ERROR"}, str(error), {"CANCELLED"})
+            except (Refused, OSError) as error:
+                return self.ended(context, {"ERROR"}, line_of(error), {"CANCELLED"})
         return {"RUNNING_MODAL"}
 
     def ended(self, context, kind, line, how):
@@ -210,7 +215,10 @@ class ShowPreview(Action):
     bl_idname, bl_label = "skin2scan.show_preview", "Heat map"
 
     def act(self, obj, context):
-        largest = preview.show(obj, context) * context.scene.unit_settings.scale_length
+        try:
+            largest = preview.show(obj, context) * context.scene.unit_settings.scale_length
+        finally:
+            live.purge()
         self.report({"INFO"}, f"yellow is {1000 * largest:.2f} mm and more")
 
 

@@ -4,7 +4,7 @@
 
 import bpy
 
-from . import baking, live, operators, preview
+from . import live, operators, preview
 
 
 class Part(bpy.types.Panel):
@@ -80,10 +80,10 @@ class Bake(Part):
         layout.operator("skin2scan.bake_cache")
         layout.prop(settings, "key_frames")
         layout.operator("skin2scan.bake_keys")
-        if baking.CACHE in obj.modifiers or obj.data.shape_keys:
+        if obj.skin2scan.cache or obj.data.shape_keys:
             layout.operator("skin2scan.remove_baked")
         layout.operator("skin2scan.show_preview")
-        if preview.COLLECTION in bpy.data.collections:
+        if preview.is_shown():
             layout.operator("skin2scan.remove_preview")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import live, sequences, skinned
 
-COLLECTION, COLOURS = "Skin2Scan preview", "error"
+COLLECTION, COLOURS, MADE = "Skin2Scan preview", "error", "skin2scan_preview"
 # dark blue over green to yellow, as light grows evenly: nine colours of viridis (van der Walt and Smith 2015), sRGB
 RAMP = np.array([
     [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50],
@@ -26,9 +26,9 @@ def colours_of(values, largest):
 def show(obj, context):
     """Put the meshes beside the object, in a collection of their own; return what the brightest colour is, world units."""
     scene, settings = context.scene, obj.skin2scan
-    frame = scene.frame_current_final
+    frame = live.time_of(scene)
     moved = live.corrections_at(obj, frame, scene)
-    points, _, matrix = live.character_of(obj).at(obj, frame, scene)
+    points, _, matrix = live.character_of(obj).at(obj, frame)
     shown = {"skinned": points.astype(np.float64), "predicted": points + moved @ matrix[:3, :3].T}
     if settings.scan is not None:
         shown["scan"] = sequences.scan_at(obj, settings.scan, context.evaluated_depsgraph_get())
@@ -38,6 +38,7 @@ def show(obj, context):
     largest = float(max(np.percentile(each, 99) for each in errors.values()))
     remove()
     collection = bpy.data.collections.new(COLLECTION)
+    collection[MADE] = True
     scene.collection.children.link(collection)
     material = coloured()
     solid_views_in_colour(collection)
@@ -50,6 +51,7 @@ def show(obj, context):
         attribute.data.foreach_set("color_srgb", colours_of(errors[name], largest).astype(np.float32).ravel())
         mesh.materials.append(material)
         made = bpy.data.objects.new(mesh.name, mesh)
+        made[MADE] = mesh[MADE] = True
         made.location.x = (column + 1) * width
         collection.objects.link(made)
     return largest
@@ -58,6 +60,7 @@ def show(obj, context):
 def coloured():
     """Return a material that shows the colours as they are."""
     material = bpy.data.materials.new(COLLECTION)
+    material[MADE] = True
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = next(each for each in nodes if each.type == "BSDF_PRINCIPLED")
@@ -82,16 +85,18 @@ def solid_views_in_colour(collection):
         each.color_type = "VERTEX"
 
 
+def is_shown():
+    return any(MADE in each for each in bpy.data.collections)
+
+
 def remove():
-    """Take the meshes away, and let views show what they showed."""
-    collection = bpy.data.collections.get(COLLECTION)
-    if collection is None:
-        return
-    for each in solid_views():
-        each.color_type = collection["shading"]
-    for each in list(collection.objects):
-        material = each.active_material
-        bpy.data.meshes.remove(each.data)
-        if material is not None and not material.users:
-            bpy.data.materials.remove(material)
-    bpy.data.collections.remove(collection)
+    """Take away what was made here, and nothing else; let views show what they showed."""
+    for collection in [each for each in bpy.data.collections if MADE in each]:
+        for each in solid_views():
+            each.color_type = collection["shading"]
+        for each in [each for each in collection.objects if MADE not in each and len(each.users_collection) == 1]:
+            bpy.context.scene.collection.objects.link(each)  # which a user has put there
+        bpy.data.collections.remove(collection)
+    for blocks in (bpy.data.objects, bpy.data.meshes, bpy.data.materials):
+        for each in [each for each in blocks if MADE in each and (blocks == bpy.data.objects or not each.users)]:
+            blocks.remove(each)

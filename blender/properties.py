@@ -18,6 +18,7 @@ def turned(settings, context):
 
 def region_chosen(settings, context):
     live.set_region(settings.id_data)
+    turned(settings, context)
 
 
 def is_another_mesh(settings, obj):
@@ -54,6 +55,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     frame_start: IntProperty(
         name="First",
         default=1,
+        update=turned,
         description="First frame of the sequence; before it nothing is known",
         override=OVERRIDABLE,
     )
@@ -65,6 +67,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
         name="Model",
         subtype="FILE_PATH",
         options=BESIDE,
+        update=turned,
         description="ONNX file of export_onnx.py --streaming",
         override=OVERRIDABLE,
     )
@@ -91,6 +94,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
         name="Region", update=region_chosen, description="Vertex group: how much of the correction each vertex gets",
         override=OVERRIDABLE,
     )  # fmt: skip
+    cache: StringProperty(options={"HIDDEN"}, override=OVERRIDABLE)  # that was baked
     overwrite: BoolProperty(name="Overwrite", description="Once: what is in the folder already", options={"SKIP_SAVE"})
     key_frames: StringProperty(name="Frames", description="To be shape keys: 1 12 30-40")
 

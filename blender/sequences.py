@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import os
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from . import skinned
+from . import copies, skinned
 from .refused import Refused
 
 SKINNED, JOINTS, SCAN = "skinned.npz", "joints.npz", "scan.npz"
@@ -58,6 +60,8 @@ def scan_file(obj):
 
 def scan_at(obj, scan, depsgraph):
     """Return the points (V, 3) of the scan's object where the scene stands, the world's units."""
+    if scan.type != "MESH":
+        raise Refused(f"{scan.name}: found something else than a mesh as the scan")
     there = scan.evaluated_get(depsgraph)
     if scan.name not in depsgraph.scene.objects or not scan.visible_get():
         raise Refused(f"{scan.name}: found it hidden, or in another scene, expected a scan that can be seen")
@@ -90,8 +94,9 @@ def writing(obj, context, overwrite=False):
     taken = {SKINNED: [], JOINTS: [], SCAN: []}
     now, part = scene.frame_current, scene.frame_subframe
     try:
+        copies.edited(obj, scene)
         for number, frame in enumerate(frames):
-            points, joints, _ = skinned.evaluated(obj, frame, scene)
+            points, joints, _ = skinned.evaluated(obj, frame)
             taken[SKINNED].append(points)
             taken[JOINTS].append(joints)
             if scan is not None:
@@ -102,7 +107,7 @@ def writing(obj, context, overwrite=False):
         if scan is not None:
             scene.frame_set(now, subframe=part)
         if not settings.live:
-            skinned.remove_copies({each for each in skinned.names_of_copies() if each != obj.name})
+            copies.remove_copies(copies.names_of_copies() - {obj.name})
     faces = skinned.faces_of(obj.data)
     for name, values in taken.items():
         if values:
@@ -124,11 +129,18 @@ def filled_up(faces):
 
 def save(path, arrays):
     """Write an archive whole, or not at all."""
+    with written_beside(path) as file:
+        np.savez(file, **arrays)
+
+
+@contextmanager
+def written_beside(path):
+    """Give a file to write, under a name of its own, that takes a path's place once it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            yield file
+            file.close()
+            os.replace(file.name, path)
+        finally:
+            Path(file.name).unlink(missing_ok=True)

@@ -234,11 +234,11 @@ def opened(folder):
     film = Film(folder, "live.blend")
     assert film.apart(film.scene.frame_current) <= APART
     film.check()
-    part("live").unregister()
+    part("handlers").unregister()
     assert film.apart(5, expected=film.skinned) == 0, (
         "without the extension, no frame's corrections are shown at another"
     )
-    part("live").register()
+    part("handlers").register()
     film.check([6])
 
 

@@ -74,6 +74,11 @@ def test_where_else_a_character_stands(trained, scenario):
     play(trained, scenario, file="more_scenarios.py")
 
 
+@pytest.mark.parametrize("scenario", ["edits", "places", "users_own"])
+def test_what_users_do_beside_the_way(trained, scenario):
+    play(trained, scenario, file="edge_scenarios.py")
+
+
 def test_a_model_that_sees_joints(trained):
     skinned, joints = (load_frames(trained / f"{each}.npz") for each in ("skinned", "joints"))
     surface = RestSurface.from_mesh(skinned.vertices[0], skinned.polygons.triangles(), joints.vertices[0])

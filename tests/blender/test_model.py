@@ -5,6 +5,7 @@ import sys
 from types import ModuleType
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -120,6 +121,32 @@ def test_what_a_model_was_not_trained_on_is_a_line(exported, parts):
     ):
         with pytest.raises(refused, match=line):
             opened.check(*given, "tube")
+
+
+@pytest.mark.starts_scripts
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("units", "inch"),
+        ("up_axis", "w"),
+        ("anchors", "none"),
+        ("anchors", "[]"),
+        ("anchors", "[0, 72]"),
+        ("before_first", "null"),
+        ("before_first", "[[1, 0, 0]]"),
+        ("topology", None),
+    ],
+)
+def test_what_a_file_says_wrongly_is_a_line(exported, tmp_path, parts, key, value):
+    proto = onnx.load(exported("joints")[0])
+    entry = next(each for each in proto.metadata_props if each.key == key)
+    if value is None:
+        proto.metadata_props.remove(entry)
+    else:
+        entry.value = value
+    onnx.save(proto, tmp_path / "tube.onnx")
+    with pytest.raises(parts["refused"].Refused, match=r"tube\.onnx: found .* export the model again"):
+        parts["model"].Model(tmp_path / "tube.onnx", with_runtime=False)
 
 
 @pytest.mark.parametrize("with_runtime", [True, False])
