@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME = "skin2scan_blender"
 
 
-def extension():
-    """Return the extension, read from its folder and registered."""
+def registered():
+    """Return the extension, read from its folder, and registered as if it were installed."""
     folder = ROOT / "blender"
     spec = importlib.util.spec_from_file_location(
         NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -55,7 +55,7 @@ def main():
     scene.render.fps = 30
     bpy.ops.import_scene.gltf(filepath=character)
     (obj,) = [each for each in bpy.data.objects if each.type == "MESH" and each.modifiers]
-    live = extension().live
+    live = registered().live
     frames = range(1, int(max(each.frame_range[1] for each in bpy.data.actions)) + 1)
     print(f"Blender {bpy.app.version_string}, {len(obj.data.vertices)} vertices, {len(frames)} frames, 2 threads")
     print("| | ms a frame | 99 % | frames/s |\n|---|---|---|---|")

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import copies, live, skinned
 from .refused import Refused
-from .sequences import written_beside
+from .sequences import frames_of, written_beside
 
 CACHE = "Skin2Scan cache"
 
@@ -21,7 +21,7 @@ def corrected(obj, frame, scene):
     scene.frame_set(frame)
     moved = live.corrections_at(obj, frame, scene, bpy.context.evaluated_depsgraph_get())
     points, _, matrix = live.character_of(obj).at(obj, frame)
-    return skinned.to_world(points, np.linalg.inv(matrix)), moved * of_region(obj)[:, None]
+    return skinned.to_own(points, matrix), moved * of_region(obj)[:, None]
 
 
 def of_region(obj):
@@ -46,22 +46,14 @@ def baking_cache(obj, scene, path, overwrite=False):
     if scene.render.frame_map_old != scene.render.frame_map_new:
         raise Refused("found the scene's time remapped, which a cache knows nothing of: bake without")
     live.check_not_baked(obj)
-    frames = range(settings.frame_start, settings.frame_end + 1)
-    if not len(frames):
-        raise Refused(
-            f"found a last frame of {settings.frame_end}, expected one after the first, {settings.frame_start}"
-        )
+    frames = frames_of(settings, 1)
     place = copies.chosen_modifier(obj) + 1
-    now, part = scene.frame_current, scene.frame_subframe
-    try:
-        with written_beside(path) as file:
-            file.write(struct.pack("<12siiffi", b"POINTCACHE2", 1, len(obj.data.vertices), frames[0], 1.0, len(frames)))
-            for number, frame in enumerate(frames):
-                points, moved = corrected(obj, frame, scene)
-                file.write((points + moved).astype("<f4").tobytes())
-                yield (number + 1) / len(frames)
-    finally:
-        scene.frame_set(now, subframe=part)
+    with skinned.time_kept(scene), written_beside(path) as file:
+        file.write(struct.pack("<12siiffi", b"POINTCACHE2", 1, len(obj.data.vertices), frames[0], 1.0, len(frames)))
+        for number, frame in enumerate(frames):
+            points, moved = corrected(obj, frame, scene)
+            file.write((points + moved).astype("<f4").tobytes())
+            yield (number + 1) / len(frames)
     live.detach(obj)
     modifier = obj.modifiers.new(CACHE, "MESH_CACHE")
     modifier.cache_format, modifier.filepath, modifier.frame_start = "PC2", named(path), frames[0]

@@ -12,10 +12,8 @@ from .corrections_group import is_corrections_group
 from .refused import Refused
 
 SCENE = ".Skin2Scan"
-OF, SIGNATURE = (
-    "skin2scan_of",
-    "skin2scan_signature",
-)  # the name of the object that a copy is of, and what it was made for
+OF = "skin2scan_of"  # the name of the object that a copy is of
+SIGNATURE = "skin2scan_signature"  # and what it was made for
 NOT_COMPARED = {
     "execution_time", "is_active", "name", "rna_type", "show_expanded", "show_in_editmode", "show_on_cage", "use_pin_to_last",
 }  # fmt: skip

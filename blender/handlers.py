@@ -26,9 +26,7 @@ def before_frame(scene, depsgraph):
 @persistent
 def on_frame(scene, depsgraph):
     if scene.name != copies.SCENE:
-        if live.characters.keys() - {each.name for each in live.live_objects()} and not bpy.app.is_job_running(
-            "RENDER"
-        ):
+        if live.has_leftovers() and not bpy.app.is_job_running("RENDER"):
             live.purge()
         for obj in live.live_objects(scene):
             live.refresh(obj, scene, depsgraph)

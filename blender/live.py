@@ -223,6 +223,13 @@ def live_objects(scene=None):
     return [each for each in found if scene is None or not each.users_scene or scene in each.users_scene]
 
 
+def has_leftovers():
+    """Say whether something is known of objects that are gone or have lost their modifier; one that is baked needs none."""
+    shown = {each.name for each in live_objects()}
+    others = [bpy.data.objects.get(name) for name in characters.keys() - shown]
+    return any(each is None or each.skin2scan.live for each in others)
+
+
 def purge():
     """Remove what belongs to objects that are corrected no more."""
     for blocks in (bpy.data.objects, bpy.data.meshes):

@@ -50,7 +50,7 @@ class LongAction(bpy.types.Operator):
 
     def execute(self, context):
         try:
-            for _ in self.steps(character(context), context):
+            for _ in self.tidied_steps(context):
                 pass
         except (Refused, OSError) as error:
             self.report({"ERROR"}, line_of(error))
@@ -60,7 +60,7 @@ class LongAction(bpy.types.Operator):
 
     def invoke(self, context, event):
         try:
-            self.rest = self.steps(character(context), context)
+            self.rest = self.tidied_steps(context)
             next(self.rest)
         except (Refused, OSError) as error:
             self.report({"ERROR"}, line_of(error))
@@ -72,6 +72,13 @@ class LongAction(bpy.types.Operator):
         self.timer = context.window_manager.event_timer_add(0.01, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
+
+    def tidied_steps(self, context):
+        """Take the steps; however they end, nothing is left of what they were evaluated by."""
+        try:
+            yield from self.steps(character(context), context)
+        finally:
+            live.purge()
 
     def modal(self, context, event):
         if event.type == "ESC":

@@ -16,6 +16,12 @@ def turned(settings, context):
     live.refresh(settings.id_data, context.scene)
 
 
+def dial(name, description):
+    """Return a property that scales something, to be animated; the frame is shown again when it is turned."""
+    limits = {"default": 1.0, "soft_min": 0.0, "soft_max": 2.0}
+    return FloatProperty(name=name, description=description, update=turned, override=OVERRIDABLE, **limits)
+
+
 def region_chosen(settings, context):
     live.set_region(settings.id_data)
     turned(settings, context)
@@ -72,24 +78,8 @@ class ObjectSettings(bpy.types.PropertyGroup):
         override=OVERRIDABLE,
     )
     live: BoolProperty(options={"HIDDEN"}, override=OVERRIDABLE)
-    strength: FloatProperty(
-        name="Strength",
-        default=1.0,
-        soft_min=0.0,
-        soft_max=2.0,
-        update=turned,
-        description="Of the correction; 0: the skinned mesh, 1: as trained",
-        override=OVERRIDABLE,
-    )
-    dynamics: FloatProperty(
-        name="Dynamics",
-        default=1.0,
-        soft_min=0.0,
-        soft_max=2.0,
-        update=turned,
-        description="Of the motion that the model sees; 0: the pose alone, 1: as trained",
-        override=OVERRIDABLE,
-    )
+    strength: dial("Strength", "Of the correction; 0: the skinned mesh, 1: as trained")
+    dynamics: dial("Dynamics", "Of the motion that the model sees; 0: the pose alone, 1: as trained")
     region: StringProperty(
         name="Region", update=region_chosen, description="Vertex group: how much of the correction each vertex gets",
         override=OVERRIDABLE,

@@ -37,9 +37,9 @@ def units_of(scene):
     )
 
 
-def frames_of(settings):
-    """Return the numbers of the frames to write."""
-    frames = list(range(settings.frame_start, settings.frame_end + 1, settings.frame_step))
+def frames_of(settings, step):
+    """Return the numbers of every so many frames from the first to the last."""
+    frames = list(range(settings.frame_start, settings.frame_end + 1, step))
     if not frames:
         raise Refused(
             f"found a last frame of {settings.frame_end}, expected one after the first, {settings.frame_start}"
@@ -65,9 +65,7 @@ def scan_at(obj, scan, depsgraph):
     there = scan.evaluated_get(depsgraph)
     if scan.name not in depsgraph.scene.objects or not scan.visible_get():
         raise Refused(f"{scan.name}: found it hidden, or in another scene, expected a scan that can be seen")
-    points = np.empty(3 * len(there.data.vertices), np.float32)
-    there.data.vertices.foreach_get("co", points)
-    points = skinned.to_world(points.reshape(-1, 3), np.array(there.matrix_world, np.float64))
+    points = skinned.to_world(skinned.positions_of(there.data), np.array(there.matrix_world, np.float64))
     if len(points) != len(obj.data.vertices):
         raise Refused(
             f"{scan.name}: found {len(points)} vertices at frame {depsgraph.scene.frame_current}, expected "
@@ -82,7 +80,7 @@ def writing(obj, context, overwrite=False):
     Nothing is written before all frames are evaluated. Raises `Refused`.
     """
     scene, settings = context.scene, obj.skin2scan
-    folder, frames, armature = folder_of(obj), frames_of(settings), skinned.armature_of(obj)
+    folder, frames, armature = folder_of(obj), frames_of(settings, settings.frame_step), skinned.armature_of(obj)
     units_of(scene)
     scan = None if scan_file(obj) else settings.scan
     if scan is None and not settings.scan_file:
@@ -92,20 +90,18 @@ def writing(obj, context, overwrite=False):
         raise Refused(f"{folder}: found {', '.join(there)} there already: choose another folder, or to overwrite")
     names = [each.name for each in armature.pose.bones]
     taken = {SKINNED: [], JOINTS: [], SCAN: []}
-    now, part = scene.frame_current, scene.frame_subframe
     try:
         copies.edited(obj, scene)
-        for number, frame in enumerate(frames):
-            points, joints, _ = skinned.evaluated(obj, frame)
-            taken[SKINNED].append(points)
-            taken[JOINTS].append(joints)
-            if scan is not None:
-                scene.frame_set(frame)
-                taken[SCAN].append(scan_at(obj, scan, context.evaluated_depsgraph_get()).astype(np.float32))
-            yield (number + 1) / len(frames)
+        with skinned.time_kept(scene):
+            for number, frame in enumerate(frames):
+                points, joints, _ = skinned.evaluated(obj, frame)
+                taken[SKINNED].append(points)
+                taken[JOINTS].append(joints)
+                if scan is not None:
+                    scene.frame_set(frame)
+                    taken[SCAN].append(scan_at(obj, scan, context.evaluated_depsgraph_get()).astype(np.float32))
+                yield (number + 1) / len(frames)
     finally:
-        if scan is not None:
-            scene.frame_set(now, subframe=part)
         if not settings.live:
             copies.remove_copies(copies.names_of_copies() - {obj.name})
     faces = skinned.faces_of(obj.data)

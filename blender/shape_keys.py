@@ -44,8 +44,7 @@ def linear_maps(obj, frame):
     As long as modifiers only blend the motions of bones it is linear but for a shift: found by moving the mesh along each axis.
     """
     copy, mesh = copies.copy_of(obj), obj.data
-    rest = np.empty((len(mesh.vertices), 3), np.float32)
-    mesh.vertices.foreach_get("co", rest.ravel())
+    rest = skinned.positions_of(mesh)
     step = 0.1 * float(np.ptp(rest, axis=0).max())
     copy.data = moved = mesh.copy()
     keys = moved.shape_keys
@@ -57,7 +56,7 @@ def linear_maps(obj, frame):
             moved.vertices.foreach_set("co", (rest + shift).astype(np.float32).ravel())
             moved.update()
             points, _, matrix = skinned.evaluated(obj, frame)
-            places.append(skinned.to_world(points, np.linalg.inv(matrix)))
+            places.append(skinned.to_own(points, matrix))
     finally:
         copy.data = mesh
         bpy.data.meshes.remove(moved)
@@ -80,8 +79,8 @@ def baking_keys(obj, scene, frames):
     live.check_not_baked(obj)
     if obj.show_only_shape_key or (mesh.shape_keys and not mesh.shape_keys.use_relative):
         raise Refused(f"{obj.name}: found a pinned shape key, or absolute ones, beside which others do nothing")
-    shapes, wanted, now, part = [], [], scene.frame_current, scene.frame_subframe
-    try:
+    shapes, wanted = [], []
+    with skinned.time_kept(scene):
         for number, frame in enumerate(frames):
             points, moved = baking.corrected(obj, frame, scene)
             maps = linear_maps(obj, frame)
@@ -94,8 +93,6 @@ def baking_keys(obj, scene, frames):
             yield (number + 1) / len(frames)
         add_keys(obj, frames, shapes)
         check_keys(obj, frames, wanted)
-    finally:
-        scene.frame_set(now, subframe=part)
     live.detach(obj)
 
 
@@ -130,7 +127,7 @@ def check_keys(obj, frames, wanted):
     size = float(np.ptp(wanted[0], axis=0).max())
     for frame, expected in zip(frames, wanted, strict=True):
         points, _, matrix = skinned.evaluated(obj, frame)
-        apart = np.abs(skinned.to_world(points, np.linalg.inv(matrix)) - expected).max() / size
+        apart = np.abs(skinned.to_own(points, matrix) - expected).max() / size
         if apart > APART:
             remove_keys(obj)
             raise Refused(

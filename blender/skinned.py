@@ -2,6 +2,8 @@
 
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from .copies import copy_of, helper_scene
@@ -40,6 +42,28 @@ def to_world(points, matrix):
     return points.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
+def to_own(points, matrix):
+    """Return points of the world in the axes of an object with a matrix."""
+    return to_world(points, np.linalg.inv(matrix))
+
+
+def positions_of(mesh):
+    """Return the positions (V, 3) of a mesh's vertices."""
+    points = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", points.ravel())
+    return points
+
+
+@contextmanager
+def time_kept(scene):
+    """Let a scene go to other frames, and back in the end."""
+    now, part = scene.frame_current, scene.frame_subframe
+    try:
+        yield
+    finally:
+        scene.frame_set(now, subframe=part)
+
+
 def points_of(there, obj):
     """Return the points (V, 3) of an evaluated object, its own units; raise `Refused` where they are not the mesh's own."""
     if obj.mode == "EDIT":
@@ -54,9 +78,7 @@ def points_of(there, obj):
         )
         found = f"found {len(vertices)} vertices, the mesh itself has {len(obj.data.vertices)}"
         raise Refused(f"{obj.name}: {found}; {which or 'expected the same number'}")
-    points = np.empty(3 * len(vertices), np.float32)
-    vertices.foreach_get("co", points)
-    return points.reshape(-1, 3)
+    return positions_of(there.data)
 
 
 DEFORMING = {

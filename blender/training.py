@@ -61,7 +61,7 @@ class Training:
             "--units",
             sequences.units_of(scene),
         ]
-        self.name, self.lines, self.now, self.model, self.checkpoint = obj.name, [], "", None, None
+        self.lines, self.now, self.model, self.checkpoint = [], "", None, None
         self.start(command)
 
     def start(self, command):

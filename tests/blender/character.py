@@ -1,29 +1,22 @@
 """A character built in Blender, for tests in Blender: a bar, three bones, and a scan that swells as it bends."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-NAME = "skin2scan_blender"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from benchmarks.blender_live import NAME, registered
+
 AROUND, ALONG, FRAMES = 8, 13, 24
 
 
 def extension():
-    """Return the extension, read from its folder and registered, as if it were installed, in an empty file."""
+    """Return the extension, registered as if it were installed, in an empty file."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    folder = ROOT / "blender"
-    spec = importlib.util.spec_from_file_location(
-        NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    sys.modules[NAME] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    bpy.context.preferences.addons.new().module = NAME
-    module.register()
-    return module
+    return registered()
 
 
 def part(name):
