@@ -14,13 +14,11 @@ import json
 from pathlib import Path
 
 from data.input_error import InputError
-from data.sequences.run_up import before_first
 from models.dials import Dials
-from models.oscillators import HISTORY
 from utils.command_line.dial_arguments import add_region_argument
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.predicting.onnx_export import topology_hash, write_onnx
+from utils.predicting.onnx_export import how_to_run, write_onnx
 from utils.predicting.onnx_forms import StreamingForm, WindowsForm
 from utils.predicting.region_strength import region_strength
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
@@ -55,23 +53,13 @@ def main(argv=None):
     model = build_model(stored, path)
     model.dials = Dials(region=region_strength(args.region_strength, model.surface))
 
-    # what a program has to know to run it
-    metadata = {
+    # export
+    origin = {
         "model_type": stored["model_type"],
         "trained": stored["timestamp"],
-        "units": model.settings.units,
-        "up_axis": model.settings.up_axis,
-        "window": str(model.settings.num_condition_frames),  # frames, the current one last
-        "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input
-        # frames before a sequence's first, as weights of its first three
-        "before_first": json.dumps(before_first(HISTORY, model.settings.past).tolist()),
-        "anchors": json.dumps(model.surface.anchors.tolist()),  # vertices
-        "topology": topology_hash(model),
         "training": json.dumps(stored["record"]),
     }
-
-    # export
-    apart = write_onnx(args.output, args.form(model), metadata)
+    apart = write_onnx(args.output, args.form(model), origin | how_to_run(model))
     print(f"{path} as {args.output}: within {apart:.0e} of the mesh's size of what torch answers")
 
 

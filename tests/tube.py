@@ -1,19 +1,16 @@
 """A small tube that bends and swings: as arrays, as folders of OBJ files, and models of it that nothing was fitted to."""
 
-import json
 from dataclasses import asdict
 
 import numpy as np
 import torch
 
 from data.formats.obj_writing import write_obj
-from data.sequences.run_up import before_first
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
-from models.oscillators import HISTORY
 from models.rest_surface import RestSurface
 from utils.fitting.progress import Progress
-from utils.predicting.onnx_export import topology_hash, write_onnx
+from utils.predicting.onnx_export import how_to_run, write_onnx
 from utils.predicting.onnx_forms import StreamingForm
 from utils.runs.checkpoint import save_checkpoint
 
@@ -124,14 +121,7 @@ def save_untrained(path, model, **contents):
 
 def export_streaming(path, model):
     """Write a model as `export_onnx.py --streaming` does."""
-    metadata = {
-        "units": model.settings.units,
-        "up_axis": model.settings.up_axis,
-        "before_first": json.dumps(before_first(HISTORY, model.settings.past).tolist()),
-        "anchors": json.dumps(model.surface.anchors.tolist()),
-        "topology": topology_hash(model),
-    }
-    write_onnx(path, StreamingForm(model), metadata)
+    write_onnx(path, StreamingForm(model), how_to_run(model))
 
 
 def assert_equal_weights(one, other):

@@ -4,6 +4,7 @@ Needs onnx, onnxscript and onnxruntime, optional packages, which are imported wh
 """
 
 import hashlib
+import json
 import logging
 import warnings
 from pathlib import Path
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 
 from data.input_error import InputError, optional_packages
 from data.safe_write import write_beside
+from data.sequences.run_up import before_first
 from models.mesh_autoencoder import MeshAutoencoder
+from models.oscillators import HISTORY
 
 TOLERANCE = 1e-5  # of the answers' size: how far apart the runtime's and torch's may be
 
@@ -45,6 +48,21 @@ def topology_hash(model: MeshAutoencoder) -> str:
     """Return the SHA-256 of the number of vertices and the triangles, as little-endian 64-bit integers."""
     numbers = np.concatenate([[len(model.surface.vertices)], model.surface.faces.cpu().numpy().ravel()])
     return hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()
+
+
+def how_to_run(model: MeshAutoencoder) -> dict[str, str]:
+    """Return what a program has to know to run a model."""
+    settings = model.settings
+    return {
+        "units": settings.units,
+        "up_axis": settings.up_axis,
+        "window": str(settings.num_condition_frames),  # frames, the current one last
+        "history": str(HISTORY),  # frames of anchor_history, the current one last, where there is such an input
+        # frames before a sequence's first, as weights of its first three
+        "before_first": json.dumps(before_first(HISTORY, settings.past).tolist()),
+        "anchors": json.dumps(model.surface.anchors.tolist()),  # vertices
+        "topology": topology_hash(model),
+    }
 
 
 def add_defaults(proto: Any, values: dict[str, float]) -> None:
