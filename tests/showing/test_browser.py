@@ -107,6 +107,24 @@ def wait_for(page, condition, seconds=60):
     raise AssertionError("waited in vain")
 
 
+def turn_a_dial(page, canvas, curve):
+    """A dial moves the mesh while it is dragged, and is measured again: without strength, it is the skinned mesh."""
+    page.get_by_label("colour").click()
+    page.get_by_role("option", name="correction", exact=True).click()
+    page.get_by_label("target", exact=True).uncheck()
+    wait_for(page, lambda: saturated(canvas.screenshot()) > 200)
+    measured = curve.get_attribute("src")
+    page.get_by_role("slider").nth(DIALS).focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    wait_for(page, lambda: saturated(canvas.screenshot()) < 50)
+    wait_for(page, lambda: curve.get_attribute("src") != measured)
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    wait_for(page, lambda: saturated(canvas.screenshot()) > 200)
+    wait_for(page, lambda: curve.get_attribute("src") == measured)
+
+
 @needs_browser
 def test_viewer(server, page):
     page.goto(f"http://{server}")
@@ -139,21 +157,7 @@ def test_viewer(server, page):
     wait_for(page, lambda: frame.input_value() not in ("6", "7"))
     page.get_by_role("button", name="Pause").click()
 
-    # a dial moves the mesh while it is dragged, and is measured again: without strength, it is the skinned mesh
-    page.get_by_label("colour").click()
-    page.get_by_role("option", name="correction", exact=True).click()
-    page.get_by_label("target", exact=True).uncheck()
-    wait_for(page, lambda: saturated(canvas.screenshot()) > 200)
-    measured = curve.get_attribute("src")
-    page.get_by_role("slider").nth(DIALS).focus()
-    for _ in range(20):
-        page.keyboard.press("ArrowLeft")
-    wait_for(page, lambda: saturated(canvas.screenshot()) < 50)
-    wait_for(page, lambda: curve.get_attribute("src") != measured)
-    for _ in range(20):
-        page.keyboard.press("ArrowRight")
-    wait_for(page, lambda: saturated(canvas.screenshot()) > 200)
-    wait_for(page, lambda: curve.get_attribute("src") == measured)
+    turn_a_dial(page, canvas, curve)
     page.get_by_label("target", exact=True).check()
     page.get_by_label("colour").click()
     page.get_by_role("option", name="none").click()
