@@ -4,8 +4,8 @@
 
 Garments are often scanned and animated on their own, and a skirt without bones of its own hangs on the hips: its skinned mesh
 is stiff, while the cloth lies on the thighs and swings. Simulates such a skirt (cloth of fixed lengths over the legs of the
-sample body, as capsules), trains variants 1 and 2 on one dance with the project's own scripts, and prints what each leaves of the
-skinned error on whole takes that neither has seen. Everything stays in --output_dir; what is there is not made again.
+sample body, as capsules), trains variants 1 and 2 on one dance with the project's own scripts, and prints what each leaves of
+the skinned error on whole takes that neither has seen. Everything stays in --output_dir; what is there is not made again.
 """
 
 import argparse
