@@ -30,16 +30,17 @@ from data.sequences.mesh_windows import all_windows
 from utils.predicting.metrics import vertex_errors
 from utils.predicting.prediction import map_predictions
 from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
+from utils.showing.comparison import draw_comparison
 
 SUBSTEPS, PASSES = 10, 8
 AIR = 1.5  # per second: how fast the speed of cloth is lost to the air
 ROWS, AROUND = 20, 56
-WAIST, HEM = (1.0, 0.19, 0.135), (0.64, 0.31, 0.26)  # height, half widths aside and ahead, metres
+WAIST, HEM = (1.0, 0.22, 0.15), (0.64, 0.32, 0.26)  # height, half widths aside and ahead, metres
 MIDDLE = 0.02  # of the body, ahead of the spine
 # bones from and to, radius there: what the cloth lies on
-CAPSULES = [("upperleg01.L", "upperleg01.R", 0.1, 0.1)]
+CAPSULES = [("upperleg01.L", "upperleg01.R", 0.09, 0.09)]
 for side in "LR":
-    CAPSULES += [(f"upperleg01.{side}", f"lowerleg01.{side}", 0.09, 0.06)]
+    CAPSULES += [(f"upperleg01.{side}", f"lowerleg01.{side}", 0.085, 0.06)]
     CAPSULES += [(f"lowerleg01.{side}", f"foot.{side}", 0.06, 0.04)]
 # takes: motion, seed
 TRAINED_ON = ("slow dance", 0)
@@ -169,17 +170,25 @@ def trained(args, variant, seed):
     return build_model(load_checkpoint(path), path)
 
 
-def left(model, paths):
-    """Return the share of the skinned error (%) that a model leaves on a take, and that error (mm)."""
-    files = [
-        [paths[kind]] for kind in (("sbs", "target", "joints") if model.settings.num_joints else ("sbs", "target"))
-    ]
-    windows = all_windows(load_sequences(*files)[0], 3)
+def predictions(model, paths):
+    """Return predictions, scans and skinned meshes (T, V, 3) of a take."""
+    kinds = ("sbs", "target", "joints") if model.settings.num_joints else ("sbs", "target")
+    windows = all_windows(load_sequences(*([paths[kind]] for kind in kinds))[0], 3)
     frames = np.arange(len(windows))
     predicted = np.stack(list(map_predictions(lambda frame: frame.predicted, model, windows, frames, CPU)))
-    skinned, scan = windows.skinned(frames)[:, -1], windows.scan(frames)
-    before, after = (vertex_errors(each, scan).mean() for each in (skinned, predicted))
-    return 100 * after / before, 1000 * before
+    return predicted, windows.scan(frames), windows.skinned(frames)[:, -1]
+
+
+def draw(found, triangles, path):
+    """Draw the frame that skinning gets most wrong: the scan, the skinned mesh, and each variant's prediction of it."""
+    _, scan, skinned = next(iter(found.values()))
+    frame = int(vertex_errors(skinned, scan).mean(axis=1).argmax())
+    panels = {"target": (scan[frame], None)}
+    for name, meshes in {"skinned": skinned, **{name: predicted for name, (predicted, *_) in found.items()}}.items():
+        errors = 1000 * vertex_errors(meshes[frame], scan[frame])
+        panels[f"{name}\nmean {errors.mean():.0f} mm"] = (meshes[frame], errors)
+    title = f"frame {frame + 1} of a dance that neither was trained on"
+    draw_comparison(panels, triangles, "y", "distance to the scan (mm)", title, path)
 
 
 def main(argv=None):
@@ -188,17 +197,20 @@ def main(argv=None):
     skirt = Skirt(simulated_body.load_body("low"))
     for take in (TRAINED_ON, *TESTED_ON):
         write_take(args, skirt, *take)
-    print(
-        "| tested on | skinned (mm) | "
-        + " | ".join(f"{each} leaves (%)" for each in VARIANTS)
-        + " |\n|---|---|---|---|"
-    )
     models = {variant: [trained(args, variant, seed) for seed in range(args.seeds)] for variant in VARIANTS}
-    for take in TESTED_ON:
-        found = {name: [left(model, files_of(args, *take)) for model in each] for name, each in models.items()}
-        shares = [np.array(runs)[:, 0] for runs in found.values()]
-        cells = " | ".join(f"{each.mean():.1f} ± {each.std():.2g}" for each in shares)
-        print(f"| {take[0]}, seed {take[1]} | {found['fit_mesh'][0][1]:.1f} | {cells} |", flush=True)
+    print("| tested on | skinned (mm) | " + " | ".join(f"{name} leaves (%)" for name in VARIANTS) + " |")
+    print("|---|---|" + "---|" * len(VARIANTS))
+    for take, seed in TESTED_ON:
+        cells = []
+        for runs in models.values():
+            found = [predictions(model, files_of(args, take, seed)) for model in runs]
+            _, scan, skinned = found[0]
+            before = vertex_errors(skinned, scan).mean()
+            left = [100 * vertex_errors(predicted, scan).mean() / before for predicted, *_ in found]
+            cells.append(f"{np.mean(left):.1f} ± {np.std(left):.2g}")
+        print(f"| {take}, seed {seed} | {1000 * before:.1f} | " + " | ".join(cells) + " |", flush=True)
+    seen = {variant: predictions(runs[0], files_of(args, *TESTED_ON[0])) for variant, runs in models.items()}
+    draw(seen, skirt.triangles, args.output_dir / "skirt.png")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from scipy.spatial.transform import Rotation
 from terminal import COARSE, run_script, script_with, start_script
 from tube import filled, save_untrained, tube_joints, tube_surface_with_joints, untrained_model, write_tube
 
-from benchmarks import contacts, run_up
+from benchmarks import contacts, run_up, runs, skirt
 from benchmarks.ball import sphere
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
 from benchmarks.characters import CHARACTERS
 from benchmarks.takes import TAKES, pose_take
+from data.sample_body.simulated_body import load_body
 
 
 def test_pose_features_turn_and_move_with_the_body():
@@ -187,3 +188,43 @@ def test_takes_that_begin_in_the_middle_of_motion(tmp_path, monkeypatch, capsys)
     assert "2 takes of 16 frames" in capsys.readouterr().out
     assert {*errors} == {"skinned mesh", "first", "still", "rest 10", "rest 30", "known"}
     assert len({round(float(each[0]), 6) for each in errors.values()}) == 6
+
+
+def test_a_skirt_hangs_keeps_its_lengths_and_lies_on_what_is_in_it():
+    body = load_body("low")
+    cloth = skirt.Skirt(body)
+    for edges in cloth.edges:
+        assert len(np.unique(edges)) == edges.size  # independent: each vertex once
+    at_rest, speed = np.eye(3, 4), np.zeros_like(cloth.vertices)
+    points = cloth.skinned(at_rest)
+    np.testing.assert_array_equal(points, cloth.vertices)
+    for _ in range(200):
+        points, speed = cloth.step(points, speed, at_rest, body.bone_heads, 1 / 300)
+    around, down = cloth.edges[1], cloth.edges[0]
+    stretched = [np.linalg.norm(np.diff(points[each], axis=1), axis=2).max() for each in (around, down)]
+    as_made = [np.linalg.norm(np.diff(cloth.vertices[each], axis=1), axis=2).max() for each in (around, down)]
+    assert np.divide(stretched, as_made).max() < 1.1
+    np.testing.assert_array_equal(points[: skirt.AROUND], cloth.vertices[: skirt.AROUND])
+    hem = slice(-skirt.AROUND, None)
+    assert points[hem, 1].mean() < cloth.vertices[hem, 1].mean() - 0.01  # it has fallen, and narrowed
+    thigh, knee, wide, narrow = cloth.capsules[1]
+    middle = 0.5 * (body.bone_heads[thigh] + body.bone_heads[knee])
+    pushed = cloth.pushed_out(middle + [[0.001, 0, 0]], body.bone_heads)[0]
+    axis = (body.bone_heads[knee] - body.bone_heads[thigh]) / np.linalg.norm(
+        body.bone_heads[knee] - body.bone_heads[thigh]
+    )
+    away = pushed - middle
+    assert np.linalg.norm(away - away @ axis * axis) == pytest.approx((wide + narrow) / 2, rel=0.01)
+
+
+@pytest.mark.starts_scripts
+def test_skirt(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(skirt, "SUBSTEPS", 1)
+    monkeypatch.setattr(skirt, "TESTED_ON", skirt.TESTED_ON[:1])
+    monkeypatch.setattr(skirt, "VARIANTS", skirt.VARIANTS[1:])
+    monkeypatch.setattr(runs, "start", start_short)
+    skirt.main(["--num_frames", "16", "--seeds", "1", "--output_dir", str(tmp_path)])
+    (row,) = (line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| slow dance"))
+    assert float(row[1]) > 10
+    assert 0 < float(row[2].split(" ± ")[0]) < 200
+    assert (tmp_path / "skirt.png").stat().st_size > 10_000
