@@ -8,7 +8,8 @@ define install
 	$(BIN)/python -m pip install --quiet --no-compile -r $(1)
 	$(BIN)/python -m compileall -qq -j 0 .venv >/dev/null 2>&1 || true
 endef
-PYTEST = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# processes that share cores: each with one thread for NumPy's products, whose threads wait for one another busily
+PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check lint blender clean
 

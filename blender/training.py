@@ -54,6 +54,8 @@ class Training:
         command += [
             "-n_cond",
             "3",
+            "-min_batch",
+            "8192",
             "-n_ep",
             str(settings.epochs),
             "--up_axis",
