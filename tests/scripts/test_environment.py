@@ -9,14 +9,21 @@ pytestmark = pytest.mark.starts_scripts
 
 
 @pytest.mark.parametrize(
-    ("own", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "None")]
+    ("own", "expected"),
+    [
+        ({}, "1000 1"),
+        ({"GOMP_SPINCOUNT": "7"}, "7 1"),
+        ({"KMP_BLOCKTIME": "0"}, "1000 0"),
+        ({"OMP_WAIT_POLICY": "passive"}, "None None"),
+    ],
 )
 def test_threads_wait_for_one_another_for_a_short_time(tmp_path, own, expected):
     """Said before torch is loaded, unless a user says otherwise."""
-    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
     environment = {name: value for name, value in os.environ.items() if name not in names} | own
     program = "import sys, os, builtins; real = builtins.__import__\n"
-    program += "def say(name, *rest):\n    if name == 'torch': print(os.environ.get('GOMP_SPINCOUNT')); os._exit(0)\n"
+    said = "print(os.environ.get('GOMP_SPINCOUNT'), os.environ.get('KMP_BLOCKTIME')); os._exit(0)"
+    program += f"def say(name, *rest):\n    if name == 'torch': {said}\n"
     program += "    return real(name, *rest)\nbuiltins.__import__ = say\n"
     for script in ("fit_mesh", "fit_mesh_with_joints", "fit_mesh_smoothened", "inference_mesh", "view_meshes"):
         result = run_fresh(ROOT, "-c", f"{program}import {script}", env=environment)
