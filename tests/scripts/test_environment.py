@@ -28,3 +28,9 @@ def test_threads_wait_for_one_another_for_a_short_time(tmp_path, own, expected):
     for script in ("fit_mesh", "fit_mesh_with_joints", "fit_mesh_smoothened", "inference_mesh", "view_meshes"):
         result = run_fresh(ROOT, "-c", f"{program}import {script}", env=environment)
         assert result.stdout.strip() == expected, (script, result.stderr)
+
+
+@pytest.mark.parametrize("script", ["convert_meshes", "make_sample_data"])
+def test_scripts_without_a_model_start_without_torch(script):
+    result = run_fresh(ROOT, "-c", f"import sys, {script}; print('torch' in sys.modules)")
+    assert result.stdout.strip() == "False", result.stderr

@@ -11,7 +11,6 @@ from data.formats.mesh_formats import POINTS, said_in
 from data.input_error import InputError
 from models.model_settings import UNITS_IN_MM
 from utils.runs.folder_names import FOLDER_NAME
-from utils.runs.processes import rank
 
 
 class Sources(argparse.Action):
@@ -111,6 +110,6 @@ def said_by(path: Path, args: argparse.Namespace) -> dict[str, str]:
     says = {"up_axis": said["up_axis"]} if "up_axis" in said else {}
     says |= {"units": units[0]} if units else {}
     taken = [f"{name} {value}" for name, value in says.items() if getattr(args, name) is None]
-    if taken and rank() == 0:
+    if taken:
         print(f"as {path} says: {', '.join(taken)}")
     return says
