@@ -38,13 +38,13 @@ def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
 class FirstAnswer(NamedTuple):
     """What is known before the network is asked: the surface frames; the change (B, V, 3) of the mean correction that the
     linear part answers, in world axes; what the anchors see (B, A, C); and the vertices (Q,) that the network is asked at, with
-    what they see (B, Q, C)."""
+    what they see (B, Q, D), behind it what the linear part answers there, where the network sees that."""
 
     frames: Float[Tensor, "B V 3 3"]
     change: Float[Tensor, "B V 3"]
     of_anchors: Float[Tensor, "B A C"]
     asked: Int[Tensor, " Q"]
-    of_asked: Float[Tensor, "B Q C"]
+    of_asked: Float[Tensor, "B Q D"]
 
 
 class Prediction(NamedTuple):
@@ -59,12 +59,12 @@ class Prediction(NamedTuple):
 class LocalCoordinates(LocalFeatures):
     """Each vertex sees and answers in its own frame on the current skinned mesh; the answer is a correction of that mesh.
 
-    `groups` name what it sees. `linear` is solved in closed form (`utils.fitting.linear_fit`), the network adds to it, and
-    `leverage` says how far to trust their sum.
-    """
+    `groups` name what it sees. `linear` is solved in closed form (`utils.fitting.linear_fit`), the network adds to it, and sees
+    it where `answer_seen` says so; `leverage` says how far to trust their sum."""
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
         super().__init__(settings, surface)
+        self.answer_seen = settings.answer_seen
         self.linear = LinearCorrection(len(surface.vertices), self.num_features)
         self.leverage = leverage_of(surface, self.groups)
 
@@ -112,6 +112,9 @@ class LocalCoordinates(LocalFeatures):
             change = to_world(frames, linear(seen).unsqueeze(2)).squeeze(2)
             seen = seen.index_select(1, surface.asked)
         of_anchors, of_controls = seen.split([len(surface.anchors), len(surface.controls)], dim=1)
+        if self.answer_seen:
+            there, answered = (each.index_select(1, surface.controls) for each in (frames, change))
+            of_controls = torch.cat([of_controls, to_local(there, answered.unsqueeze(2)).squeeze(2)], dim=2)
         return FirstAnswer(frames, change, of_anchors, surface.controls, of_controls)
 
     @property

@@ -31,6 +31,7 @@ class MeshAutoencoder(nn.Module):
     feature_scale: Tensor
     target_mean: Tensor
     target_scale: Tensor
+    answer_scale: Tensor | None
     network_strength: Tensor
     longest: Tensor | None
     linear: LinearCorrection | None
@@ -40,8 +41,7 @@ class MeshAutoencoder(nn.Module):
 
     def __init__(self, settings: ModelSettings, surface: RestSurface):
         super().__init__()
-        self.settings = settings
-        self.surface = surface
+        self.settings, self.surface = settings, surface
         self.coordinates: Coordinates = COORDINATES[settings.coordinates](settings, surface)
         num_vertices, num_features = len(surface.vertices), self.coordinates.num_features
         self.register_module("linear", self.coordinates.linear)
@@ -51,6 +51,7 @@ class MeshAutoencoder(nn.Module):
         self.register_buffer("feature_scale", torch.ones(num_features))
         self.register_buffer("target_mean", torch.zeros(3))
         self.register_buffer("target_scale", torch.ones(()))
+        self.register_buffer("answer_scale", torch.ones(()) if settings.answer_seen else None)
         self.register_buffer("network_strength", torch.ones(()))
         self.register_buffer("up", torch.tensor([float(axis == settings.up_axis) for axis in UP_AXES]))
         if settings.num_embeddings:
@@ -59,22 +60,24 @@ class MeshAutoencoder(nn.Module):
 
     def make_network(self) -> None:
         """Make encoder and decoder anew, for the features that there are now."""
-        settings, condition_size = self.settings, len(self.feature_mean)
+        settings, condition_size = self.settings, len(self.feature_mean) + 3 * self.settings.answer_seen
         if settings.num_embeddings:
             condition_size += self.surface.eigenfunctions.shape[1]
         self.encoder = MultiPoseEncoder(condition_size, settings.num_embeddings, settings.latent_size).to(self.up)
         self.decoder = MultiExpertDecoder(settings.latent_size, condition_size, settings.num_experts).to(self.up)
 
     def leave_out(self, groups: Collection[str]) -> None:
-        """Do without some of `OPTIONAL_GROUPS`, of local coordinates, from now on; network and leverage are made anew."""
+        """Do without some of `OPTIONAL_GROUPS`, of local coordinates, from now on, and show the network what the linear part
+        answers; network and leverage are made anew."""
         assert isinstance(self.coordinates, LocalCoordinates)
         before, linear = self.coordinates.groups, self.coordinates.linear
         left = FeatureGroups({name: before[name] for name in before if name not in groups})
         columns = before.columns_of(left)
         self.feature_mean, self.feature_scale = self.feature_mean[columns], self.feature_scale[columns]
         linear.coefficients = in_loop_order(linear.coefficients[:, columns])
-        self.settings = replace(self.settings, left_out=(*self.settings.left_out, *groups))
-        self.coordinates.groups = left
+        self.settings = replace(self.settings, left_out=(*self.settings.left_out, *groups), answer_seen=True)
+        self.coordinates.groups, self.coordinates.answer_seen = left, True
+        self.answer_scale = torch.ones(()).to(self.up)
         self.leverage = self.coordinates.leverage = leverage_of(self.surface, left).to(self.up)
         self.make_network()
 
@@ -103,14 +106,12 @@ class MeshAutoencoder(nn.Module):
         frames = self.surface.frames_of(skinned) if frames is None else frames
         return self.coordinates.targets(skinned, scan, frames)
 
-    def forward(self, features: Float[Tensor, "S C"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
-        """Return the network's answer (S, 3), file units, which comes on top of the linear part, for any S samples: rows of
-        `features`, and the vertices that they belong to."""
-        condition, embedding = (features - self.feature_mean) / self.feature_scale, None
-        if self.settings.num_embeddings:
-            # not `self.embedding[vertex]`: its gradient adds up in an order that differs from run to run
-            embedding = nn.functional.embedding(vertex, self.embedding)
-            condition = torch.cat([condition, nn.functional.embedding(vertex, self.surface.eigenfunctions)], dim=1)
+    def forward(self, features: Float[Tensor, "S D"], vertex: Int[Tensor, " S"]) -> Float[Tensor, "S 3"]:
+        """Return the network's answer (S, 3), file units, which comes on top of the linear part, for any S samples: what the
+        network sees, and the vertices that see it."""
+        condition = condition_of(self, features, vertex)
+        # not `self.embedding[vertex]`: its gradient adds up in an order that differs from run to run
+        embedding = nn.functional.embedding(vertex, self.embedding) if self.settings.num_embeddings else None
         # on CUDA, half the digits at several times the speed: they are enough for what a linear part leaves to the network
         with torch.autocast("cuda", torch.bfloat16, enabled=condition.is_cuda):
             answer = self.decoder(self.encoder(condition, embedding), condition)
@@ -141,8 +142,22 @@ class MeshAutoencoder(nn.Module):
         return found._replace(points=dials.blended(skinned, found.points))
 
 
+def condition_of(
+    model: MeshAutoencoder, features: Float[Tensor, "S D"], vertex: Int[Tensor, " S"]
+) -> Float[Tensor, "S K"]:
+    """Return the condition of encoder and decoder (S, K), about one in size: features; behind them the linear part's answer,
+    where the network sees it; and where on the surface the vertices are, where the model tells them apart."""
+    num_features = len(model.feature_mean)
+    parts = [(features[:, :num_features] - model.feature_mean) / model.feature_scale]
+    if model.answer_scale is not None:
+        parts.append(features[:, num_features:] / model.answer_scale)
+    if model.settings.num_embeddings:
+        parts.append(nn.functional.embedding(vertex, model.surface.eigenfunctions))
+    return torch.cat(parts, dim=1)
+
+
 def network_answer(
-    model: MeshAutoencoder, features: Float[Tensor, "B Q C"], vertices: Int[Tensor, " Q"]
+    model: MeshAutoencoder, features: Float[Tensor, "B Q D"], vertices: Int[Tensor, " Q"]
 ) -> Float[Tensor, "B Q 3"]:
     """Return the network's answer (B, Q, 3) at some vertices, by what these see, file units."""
     samples = features.flatten(0, 1), vertices.repeat(features.shape[0])

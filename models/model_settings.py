@@ -21,6 +21,7 @@ class ModelSettings:
     num_joints: int = 0
     frame_step: int = 1  # how far the numbers of consecutive frames are apart
     left_out: tuple[str, ...] = ()  # optional feature groups that the data had no use for
+    answer_seen: bool = False  # whether the network sees what the linear part answers
     past: str = "fading"  # what came before a sequence's first frame, as the data said: see `data.sequences.run_up`
 
     def to_dict(self) -> dict[str, int | str | tuple[str, ...]]:

@@ -157,10 +157,14 @@ class StreamedMap(nn.Module):
         linear, trust = self.coordinates.linear, self.coordinates.leverage
         to_world = axes.transpose(0, 1)
         seen = self.features(window, joints, accelerations, model.up, axes)
-        change = rotated(to_world, ((self.coefficients @ seen.unsqueeze(2)).squeeze(2) + self.constant).T)
+        answered = (self.coefficients @ seen.unsqueeze(2)).squeeze(2) + self.constant
+        change = rotated(to_world, answered.T)
 
         asked = (seen.index_select(0, surface.asked).T.index_select(0, self.columns).T - self.offsets).unsqueeze(0)
         of_anchors, of_controls = asked.split([len(surface.anchors), len(surface.controls)], dim=1)
+        if self.coordinates.answer_seen:
+            answered = answered.index_select(0, surface.controls).unsqueeze(0)
+            of_controls = torch.cat([of_controls, answered], dim=2)
         network = model.network_strength * network_answer(model, of_controls, surface.controls)[0]
         network = rotated(to_world.index_select(2, surface.controls), network.T).T
         change = change + (gathered(network, surface.nearest_controls.T, 0) * self.control_weights).sum(dim=0).T

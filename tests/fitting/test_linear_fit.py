@@ -126,7 +126,7 @@ def test_what_does_not_help_is_kept_from_the_network(make_model, make_tube_seque
     assert tuple(model.coordinates.groups) == choice.groups
     narrow, _ = features_and_targets(model, windows)
     torch.testing.assert_close(narrow, features[..., truth.coordinates.groups.columns_of(choice.groups)])
-    assert model.encoder.first.in_features == narrow.shape[2] + model.surface.eigenfunctions.shape[1]
+    assert model.encoder.first.in_features == narrow.shape[2] + 3 + model.surface.eigenfunctions.shape[1]
     _, error = mean_errors(model, windows, CPU)
     assert error < 0.2 * float(torch.linalg.vector_norm(corrections, dim=2).mean())
 

@@ -98,7 +98,8 @@ def test_what_is_left_out_is_not_looked_at(jointed):
         model.leave_out(names)
         torch.testing.assert_close(model.features(window, joints), features)
         assert torch.equal(model.linear.coefficients, expected)
-        assert model(features[0], torch.arange(features.shape[1])).shape == (features.shape[1], 3)
+        seen = torch.cat([features, model.linear(features)], dim=2)[0]
+        assert model(seen, torch.arange(len(seen))).shape == (len(seen), 3)
     assert not model.coordinates.sees_joints
     assert model.coordinates.periods == (5, 8, 12)
     torch.testing.assert_close(model.features(window), features)

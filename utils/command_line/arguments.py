@@ -28,7 +28,7 @@ FILMS = ("mp4", "gif")
 def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None) -> None:
     """Add what shapes the model; `model_type` is the script's default, None where the checkpoint's is taken."""
     default = ModelSettings()
-    parser.set_defaults(num_joints=0, left_out=None, frame_step=None, past=None)
+    parser.set_defaults(num_joints=0, left_out=None, frame_step=None, past=None, answer_seen=None)
     group = parser.add_argument_group("model (a loaded checkpoint brings its own)")
     group.add_argument(
         "-l_size", "--latent_size", type=positive, metavar="N",

@@ -194,10 +194,15 @@ def set_calibration(model: MeshAutoencoder, calibration: Calibration) -> None:
 def set_scale_of_the_rest(
     model: MeshAutoencoder, windows: MeshWindows, frames: Int[ndarray, " T"], device: torch.device
 ) -> None:
-    """Set the unit of the network's answer from what the linear part leaves over in some frames."""
-    whole = rest = 0.0
+    """Set the unit of the network's answer from what the linear part leaves over in some frames, and that of what the network
+    sees the linear part answer."""
+    assert model.linear is not None
+    assert model.answer_scale is not None
+    whole = rest = answered = 0.0
     for _, features, targets, weights, surface_frames in read_features(model, windows, frames, device):
         whole += mean_square_of(targets, weights) * len(targets) / len(frames)
         left = targets - model.coordinates.answer(features, surface_frames)
         rest += mean_square_of(left, weights) * len(left) / len(frames)
+        answered += mean_square_of(model.linear(features), weights) * len(left) / len(frames)
+    model.answer_scale.fill_(answered**0.5 if answered > 0 else 1.0)
     set_target_scale(model, max(1e-6 * whole, rest))  # less than that is rounding

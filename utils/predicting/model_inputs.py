@@ -62,12 +62,12 @@ def read_meshes(
 class Samples:
     """Vertices to train on: S of them, shuffled, or whole meshes of (B, V).
 
-    `features` (*S, C) is what they see, `targets` (*S, 3) what the network should answer, file units, and `vertex` (*S,) which
-    vertices they are; `trust` (*S,) is how far the targets are trusted, where they are not wholly. Whole meshes also have
+    `features` (*S, D) is what the network sees of them, `targets` (*S, 3) what it should answer, file units, and `vertex` (*S,)
+    which vertices they are; `trust` (*S,) is how far the targets are trusted, where they are not wholly. Whole meshes also have
     skinned positions (*S, 3), surface frames (*S, 3, 3) and the linear part's answer (*S, 3).
     """
 
-    features: Float[Tensor, "*S C"]
+    features: Float[Tensor, "*S D"]
     targets: Float[Tensor, "*S 3"]
     vertex: Int[Tensor, "*S"]
     skinned: Float[Tensor, "*S 3"] | None = None
@@ -86,6 +86,8 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     features = model.features(*meshes.inputs, frames)
     linear = model.coordinates.answer(features, frames)
     targets = model.targets(skinned, meshes.scan, frames) - linear
+    if model.answer_scale is not None and model.linear is not None:
+        features = torch.cat([features, model.linear(features)], dim=2)
     return Samples(features, targets, vertex, skinned, frames, linear, meshes.weights)
 
 

@@ -120,12 +120,13 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
     """Return a checkpoint's settings; raise `ValueError` where they describe no model, or one of more experts than `num_parts`
     weights can hold."""
     kinds = {field.name: type(field.default) for field in fields(ModelSettings)}
-    settings = {"past": GUESSES[0]} | settings  # which earlier models did not know
+    unknown_earlier: dict[str, Any] = {"past": GUESSES[0], "answer_seen": False}
+    settings = unknown_earlier | settings
     for name in sorted(kinds.keys() | settings.keys()):
         value = settings.get(name)
         if type(value) is not kinds.get(name):
             raise ValueError(f"{name} is {value!r}")
-        if isinstance(value, int) and not LOWEST_SETTINGS.get(name, 1) <= value < 2**31:
+        if type(value) is int and not LOWEST_SETTINGS.get(name, 1) <= value < 2**31:
             raise ValueError(f"{name} is {value}")
         if isinstance(value, tuple) and not all(each in OPTIONAL_GROUPS for each in value):
             raise ValueError(f"{name} is {value!r}")
