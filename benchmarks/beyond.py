@@ -20,15 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.characters import CHARACTERS
-from benchmarks.runs import run_measured
 from benchmarks.takes import TAKES
+from benchmarks.trained import trained
 from data.formats.arrays import write_npz
 from data.formats.polygons import Polygons
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from utils.predicting.metrics import VERTEX_ERROR, Errors, acceleration_errors, vertex_errors
 from utils.predicting.prediction import map_predictions
-from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 from utils.showing.comparison import picture_prediction
 
 CPU = torch.device("cpu")
@@ -67,13 +66,9 @@ def write_takes(args, name):
 def train(args, name, take):
     """Return variant 1, trained on one take as a user would, its checkpoint kept."""
     folder = (args.output_dir / name.replace(" ", "_")).resolve()
-    model_type = take.replace(" ", "_")
-    if not (folder / "saved_model" / model_type).exists():
-        files = [file_of(args, name, take, kind).resolve() for kind in ("sbs", "target")]
-        flags = ["-src", files[0], "-tar", files[1], "-n_cond", 3, "-min_batch", 8192, "--seed", args.seed]
-        run_measured(folder, "fit_mesh.py", *flags, "-m_type", model_type)
-    path = find_checkpoint(folder / "saved_model" / model_type)
-    return build_model(load_checkpoint(path), path)
+    files = [file_of(args, name, take, kind).resolve() for kind in ("sbs", "target")]
+    flags = ["-src", files[0], "-tar", files[1], "-n_cond", 3, "-min_batch", 8192, "--seed", args.seed]
+    return trained(folder, take.replace(" ", "_"), "fit_mesh.py", *flags)
 
 
 def measure(model, windows, picture):

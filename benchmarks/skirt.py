@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.beyond import CPU
 from benchmarks.characters import FRAME_RATE
-from benchmarks.runs import run_measured
 from benchmarks.takes import pose_take
+from benchmarks.trained import trained
 from data.formats.arrays import write_npz
 from data.formats.polygons import Polygons
 from data.sample_body import simulated_body
@@ -29,7 +29,6 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from utils.predicting.metrics import vertex_errors
 from utils.predicting.prediction import map_predictions
-from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 from utils.showing.comparison import draw_comparison
 
 SUBSTEPS, PASSES = 10, 8
@@ -153,21 +152,16 @@ def write_take(args, skirt, take, seed):
         return
     skinned, joints, scan = map(np.stack, zip(*skirt.frames(take, seed, args.num_frames), strict=True))
     for kind, vertices in (("sbs", skinned), ("joints", joints), ("target", scan)):
-        triangles = np.zeros((0, 3), int) if kind == "joints" else skirt.triangles
-        polygons = Polygons.from_rows(triangles)
+        polygons = Polygons.from_rows(skirt.triangles if kind != "joints" else np.zeros((0, 3), int))
         write_npz(paths[kind], list(range(1, args.num_frames + 1)), vertices.astype(np.float32), polygons)
 
 
-def trained(args, variant, seed):
+def train(args, variant, seed):
     """Return a variant, trained on one take as a user would, its checkpoint kept."""
-    folder, model_type = args.output_dir.resolve(), f"{variant}_{seed}"
-    if not (folder / "saved_model" / model_type).exists():
-        paths = {kind: path.resolve() for kind, path in files_of(args, *TRAINED_ON).items()}
-        flags = ["-src", paths["sbs"], "-tar", paths["target"], "-n_cond", 3, "-min_batch", 8192, "--seed", seed]
-        flags += ["-src_joint", paths["joints"]] if "joints" in variant else []
-        run_measured(folder, f"{variant}.py", *flags, "-m_type", model_type)
-    path = find_checkpoint(folder / "saved_model" / model_type)
-    return build_model(load_checkpoint(path), path)
+    paths = {kind: path.resolve() for kind, path in files_of(args, *TRAINED_ON).items()}
+    flags = ["-src", paths["sbs"], "-tar", paths["target"], "-n_cond", 3, "-min_batch", 8192, "--seed", seed]
+    flags += ["-src_joint", paths["joints"]] if "joints" in variant else []
+    return trained(args.output_dir.resolve(), f"{variant}_{seed}", f"{variant}.py", *flags)
 
 
 def predictions(model, paths):
@@ -197,20 +191,20 @@ def main(argv=None):
     skirt = Skirt(simulated_body.load_body("low"))
     for take in (TRAINED_ON, *TESTED_ON):
         write_take(args, skirt, *take)
-    models = {variant: [trained(args, variant, seed) for seed in range(args.seeds)] for variant in VARIANTS}
+    models = {variant: [train(args, variant, seed) for seed in range(args.seeds)] for variant in VARIANTS}
     print("| tested on | skinned (mm) | " + " | ".join(f"{name} leaves (%)" for name in VARIANTS) + " |")
     print("|---|---|" + "---|" * len(VARIANTS))
-    for take, seed in TESTED_ON:
-        cells = []
-        for runs in models.values():
-            found = [predictions(model, files_of(args, take, seed)) for model in runs]
-            _, scan, skinned = found[0]
+    for number, (take, seed) in enumerate(TESTED_ON):
+        files, cells, pictured = files_of(args, take, seed), [], {}
+        for variant, runs in models.items():
+            found = [predictions(model, files) for model in runs]
+            pictured[variant], (_, scan, skinned) = found[0], found[0]
             before = vertex_errors(skinned, scan).mean()
             left = [100 * vertex_errors(predicted, scan).mean() / before for predicted, *_ in found]
             cells.append(f"{np.mean(left):.1f} ± {np.std(left):.2g}")
         print(f"| {take}, seed {seed} | {1000 * before:.1f} | " + " | ".join(cells) + " |", flush=True)
-    seen = {variant: predictions(runs[0], files_of(args, *TESTED_ON[0])) for variant, runs in models.items()}
-    draw(seen, skirt.triangles, args.output_dir / "skirt.png")
+        if number == 0:
+            draw(pictured, skirt.triangles, args.output_dir / "skirt.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""A trained model and whole sequences to try it on, as a benchmark's command line names them."""
+"""Trained models: one that a benchmark's command line names, with whole sequences to try it on, and those it trains itself."""
 
 from pathlib import Path
 
+from benchmarks.runs import run_measured
 from data.sequences.mesh_sequence import load_sequences
 from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 
@@ -17,3 +18,11 @@ def parsed_and_loaded(parser, argv):
     sequences, faces = load_sequences([args.src], [args.tar])
     check_topology(model, sequences[0], faces, path)
     return args, model, sequences, faces
+
+
+def trained(folder, model_type, script, *flags):
+    """Return a model that a fit script trains in a folder, as a user would; one that is there is not trained again."""
+    if not (folder / "saved_model" / model_type).exists():
+        run_measured(folder, script, *flags, "-m_type", model_type)
+    path = find_checkpoint(folder / "saved_model" / model_type)
+    return build_model(load_checkpoint(path), path)

@@ -89,9 +89,9 @@ class LocalCoordinates(LocalFeatures):
         """Return what an untrained network should answer, file units: no correction."""
         return targets.new_zeros(3)
 
-    def answer(self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
-        """Return the correction (B, V, 3), file units, as far as the linear part knows it."""
-        return self.linear.mean + self.smoothed(self.linear(features), frames)
+    def answer(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return the correction (B, V, 3), file units, as far as the linear part knows it, by how that changes the mean one."""
+        return self.linear.mean + self.smoothed(change, frames)
 
     def first_answer(
         self,
@@ -218,9 +218,9 @@ class WorldCoordinates:
         """Return what an untrained network should answer, file units: the middle of all scans."""
         return targets.mean(dim=0)
 
-    def answer(self, features: Float[Tensor, "B V C"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
-        """Return zeros (B, V, 3): without the network, nothing is known."""
-        return features.new_zeros(*features.shape[:2], 3)
+    def answer(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+        """Return zeros (B, V, 3), as the change is: without the network, nothing is known."""
+        return change
 
     def first_answer(
         self,

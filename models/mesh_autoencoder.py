@@ -156,6 +156,15 @@ def condition_of(
     return torch.cat(parts, dim=1)
 
 
+def change_of(model: MeshAutoencoder, features: Float[Tensor, "B V C"]) -> Float[Tensor, "B V 3"]:
+    """Return how the linear part changes the mean corrections (B, V, 3), in the vertices' frames, file units; by zero where
+    there is none."""
+    if model.linear is None:
+        return features.new_zeros(*features.shape[:2], 3)
+    change: Float[Tensor, "B V 3"] = model.linear(features)
+    return change
+
+
 def network_answer(
     model: MeshAutoencoder, features: Float[Tensor, "B Q D"], vertices: Int[Tensor, " Q"]
 ) -> Float[Tensor, "B Q 3"]:

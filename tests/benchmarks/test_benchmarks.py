@@ -210,10 +210,8 @@ def test_a_skirt_hangs_keeps_its_lengths_and_lies_on_what_is_in_it():
     thigh, knee, wide, narrow = cloth.capsules[1]
     middle = 0.5 * (body.bone_heads[thigh] + body.bone_heads[knee])
     pushed = cloth.pushed_out(middle + [[0.001, 0, 0]], body.bone_heads)[0]
-    axis = (body.bone_heads[knee] - body.bone_heads[thigh]) / np.linalg.norm(
-        body.bone_heads[knee] - body.bone_heads[thigh]
-    )
-    away = pushed - middle
+    along = body.bone_heads[knee] - body.bone_heads[thigh]
+    axis, away = along / np.linalg.norm(along), pushed - middle
     assert np.linalg.norm(away - away @ axis * axis) == pytest.approx((wide + narrow) / 2, rel=0.01)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tube import tube_frames, tube_scans, tube_triangles
 
+from models.mesh_autoencoder import change_of
 from models.uniform_laplacian import uniform_laplacian
 from utils.fitting.losses import mean_distance, mesh_laplacian_smoothing, reconstruction, smooth_reconstruction
 from utils.predicting.model_inputs import Samples
@@ -111,7 +112,7 @@ def whole_meshes(model, num_frames=3):
     skinned = window[:, -1]
     vertex = torch.arange(skinned.shape[1]).expand(num_frames, -1)
     features = model.features(window)
-    linear = model.coordinates.answer(features, model.surface.frames_of(skinned))
+    linear = model.coordinates.answer(change_of(model, features), model.surface.frames_of(skinned))
     targets = model.targets(skinned, scan) - linear
     return Samples(features, targets, vertex, skinned, model.surface.frames_of(skinned), linear), window, scan
 

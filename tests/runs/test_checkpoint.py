@@ -153,6 +153,7 @@ def outside(name, index):
         ({"colour": "red"}, None, "colour"),
         ({"left_out": ("joints", "motion")}, None, "left_out is"),
         ({"left_out": ([],)}, None, "left_out is"),
+        ({"answer_seen": True, "coordinates": "world"}, None, "answer_seen in world"),
         ({"left_out": ("oscillators of 5 frames",)}, None, "expected"),
         ({}, lambda state: state.clear(), "6 experts in 0 weights"),
         ({}, lambda state: state.pop("decoder.gate.bias"), "decoder.gate.bias: nothing, expected"),

@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,7 +29,7 @@ FILMS = ("mp4", "gif")
 def add_model_arguments(parser: argparse.ArgumentParser, model_type: str | None) -> None:
     """Add what shapes the model; `model_type` is the script's default, None where the checkpoint's is taken."""
     default = ModelSettings()
-    parser.set_defaults(num_joints=0, left_out=None, frame_step=None, past=None, answer_seen=None)
+    parser.set_defaults(num_joints=0)
     group = parser.add_argument_group("model (a loaded checkpoint brings its own)")
     group.add_argument(
         "-l_size", "--latent_size", type=positive, metavar="N",
@@ -186,8 +187,8 @@ def choose_settings(
 
     Raises `InputError` where a flag contradicts the checkpoint.
     """
-    given = {field.name: getattr(args, field.name) for field in fields(ModelSettings)}
-    given = {name: value for name, value in given.items() if value is not None}
+    asked = {field.name: getattr(args, field.name, None) for field in fields(ModelSettings)}  # some have no flag
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if stored is None:
         said = said_by(sequences[0].files[0], args) if sequences else {}
         return ModelSettings(**said | given)

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data.sequences.mesh_windows import MeshWindows
-from models.mesh_autoencoder import MeshAutoencoder
+from models.mesh_autoencoder import MeshAutoencoder, change_of
 from utils.fitting.cross_validation import Choice, choose, columns_and_vectors, regression_of
 from utils.fitting.expected_error_fit import Calibration, calibrate
 from utils.fitting.kept_frames import KeptFrames
@@ -196,13 +196,13 @@ def set_scale_of_the_rest(
 ) -> None:
     """Set the unit of the network's answer from what the linear part leaves over in some frames, and that of what the network
     sees the linear part answer."""
-    assert model.linear is not None
     assert model.answer_scale is not None
     whole = rest = answered = 0.0
     for _, features, targets, weights, surface_frames in read_features(model, windows, frames, device):
         whole += mean_square_of(targets, weights) * len(targets) / len(frames)
-        left = targets - model.coordinates.answer(features, surface_frames)
+        change = change_of(model, features)
+        left = targets - model.coordinates.answer(change, surface_frames)
         rest += mean_square_of(left, weights) * len(left) / len(frames)
-        answered += mean_square_of(model.linear(features), weights) * len(left) / len(frames)
+        answered += mean_square_of(change, weights) * len(left) / len(frames)
     model.answer_scale.fill_(answered**0.5 if answered > 0 else 1.0)
     set_target_scale(model, max(1e-6 * whole, rest))  # less than that is rounding

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data.sequences.mesh_windows import MeshWindows
 from data.sequences.run_up import RunUp
-from models.mesh_autoencoder import MeshAutoencoder
+from models.mesh_autoencoder import MeshAutoencoder, change_of
 from models.oscillators import HISTORY
 
 Inputs = tuple[Float[Tensor, "B N V 3"], Float[Tensor, "B N J 3"] | None, Float[Tensor, "B H A 3"] | None]
@@ -84,10 +84,11 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     vertex = torch.arange(skinned.shape[1], device=skinned.device).expand(len(skinned), -1)
     frames = model.surface.frames_of(skinned)
     features = model.features(*meshes.inputs, frames)
-    linear = model.coordinates.answer(features, frames)
+    change = change_of(model, features)
+    linear = model.coordinates.answer(change, frames)
     targets = model.targets(skinned, meshes.scan, frames) - linear
-    if model.answer_scale is not None and model.linear is not None:
-        features = torch.cat([features, model.linear(features)], dim=2)
+    if model.settings.answer_seen:
+        features = torch.cat([features, change], dim=2)
     return Samples(features, targets, vertex, skinned, frames, linear, meshes.weights)
 
 

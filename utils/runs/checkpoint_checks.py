@@ -132,6 +132,8 @@ def checked_settings(settings: dict[str, Any], num_parts: int) -> ModelSettings:
             raise ValueError(f"{name} is {value!r}")
     found = ModelSettings(**settings)
     known = found.coordinates in COORDINATES and found.up_axis in UP_AXES and found.units in UNITS_IN_MM
+    if found.answer_seen and found.coordinates != "local":
+        raise ValueError(f"answer_seen in {found.coordinates} coordinates")
     if found.past not in GUESSES:
         raise ValueError(f"past is {found.past!r}")
     if not known or found.num_experts > num_parts:
