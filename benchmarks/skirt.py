@@ -44,7 +44,7 @@ for side in "LR":
 # takes: motion, seed
 TRAINED_ON = ("slow dance", 0)
 TESTED_ON = [("slow dance", 1), ("slow dance", 2), ("quick dance", 0)]
-VARIANTS = ("fit_mesh", "fit_mesh_with_joints")
+VARIANTS = {"variant 1": "fit_mesh", "variant 2": "fit_mesh_with_joints"}
 
 
 def parse_arguments(argv):
@@ -156,12 +156,12 @@ def write_take(args, skirt, take, seed):
         write_npz(paths[kind], list(range(1, args.num_frames + 1)), vertices.astype(np.float32), polygons)
 
 
-def train(args, variant, seed):
-    """Return a variant, trained on one take as a user would, its checkpoint kept."""
+def train(args, script, seed):
+    """Return what a fit script trains on one take as a user would, its checkpoint kept."""
     paths = {kind: path.resolve() for kind, path in files_of(args, *TRAINED_ON).items()}
     flags = ["-src", paths["sbs"], "-tar", paths["target"], "-n_cond", 3, "-min_batch", 8192, "--seed", seed]
-    flags += ["-src_joint", paths["joints"]] if "joints" in variant else []
-    return trained(args.output_dir.resolve(), f"{variant}_{seed}", f"{variant}.py", *flags)
+    flags += ["-src_joint", paths["joints"]] if "joints" in script else []
+    return trained(args.output_dir.resolve(), f"{script}_{seed}", f"{script}.py", *flags)
 
 
 def predictions(model, paths):
@@ -191,7 +191,7 @@ def main(argv=None):
     skirt = Skirt(simulated_body.load_body("low"))
     for take in (TRAINED_ON, *TESTED_ON):
         write_take(args, skirt, *take)
-    models = {variant: [train(args, variant, seed) for seed in range(args.seeds)] for variant in VARIANTS}
+    models = {name: [train(args, script, seed) for seed in range(args.seeds)] for name, script in VARIANTS.items()}
     print("| tested on | skinned (mm) | " + " | ".join(f"{name} leaves (%)" for name in VARIANTS) + " |")
     print("|---|---|" + "---|" * len(VARIANTS))
     for number, (take, seed) in enumerate(TESTED_ON):
