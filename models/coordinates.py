@@ -37,12 +37,14 @@ def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
 
 class FirstAnswer(NamedTuple):
     """What is known before the network is asked: the surface frames; the change (B, V, 3) of the mean correction that the
-    linear part answers, in world axes; what the anchors see (B, A, C); and the vertices (Q,) that the network is asked at, with
+    linear part answers, in world axes; what the anchors see (B, A, C), and its
+    leverage (B, A); and the vertices (Q,) that the network is asked at, with
     what they see (B, Q, D), behind it what the linear part answers there, where the network sees that."""
 
     frames: Float[Tensor, "B V 3 3"]
     change: Float[Tensor, "B V 3"]
     of_anchors: Float[Tensor, "B A C"]
+    leverage: Float[Tensor, "B A"]
     asked: Int[Tensor, " Q"]
     of_asked: Float[Tensor, "B Q D"]
 
@@ -115,7 +117,7 @@ class LocalCoordinates(LocalFeatures):
         if self.answer_seen:
             there, answered = (each.index_select(1, surface.controls) for each in (frames, change))
             of_controls = torch.cat([of_controls, to_local(there, answered.unsqueeze(2)).squeeze(2)], dim=2)
-        return FirstAnswer(frames, change, of_anchors, surface.controls, of_controls)
+        return FirstAnswer(frames, change, of_anchors, self.leverage(of_anchors), surface.controls, of_controls)
 
     @property
     def num_asked(self) -> int:
@@ -142,11 +144,10 @@ class LocalCoordinates(LocalFeatures):
         """Return what follows from the linear part's and the network's answers (B, Q, 3): corrections smoothed, damped where
         frames go beyond training, and no longer than allowed (V,); the error to expect is that of the damped ones."""
         assert longest is not None
-        surface, linear, trust = self.surface, self.linear, self.leverage
+        surface, linear, trust, leverage = self.surface, self.linear, self.leverage, first.leverage
         of_network = to_world(first.frames.index_select(1, first.asked), network.unsqueeze(2)).squeeze(2)
         change = add_from_controls(first.change, of_network, surface.nearest_controls, surface.control_weights)
         change = mean_over_neighbours(change, surface.neighbours, linear.smoothing_steps)
-        leverage = trust(first.of_anchors)
         if loops.compiles(change, skinned, longest):
             numbers = (SMALLEST_SIZE, LARGEST_SIZE, FAR, float(trust.doubt), float(trust.error_scale))
             of_vertices = (trust.answer_size, trust.relative_variance, trust.residual)
@@ -162,8 +163,7 @@ class LocalCoordinates(LocalFeatures):
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what comes on top of the mean correction (B, V, 3), in the vertices' frames, smoothed over the surface.
 
-        Neighbours have linear maps of their own. Fitted to few frames, these differ in unseen motion, where the surface becomes
-        rough. The data decide how much smoothing that takes: often none.
+        Maps of neighbours, fitted to few frames, differ in unseen motion. The data decide how much smoothing that takes.
         """
         if not self.linear.smoothing_steps:
             return change
@@ -233,7 +233,7 @@ class WorldCoordinates:
         frames, current = window.new_zeros(window.shape[0], 0, 3, 3), window[:, -1]
         seen = self.features(window, joints, history, frames, up)
         asked = torch.arange(current.shape[1], device=window.device)
-        return FirstAnswer(frames, current[:, :0], seen[:, :0], asked, seen)
+        return FirstAnswer(frames, current[:, :0], seen[:, :0], seen[:, :0, 0], asked, seen)
 
     @property
     def num_asked(self) -> int:

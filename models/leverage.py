@@ -112,6 +112,12 @@ class Leverage(nn.Module):
         """Return how much of answers of some length (*B, V), file units, to trust, 0 to 1, by the leverage there (*B, V)."""
         return wiener(self.relative_square(size), self.relative_variance * growth(leverage))
 
+    def share_of_network(self, leverage: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+        """Return how much of the network's answers to take, 0 to 1, by the leverage: all where motion is like that of training,
+        half as far from it as its farthest frame is from all others, next to nothing beyond. There a network's answers are
+        chance."""
+        return 1 / (1 + (leverage / self.farthest) ** 4)
+
     def expected_error(self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
         """Return how far answers of some length (*B, V), once damped, are expected to be off on average, file units."""
         return self.error_scale * uncertainty(size, self.residual, self.doubt * growth(leverage))

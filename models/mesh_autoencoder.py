@@ -137,7 +137,7 @@ class MeshAutoencoder(nn.Module):
         """Return what `predict` does, and how far to trust it where its strength is that of training."""
         dials, skinned = dials or self.dials, window[:, -1]
         first = self.coordinates.first_answer(*dials.inputs(window, joints, history), self.up)
-        network = self.network_strength * network_answer(self, first.of_asked, first.asked)
+        network = network_answer(self, first.leverage, first.of_asked, first.asked)
         found = self.coordinates.conclusion(first, network, skinned, self.longest)
         return found._replace(points=dials.blended(skinned, found.points))
 
@@ -166,11 +166,20 @@ def change_of(model: MeshAutoencoder, features: Float[Tensor, "B V C"]) -> Float
 
 
 def network_answer(
-    model: MeshAutoencoder, features: Float[Tensor, "B Q D"], vertices: Int[Tensor, " Q"]
+    model: MeshAutoencoder,
+    leverage: Float[Tensor, "B A"],
+    features: Float[Tensor, "B Q D"],
+    vertices: Int[Tensor, " Q"],
 ) -> Float[Tensor, "B Q 3"]:
-    """Return the network's answer (B, Q, 3) at some vertices, by what these see, file units."""
+    """Return the network's answer (B, Q, 3) at some vertices, by what these see, file units, as far as it is trusted: as it
+    helped in frames kept out of training, and less where these here go beyond training, by the anchors' leverage."""
     samples = features.flatten(0, 1), vertices.repeat(features.shape[0])
     if features.is_cpu and not torch.compiler.is_exporting():
         parts = [model.forward(*part) for part in zip(*(s.split(VERTICES_AT_ONCE) for s in samples), strict=True)]
-        return torch.cat(parts).view(*features.shape[:2], 3)
-    return model.forward(*samples).view(*features.shape[:2], 3)
+        answer = torch.cat(parts)
+    else:
+        answer = model.forward(*samples)
+    answer = model.network_strength * answer.view(*features.shape[:2], 3)
+    if model.leverage is None:
+        return answer
+    return answer * model.surface.spread_from_anchors(model.leverage.share_of_network(leverage), vertices).unsqueeze(2)

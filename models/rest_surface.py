@@ -162,9 +162,13 @@ class RestSurface(nn.Module):
             self.corners_around = loops.CornersAround.of(self.faces, len(self.vertices))
         return loops.surface_frames(scaled, self.corners_around, self.tangent_ends)
 
-    def spread_from_anchors(self, values: Float[Tensor, "B A"]) -> Float[Tensor, "B V"]:
-        """Return values known at the anchors (B, A) at all vertices (B, V): weighted means of the nearest."""
-        return (gathered(values, self.places_of_anchors, 1) * self.anchor_weights).sum(dim=2)
+    def spread_from_anchors(
+        self, values: Float[Tensor, "B A"], vertices: Int[Tensor, " Q"] | None = None
+    ) -> Float[Tensor, "B Q"]:
+        """Return values known at the anchors (B, A) at some vertices (B, Q), or at all: weighted means of the nearest."""
+        there = slice(None) if vertices is None else vertices
+        places, weights = self.places_of_anchors[there], self.anchor_weights[there]
+        return (gathered(values, places, 1) * weights).sum(dim=2)
 
     @classmethod
     def from_mesh(

@@ -165,7 +165,8 @@ class StreamedMap(nn.Module):
         if self.coordinates.answer_seen:
             answered = answered.index_select(0, surface.controls).unsqueeze(0)
             of_controls = torch.cat([of_controls, answered], dim=2)
-        network = model.network_strength * network_answer(model, of_controls, surface.controls)[0]
+        leverage = trust(of_anchors)
+        network = network_answer(model, leverage, of_controls, surface.controls)[0]
         network = rotated(to_world.index_select(2, surface.controls), network.T).T
         change = change + (gathered(network, surface.nearest_controls.T, 0) * self.control_weights).sum(dim=0).T
         for _ in range(linear.smoothing_steps):
@@ -173,6 +174,6 @@ class StreamedMap(nn.Module):
 
         answer = change + rotated(to_world, linear.mean.T)
         size = dot(answer, answer).sqrt()
-        leverage = gathered(trust(of_anchors)[0], surface.places_of_anchors.T, 0) * self.anchor_weights
+        spread = (gathered(leverage[0], surface.places_of_anchors.T, 0) * self.anchor_weights).sum(dim=0)
         assert model.longest is not None
-        return no_longer_than(size, trust.strength(size, leverage.sum(dim=0)), model.longest) * answer
+        return no_longer_than(size, trust.strength(size, spread), model.longest) * answer

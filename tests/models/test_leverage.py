@@ -91,3 +91,11 @@ def test_size_and_variance_of_what_a_regression_answers():
     np.testing.assert_allclose((variance * size.square()).mean(), 3 * 11 / 400, rtol=0.03)
     errors = fit[0] + torch.einsum("tvk,vko->tvo", rows[..., fit[2]].double(), fit[1]) - truth
     np.testing.assert_allclose(errors.square().sum(dim=2).mean(), 3 * 11 / 400, rtol=0.05)
+
+
+def test_networks_are_left_out_far_from_training():
+    module = Leverage(4, 2, 3, [])
+    leverage = torch.tensor([0.1, 1.0, 4.0, 40.0, 1e12])
+    assert (module.share_of_network(leverage) == 1).all()  # where no frames were seen, every answer is trusted
+    module.farthest.fill_(4.0)
+    np.testing.assert_allclose(module.share_of_network(leverage), [1, 256 / 257, 0.5, 1e-4, 0], rtol=1e-3)
