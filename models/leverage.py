@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e6  # of an answer, in units of what is usual: squares stay within single precision
+# of an answer, in units of what is usual: squares stay within single precision, and a longer answer is no surer for that
+SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 2**0.5
 FAR = 20.0  # the leverage from which on the map's being linear costs more than its being uncertain
 
 
@@ -105,7 +106,8 @@ class Leverage(nn.Module):
         return ((level - self.log_mean) / self.log_spread).clamp_max(0).square()
 
     def relative_square(self, size: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
-        """Return the squares of answers' lengths (*B, V), file units, in units of what is usual at each vertex."""
+        """Return the squares of answers' lengths (*B, V), file units, in units of what is usual at each vertex; no more than
+        twice that."""
         return (size / self.answer_size).clamp(SMALLEST_SIZE, LARGEST_SIZE).square()
 
     def strength(self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:

@@ -42,10 +42,13 @@ def test_strength_is_wieners():
     module = Leverage(4, 2, 3, [])
     module.answer_size.copy_(torch.tensor([1.0, 2.0, 2.0, 1.0]))
     module.relative_variance.copy_(torch.tensor([0.5, 0.5, 0.0, 0.5]))
-    size = torch.tensor([[1.0, 4.0, 1e-3, 0.0]])
+    size = torch.tensor([[1.0, 2.4, 1e-3, 0.0]])
     strength = module.strength(size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
     one, three = 0.5 * (1 + 1 / FAR), 1.5 * (1 + 3 / FAR)
-    np.testing.assert_allclose(strength[0], [1 / (1 + one), 4 / (4 + three), 1, 0], atol=1e-6)
+    np.testing.assert_allclose(strength[0], [1 / (1 + one), 1.44 / (1.44 + three), 1, 0], atol=1e-6)
+    # twice the usual square is as sure as an answer can be
+    strength = module.strength(10 * size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
+    np.testing.assert_allclose(strength[0], [2 / (2 + one), 2 / (2 + three), 1, 0], atol=1e-6)
 
 
 def test_growth_is_linear_near_and_quadratic_far():
