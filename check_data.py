@@ -14,20 +14,17 @@ from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import data_arguments
+from utils.command_line import flags
 from utils.command_line.flag_values import Sources, said_by
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.predicting.metrics import mean_of_known, vertex_errors
-from utils.showing.comparison import draw_comparison
-from utils.showing.plots import check_picture_name
 
 STANDS_OUT, MOST_LINES = 3.0, 10  # times the usual distance; frames that are listed
 
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    data_arguments.add_data_arguments(parser, target_required=True)
+    flags.add_data_arguments(parser, target_required=True)
     parser.add_argument(
         "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
         help="folders or files of joints, one per source",
@@ -36,13 +33,18 @@ def parse_arguments(argv):
         "--up_axis", choices=("x", "y", "z"), help="axis that points up (default: as the file says, or y)"
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("check_data.png"), help="(default: check_data.png)")
-    args = parser.parse_args(argv)
-    check_picture_name(args.output)
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from utils.command_line import data_arguments
+    from utils.predicting.metrics import mean_of_known, vertex_errors
+    from utils.showing.comparison import draw_comparison
+    from utils.showing.plots import check_picture_name
+
+    check_picture_name(args.output)
 
     # what was given
     sequences, faces = load_sequences(*data_arguments.given_files(args, args.joint_files_dir))

@@ -11,18 +11,10 @@ from pathlib import Path
 
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
-from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import ModelSettings
-from models.rest_surface import RestSurface
-from utils.command_line import arguments
 from utils.command_line.flag_values import Sources, positive
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.predicting.chosen_frames import LIST, SHEET, TABLE, check_free, write_choice
-from utils.predicting.frame_choice import choose_runs, design_of_model, design_of_motion, runs_of
-from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
-from utils.runs.run_record import scans_trained_on
-from utils.showing.contact_sheet import draw_contact_sheet
 
 
 def parse_arguments(argv):
@@ -45,6 +37,16 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from models.mesh_autoencoder import MeshAutoencoder
+    from models.rest_surface import RestSurface
+    from utils.command_line import arguments
+    from utils.predicting.chosen_frames import LIST, SHEET, TABLE, check_free, write_choice
+    from utils.predicting.frame_choice import choose_runs, design_of_model, design_of_motion, runs_of
+    from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+    from utils.runs.run_record import scans_trained_on
+    from utils.showing.contact_sheet import draw_contact_sheet
+
     check_free(args.output_dir, args.overwrite)
     device = arguments.choose_device(args.device)
 

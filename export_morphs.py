@@ -16,13 +16,9 @@ from data.input_error import InputError
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from data.sequences.shot_names import names_of_sources
-from utils.command_line import arguments
 from utils.command_line.flag_values import Sources, positive
 from utils.command_line.parser import add_frame_rate_argument, make_parser
 from utils.command_line.run_main import run_main
-from utils.fitting.shape_weights_fit import fit_shape_weights
-from utils.predicting import morph_export as morphs
-from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
 
 
 def parse_arguments(argv):
@@ -45,6 +41,12 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from utils.command_line import arguments
+    from utils.fitting.shape_weights_fit import fit_shape_weights
+    from utils.predicting import morph_export as morphs
+    from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+
     morphs.check_free(args.output_dir, args.overwrite)
     device = arguments.choose_device(args.device)
 

@@ -14,14 +14,9 @@ import json
 from pathlib import Path
 
 from data.input_error import InputError
-from models.dials import Dials
-from utils.command_line.dial_arguments import add_region_argument
+from utils.command_line import flags
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.predicting.onnx_export import how_to_run, write_onnx
-from utils.predicting.onnx_forms import StreamingForm, WindowsForm
-from utils.predicting.region_strength import region_strength
-from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 
 
 def parse_arguments(argv):
@@ -29,15 +24,9 @@ def parse_arguments(argv):
     text = "the checkpoint (.pt), or a folder: the newest in it"
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=text)
     parser.add_argument("output", type=Path, metavar="FILE", help="where to write (.onnx)")
-    parser.add_argument(
-        "--streaming",
-        dest="form",
-        action="store_const",
-        const=StreamingForm,
-        default=WindowsForm,
-        help="one frame at a time, with a state in place of a window and a history: for live use (default: windows)",
-    )
-    add_region_argument(parser)
+    text = "one frame at a time, with a state in place of a window and a history: for live use (default: windows)"
+    parser.add_argument("--streaming", action="store_true", help=text)
+    flags.add_region_argument(parser)
     args = parser.parse_args(argv)
     if args.output.suffix.lower() != ".onnx" or args.output.is_dir():
         raise InputError(f"{args.output}: found as FILE, expected the name of a file that ends in .onnx")
@@ -46,6 +35,12 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from models.dials import Dials
+    from utils.predicting.onnx_export import how_to_run, write_onnx
+    from utils.predicting.onnx_forms import StreamingForm, WindowsForm
+    from utils.predicting.region_strength import region_strength
+    from utils.runs.checkpoint import build_model, find_checkpoint, load_checkpoint
 
     # model
     path = find_checkpoint(args.checkpoint)
@@ -54,12 +49,13 @@ def main(argv=None):
     model.dials = Dials(region=region_strength(args.region_strength, model.surface))
 
     # export
+    form = StreamingForm if args.streaming else WindowsForm
     origin = {
         "model_type": stored["model_type"],
         "trained": stored["timestamp"],
         "training": json.dumps(stored["record"]),
     }
-    apart = write_onnx(args.output, args.form(model), origin | how_to_run(model))
+    apart = write_onnx(args.output, form(model), origin | how_to_run(model))
     print(f"{path} as {args.output}: within {apart:.0e} of the mesh's size of what torch answers")
 
 

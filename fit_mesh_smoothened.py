@@ -9,28 +9,18 @@ from functools import partial
 
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
-from models.mesh_autoencoder import MeshAutoencoder
-from models.rest_surface import RestSurface
-from models.uniform_laplacian import uniform_laplacian
-from utils.command_line import arguments, data_arguments
+from utils.command_line import flags
 from utils.command_line.flag_values import positive_number
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.fitting.losses import smooth_reconstruction
-from utils.fitting.sampling import WHOLE_MESHES
-from utils.fitting.trainer import Trainer
-from utils.runs.checkpoint import build_model, check_topology, load_checkpoint
-from utils.runs.processes import first_alone
-from utils.runs.run_folders import TrainingRun, new_timestamp
-from utils.runs.run_record import describe_run
 
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    data_arguments.add_data_arguments(parser, target_required=True)
-    arguments.add_model_arguments(parser, model_type="without_joints_smoothened")
-    arguments.add_machine_arguments(parser)
-    arguments.add_fit_arguments(parser, learning_rate=0.006)  # the vertices of one mesh ask for much the same
+    flags.add_data_arguments(parser, target_required=True)
+    flags.add_model_arguments(parser, model_type="without_joints_smoothened")
+    flags.add_machine_arguments(parser)
+    flags.add_fit_arguments(parser, learning_rate=0.006)  # the vertices of one mesh ask for much the same
     group = parser.add_argument_group("smoothing")
     group.add_argument(
         "--smoothing_of", choices=("surface", "correction", "scan"), default="scan",
@@ -45,6 +35,19 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from models.mesh_autoencoder import MeshAutoencoder
+    from models.rest_surface import RestSurface
+    from models.uniform_laplacian import uniform_laplacian
+    from utils.command_line import arguments, data_arguments
+    from utils.fitting.losses import smooth_reconstruction
+    from utils.fitting.sampling import WHOLE_MESHES
+    from utils.fitting.trainer import Trainer
+    from utils.runs.checkpoint import build_model, check_topology, load_checkpoint
+    from utils.runs.processes import first_alone
+    from utils.runs.run_folders import TrainingRun, new_timestamp
+    from utils.runs.run_record import describe_run
+
     device = arguments.choose_device(args.device, args.seed)
 
     path = arguments.checkpoint_to_go_on_from(args)

@@ -10,34 +10,37 @@ from data.formats.usd import Scene
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import arguments, data_arguments, dial_arguments
+from utils.command_line import flags
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.predicting.export import describe_expectation, export_predictions
-from utils.predicting.mesh_writer import MeshWriter
-from utils.predicting.metrics import error_table
-from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
-from utils.runs.processes import first_alone
-from utils.runs.run_folders import inference_folder
-from utils.runs.run_record import describe_run
-from utils.showing.comparison import frame_to_show, picture_prediction
-from utils.showing.film import Film
-from utils.showing.report import write_report
 
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    data_arguments.add_data_arguments(parser, target_required=False)
-    arguments.add_model_arguments(parser, model_type=None)
-    data_arguments.add_joint_arguments(parser)
-    arguments.add_machine_arguments(parser)
-    arguments.add_inference_arguments(parser)
-    dial_arguments.add_dial_arguments(parser)
-    return arguments.parse_inference_arguments(parser, argv)
+    flags.add_data_arguments(parser, target_required=False)
+    flags.add_model_arguments(parser, model_type=None)
+    flags.add_joint_arguments(parser)
+    flags.add_machine_arguments(parser)
+    flags.add_inference_arguments(parser)
+    flags.add_dial_arguments(parser)
+    return flags.parse_inference_arguments(parser, argv)
 
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from utils.command_line import arguments, data_arguments, dial_arguments
+    from utils.predicting.export import describe_expectation, export_predictions
+    from utils.predicting.mesh_writer import MeshWriter
+    from utils.predicting.metrics import error_table
+    from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+    from utils.runs.processes import first_alone
+    from utils.runs.run_folders import inference_folder
+    from utils.runs.run_record import describe_run
+    from utils.showing.comparison import frame_to_show, picture_prediction
+    from utils.showing.film import Film
+    from utils.showing.report import write_report
+
     device = arguments.choose_device(args.device)
 
     # model

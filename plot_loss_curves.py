@@ -11,8 +11,6 @@ from pathlib import Path
 from data.input_error import InputError
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.runs.checkpoint import find_checkpoint, load_checkpoint
-from utils.showing.plots import check_picture_name, plot_loss_curves
 
 
 def parse_arguments(argv):
@@ -27,13 +25,16 @@ def parse_arguments(argv):
         default=Path("loss_curves/runs.png"),
         help="(default: loss_curves/runs.png)",
     )
-    args = parser.parse_args(argv)
-    check_picture_name(args.output)
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from utils.runs.checkpoint import find_checkpoint, load_checkpoint
+    from utils.showing.plots import check_picture_name, plot_loss_curves
+
+    check_picture_name(args.output)
     runs = {}
     for path in map(find_checkpoint, args.checkpoints):
         stored = load_checkpoint(path)

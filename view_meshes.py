@@ -11,19 +11,15 @@ from pathlib import Path
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.predicted_meshes import load_predictions
 from models.model_settings import UNITS_IN_MM
-from utils.command_line import arguments, data_arguments
+from utils.command_line import flags
 from utils.command_line.flag_values import Sources, positive, said_by
 from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
-from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
-from utils.showing.clip import Clip, LivePredictions
-from utils.showing.server import check_viewer, free_port, open_server
-from utils.showing.viewer import Viewer
 
 
 def parse_arguments(argv):
     parser = make_parser(__doc__)
-    data_arguments.add_data_arguments(parser, target_required=False)
+    flags.add_data_arguments(parser, target_required=False)
     group = parser.add_argument_group("viewer")
     predictions = group.add_mutually_exclusive_group()
     predictions.add_argument(
@@ -42,14 +38,21 @@ def parse_arguments(argv):
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     group.add_argument("--port", type=positive, default=8080, help="first port to try (default: 8080)")
-    args = parser.parse_args(argv)
-    check_viewer()
-    args.port = free_port(args.host, args.port)
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = parse_arguments(argv)
+    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    from utils.command_line import arguments, data_arguments
+    from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
+    from utils.showing.clip import Clip, LivePredictions
+    from utils.showing.server import check_viewer, free_port, open_server
+    from utils.showing.viewer import Viewer
+
+    check_viewer()
+    port = free_port(args.host, args.port)
+
     # meshes
     sequences, faces = load_sequences(*data_arguments.given_files(args, args.joint_files_dir))
     said = {"units": "m", "up_axis": "y"} | said_by(sequences[0].files[0], args)
@@ -67,7 +70,7 @@ def main(argv=None):
     clips = [Clip(*each, UNITS_IN_MM[units]) for each in zip(sequences, predicted, strict=True)]
 
     # view
-    server = open_server(args.host, args.port)
+    server = open_server(args.host, port)
     try:
         Viewer(server, clips, faces, up_axis, args.frame_rate).run()
     finally:

@@ -95,6 +95,11 @@ JOINT_SEQUENCES = SEQUENCES | {
     **dict.fromkeys((".glb", ".gltf"), gltf_reading.open_gltf_joints),
     ".fbx": fbx_reading.open_fbx_joints,
 }
+# what predictions are written as
+EXPORTS = {
+    "obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc", "abc": ".abc", "mdd": ".mdd", "pc2": ".pc2",
+    "glb": ".glb",
+}  # fmt: skip
 # the first bytes of a format's files; the other formats are text, and USD itself goes by the ending
 BEGINNINGS = {
     draco.MAGIC: ".drc",

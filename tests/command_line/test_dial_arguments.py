@@ -9,7 +9,8 @@ from tube import tube_surface_with_joints, untrained_model
 from data.input_error import InputError
 from data.sequences.run_up import RunUp
 from models.dials import AS_TRAINED
-from utils.command_line.dial_arguments import add_dial_arguments, turn_dials, windows_to_predict
+from utils.command_line.dial_arguments import turn_dials, windows_to_predict
+from utils.command_line.flags import add_dial_arguments
 
 
 def parse(*words):

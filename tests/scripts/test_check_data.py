@@ -50,4 +50,4 @@ def test_what_cannot_be_meant_is_found_before_anything_is_written(tmp_path, monk
 
 def test_a_picture_of_no_known_kind(tmp_path):
     with pytest.raises(InputError, match=r"a\.obj: expected the name of a file that ends in \.png"):
-        check_data.parse_arguments(["-src", "a", "-tar", "b", "-o", str(tmp_path / "a.obj")])
+        check_data.main(["-src", "a", "-tar", "b", "-o", str(tmp_path / "a.obj")])

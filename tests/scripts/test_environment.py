@@ -26,11 +26,19 @@ def test_threads_wait_for_one_another_for_a_short_time(tmp_path, own, expected):
     program += f"def say(name, *rest):\n    if name == 'torch': {said}\n"
     program += "    return real(name, *rest)\nbuiltins.__import__ = say\n"
     for script in ("fit_mesh", "fit_mesh_with_joints", "fit_mesh_smoothened", "inference_mesh", "view_meshes"):
-        result = run_fresh(ROOT, "-c", f"{program}import {script}", env=environment)
+        result = run_fresh(ROOT, "-c", f"{program}import {script}, torch", env=environment)
         assert result.stdout.strip() == expected, (script, result.stderr)
 
 
+@pytest.mark.parametrize("script", sorted(path.stem for path in ROOT.glob("*.py")))
+def test_help_does_not_wait_for_torch(script):
+    program = f"import sys, {script}\ntry:\n    {script}.parse_arguments(['--help'])\n"
+    result = run_fresh(ROOT, "-c", f"{program}except SystemExit:\n    print('torch' in sys.modules)")
+    assert result.stdout.splitlines()[-1] == "False", result.stderr
+    assert "usage: " in result.stdout
+
+
 @pytest.mark.parametrize("script", ["convert_meshes", "make_sample_data"])
-def test_scripts_without_a_model_start_without_torch(script):
+def test_scripts_without_a_model_do_without_torch(script):
     result = run_fresh(ROOT, "-c", f"import sys, {script}; print('torch' in sys.modules)")
     assert result.stdout.strip() == "False", result.stderr

@@ -22,13 +22,13 @@ from models.model_settings import ModelSettings
 )
 def test_where_it_cannot_listen(host, port, message):
     with pytest.raises(InputError, match=message):
-        view_meshes.parse_arguments(["-src", "skinned", "--host", host, "--port", str(port)])
+        view_meshes.main(["-src", "skinned", "--host", host, "--port", str(port)])
 
 
 def test_without_viser(monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
     with pytest.raises(InputError, match=r"the viewer: the package viser is not installed; pip install -r"):
-        view_meshes.parse_arguments(["-src", "skinned"])
+        view_meshes.main(["-src", "skinned"])
 
 
 def test_what_does_not_fit_together(tmp_path):

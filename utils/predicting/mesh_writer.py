@@ -14,7 +14,7 @@ import torch
 
 from data.formats.alembic import check_alembic
 from data.formats.gltf_writing import check_gltf
-from data.formats.mesh_formats import MESHES, WITH_VALUES, WriteFrame, frame_writer, write_sequence
+from data.formats.mesh_formats import EXPORTS, MESHES, WITH_VALUES, WriteFrame, frame_writer, write_sequence
 from data.formats.obj_writing import Template, position_template, write_positions
 from data.formats.point_caches import check_steps
 from data.formats.usd import Scene, check_usable
@@ -25,11 +25,6 @@ from data.sequences.mesh_windows import MeshWindows
 from data.sequences.shot_names import names_of_sources
 from utils.predicting.prediction import PredictedFrame
 from utils.runs.processes import combine, rank
-
-EXPORTS = {
-    "obj": ".obj", "drc": ".drc", "ply": ".ply", "npz": ".npz", "usd": ".usdc", "abc": ".abc", "mdd": ".mdd", "pc2": ".pc2",
-    "glb": ".glb",
-}  # fmt: skip
 
 EXPECTED_ERROR = "expected_error"  # the name of the vertices' attribute
 FRAMES = "frame_names"  # the name of the list of frames in a record: by them, an export's files are known
