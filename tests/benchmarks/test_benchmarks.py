@@ -11,12 +11,14 @@ from scipy.spatial.transform import Rotation
 from terminal import COARSE, run_script, script_with, start_script
 from tube import filled, save_untrained, tube_joints, tube_surface_with_joints, untrained_model, write_tube
 
-from benchmarks import contacts, run_up, runs, skirt
+from benchmarks import contacts, experts, run_up, runs, skirt
 from benchmarks.ball import sphere
 from benchmarks.baselines import GlobalNetwork, MeanCorrection, RidgeRegression, pose_features
 from benchmarks.characters import CHARACTERS
 from benchmarks.takes import TAKES, pose_take
 from data.sample_body.simulated_body import load_body
+from data.sequences.mesh_sequence import load_sequences
+from data.sequences.mesh_windows import all_windows
 
 
 def test_pose_features_turn_and_move_with_the_body():
@@ -188,6 +190,30 @@ def test_takes_that_begin_in_the_middle_of_motion(tmp_path, monkeypatch, capsys)
     assert "2 takes of 16 frames" in capsys.readouterr().out
     assert {*errors} == {"skinned mesh", "first", "still", "rest 10", "rest 30", "known"}
     assert len({round(float(each[0]), 6) for each in errors.values()}) == 6
+
+
+@pytest.mark.parametrize("num_experts", [1, 3])
+def test_what_experts_add_is_what_the_network_answers(tmp_path, monkeypatch, capsys, num_experts):
+    monkeypatch.chdir(tmp_path)
+    source, target = write_tube(tmp_path, num_frames=6)
+    model = untrained_model(tube_surface_with_joints(0), random_output=True, num_experts=num_experts)
+    windows = all_windows(load_sequences([source], [target])[0], 1)
+    weights, added, error, without = experts.measure(model, windows)
+    np.testing.assert_allclose(weights.sum(), 1, rtol=1e-5)
+    assert added.shape == without.shape == (num_experts, 72)
+    model.network_strength.zero_()
+    nothing_added, of_skinned = experts.measure(model, windows)[1:3]
+    assert not nothing_added.any()
+    sequence = windows.sequences[0]
+    apart = np.stack([sequence.scan_of(frame) for frame in range(6)]) - sequence.skinned
+    np.testing.assert_allclose(of_skinned, 1000 * np.linalg.norm(apart, axis=2).mean(axis=0), rtol=1e-3)
+    assert (error != of_skinned).all()
+    if num_experts == 1:  # without the only expert, nothing is added
+        np.testing.assert_allclose(without[0], of_skinned, rtol=1e-4)
+    save_untrained(tmp_path / "1.pt", model)
+    experts.main(["1.pt", "-src", str(source), "-tar", str(target)])
+    assert f"| {num_experts} | " in capsys.readouterr().out
+    assert (tmp_path / "experts.png").stat().st_size > 10_000
 
 
 def test_a_skirt_hangs_keeps_its_lengths_and_lies_on_what_is_in_it():
