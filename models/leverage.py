@@ -59,6 +59,7 @@ class Leverage(nn.Module):
     log_mean: Tensor
     log_spread: Tensor
     farthest: Tensor
+    reached: Tensor
     answer_size: Tensor
     relative_variance: Tensor
     residual: Tensor
@@ -77,6 +78,7 @@ class Leverage(nn.Module):
         self.register_buffer("log_mean", torch.zeros(num_anchors))
         self.register_buffer("log_spread", torch.ones(num_anchors))
         self.register_buffer("farthest", torch.full((), torch.inf))  # of a frame of training, seen from all others
+        self.register_buffer("reached", torch.full((num_anchors,), torch.inf))  # the highest at each anchor, likewise
         self.register_buffer("answer_size", torch.ones(num_vertices))
         self.register_buffer("relative_variance", torch.zeros(num_vertices))
         self.register_buffer("residual", torch.zeros(num_vertices))
@@ -114,11 +116,11 @@ class Leverage(nn.Module):
         """Return how much of answers of some length (*B, V), file units, to trust, 0 to 1, by the leverage there (*B, V)."""
         return wiener(self.relative_square(size), self.relative_variance * growth(leverage))
 
-    def share_of_network(self, leverage: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
-        """Return how much of the network's answers to take, 0 to 1, by the leverage: all where motion is like that of training,
-        half as far from it as its farthest frame is from all others, next to nothing beyond. There a network's answers are
-        chance."""
-        return 1 / (1 + (leverage / self.farthest) ** 4)
+    def share_of_network(self, leverage: Float[Tensor, "B A"]) -> Float[Tensor, "B A"]:
+        """Return how much of the network's answers to take (B, A), 0 to 1, by the leverage at the anchors (B, A): all where
+        motion is like that of training, half at the highest leverage that training reached there, next to nothing beyond:
+        there, a network's answers are chance."""
+        return 1 / (1 + (leverage / self.reached) ** 4)
 
     def expected_error(self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
         """Return how far answers of some length (*B, V), once damped, are expected to be off on average, file units."""

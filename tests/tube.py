@@ -101,7 +101,7 @@ def filled(model):
     for tensor in (leverage.relative_variance, leverage.residual, leverage.answer_size):
         tensor.copy_(0.05 * torch.rand(tensor.shape, generator=random) + 0.01)
     leverage.doubt.fill_(2.0)
-    leverage.farthest.fill_(8.0)
+    leverage.reached.fill_(8.0)
     leverage.error_scale.fill_(1.3)
     model.longest.copy_(0.02 * torch.rand(model.longest.shape, generator=random) + 0.01)
     return model.eval()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from models.leverage import FAR, Leverage, growth
-from utils.fitting.leverage_fit import set_leverage, size_and_variance
+from utils.fitting.leverage_fit import set_leverage, set_reach, size_and_variance
 from utils.fitting.ridge_regression import moments_of, solve, squares
 
 
@@ -27,6 +27,21 @@ def test_leverage_is_that_of_the_regression():
         np.testing.assert_allclose(found[:, vertex], hat.diagonal() * 60 / hat.trace(), rtol=1e-4)
         np.testing.assert_allclose(freedom[vertex], hat.trace(), rtol=1e-5)
     np.testing.assert_allclose(found.mean(dim=0), 1, rtol=1e-4)
+
+
+def test_reach_is_the_leverage_of_frames_that_are_kept_out():
+    module, rows, freedom = fitted_leverage()
+    set_reach(module, rows[..., :6], freedom, 60.0)
+    kept_out = np.zeros((60, 5))
+    for vertex in range(5):
+        x = rows[:, vertex, [0, 1, 2, 4]].double()
+        z = torch.cat([torch.ones(60, 1), x - x.mean(dim=0)], dim=1)
+        moments = z.T @ z + torch.diag(torch.tensor([0, 6.0, 6, 6, 6]))
+        for frame, each in enumerate(z):
+            kept_out[frame, vertex] = each @ torch.linalg.inv(moments - torch.outer(each, each)) @ each
+    kept_out *= 60 / freedom.numpy()
+    np.testing.assert_allclose(module.reached, kept_out.max(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(module.farthest, kept_out.mean(axis=1).max(), rtol=1e-3)
 
 
 def test_far_frames_and_still_ones_have_more_leverage():
@@ -98,7 +113,7 @@ def test_size_and_variance_of_what_a_regression_answers():
 
 def test_networks_are_left_out_far_from_training():
     module = Leverage(4, 2, 3, [])
-    leverage = torch.tensor([0.1, 1.0, 4.0, 40.0, 1e12])
+    leverage = torch.tensor([[0.1, 1.0], [4.0, 4.0], [40.0, 1e12]])
     assert (module.share_of_network(leverage) == 1).all()  # where no frames were seen, every answer is trusted
-    module.farthest.fill_(4.0)
-    np.testing.assert_allclose(module.share_of_network(leverage), [1, 256 / 257, 0.5, 1e-4, 0], rtol=1e-3)
+    module.reached.copy_(torch.tensor([4.0, 1.0]))
+    np.testing.assert_allclose(module.share_of_network(leverage), [[1, 0.5], [0.5, 1 / 257], [1e-4, 0]], rtol=1e-3)

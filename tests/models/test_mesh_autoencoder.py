@@ -69,7 +69,7 @@ def test_the_answer_is_the_linear_part_and_as_much_of_the_networks_as_is_trusted
     torch.testing.assert_close(answer[:, vertex], expected + 0.25 * network[:, vertex], atol=1e-5, rtol=1e-4)
     # beyond training, less, by the mean of the anchors nearby
     surface, leverage = model.surface, model.leverage
-    leverage.farthest.fill_(2.0)
+    leverage.reached.fill_(2.0)
     leverage.least.copy_(torch.linspace(1, 4, len(surface.anchors)))
     shares = 1 / (1 + (leverage.least[surface.places_of_anchors[vertex]] / 2) ** 4)
     share = float((surface.anchor_weights[vertex] * shares).sum())

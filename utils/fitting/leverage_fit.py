@@ -60,18 +60,17 @@ def set_leverage(
     return freedom
 
 
-def farthest_frame(
-    module: Leverage, features: Float[Tensor, "T A C"], freedom: Float[Tensor, " A"], count: float
-) -> Tensor:
-    """Return the highest leverage, in the mean over the anchors (A), of a frame of training, when it is kept out of the fit.
-    Here are this process' T of `count` frames.
+def set_reach(module: Leverage, features: Float[Tensor, "T A C"], freedom: Float[Tensor, " A"], count: float) -> None:
+    """Set the highest leverage of a frame of training, when it is kept out of the fit: in the mean over the anchors (A), and at
+    each of them. Here are this process' T of `count` frames.
 
     With h the leverage of a frame that is in the fit, it is h / (1 - h): what sets a frame apart it also holds to itself.
     """
     leverages = module(features)
     within = (leverages * freedom.to(features) / count).clamp_max(0.95)
-    highest = (leverages / (1 - within)).mean(dim=1).amax() if len(features) else features.new_zeros(())
-    return combine(highest, dist.ReduceOp.MAX)
+    kept_out = torch.cat([leverages / (1 - within), torch.zeros_like(module.reached).unsqueeze(0)])
+    module.farthest.copy_(combine(kept_out.mean(dim=1).amax(), dist.ReduceOp.MAX))
+    module.reached.copy_(combine(kept_out.amax(dim=0), dist.ReduceOp.MAX))
 
 
 def size_and_variance(

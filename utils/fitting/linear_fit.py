@@ -16,7 +16,7 @@ from models.mesh_autoencoder import MeshAutoencoder, change_of
 from utils.fitting.cross_validation import Choice, choose, columns_and_vectors, regression_of
 from utils.fitting.expected_error_fit import Calibration, calibrate
 from utils.fitting.kept_frames import KeptFrames
-from utils.fitting.leverage_fit import farthest_frame, residual_of, set_leverage, size_and_variance
+from utils.fitting.leverage_fit import residual_of, set_leverage, set_reach, size_and_variance
 from utils.fitting.ridge_regression import FEWEST_FRAMES, add_products, solve, squares
 from utils.fitting.run_up_fit import choose_run_up
 from utils.fitting.seen_features import SeenRows, read_features
@@ -171,8 +171,7 @@ def set_damping(
     left = kept.groups.columns_of(groups)
     rows = kept.of_anchors[..., [*left, *range(len(scale), len(scale) + 4)]]
     freedom = set_leverage(leverage, rows, groups.columns_of(choice.groups), choice.penalty)
-    farthest = farthest_frame(leverage, rows[..., : len(left)], freedom, float(len(kept.frames)))
-    leverage.farthest.copy_(farthest)
+    set_reach(leverage, rows[..., : len(left)], freedom, float(len(kept.frames)))
     leverage.scale.copy_(scale[left])
     leverage.mean.copy_(shift[model.surface.anchors][:, left] + leverage.mean * leverage.scale)
     of_all = model.surface.spread_from_anchors(freedom.float().unsqueeze(0))[0]

@@ -182,6 +182,8 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
     if not all(isinstance(each, Tensor) for each in state.values()):
         raise ValueError("weights that are no tensors")
     model_settings = checked_settings(settings, len(state))
+    if "leverage.least" in state:  # not known earlier: the network was asked everywhere
+        state = {"leverage.reached": torch.full_like(state["leverage.least"], torch.inf)} | state
     surface = checked_surface(state, model_settings.num_joints)
     with torch.device("meta"):
         model = MeshAutoencoder(model_settings, surface)
@@ -191,9 +193,8 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
         if expected.get(name) != found.get(name):
             raise ValueError(f"{name}: {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}")
         # before frames were seen, no correction is too long, and no frame too far
-        is_number = (
-            ~torch.isnan(state[name]) if name in ("longest", "leverage.farthest") else torch.isfinite(state[name])
-        )
+        endless = name in ("longest", "leverage.farthest", "leverage.reached")
+        is_number = ~torch.isnan(state[name]) if endless else torch.isfinite(state[name])
         if not is_number.all():
             raise ValueError(f"{name} holds numbers that are not finite")
     model.load_state_dict(state, assign=True)
