@@ -37,9 +37,9 @@ def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
 
 class FirstAnswer(NamedTuple):
     """What is known before the network is asked: the surface frames; the change (B, V, 3) of the mean correction that the
-    linear part answers, in world axes; what the anchors see (B, A, C), and its
-    leverage (B, A); and the vertices (Q,) that the network is asked at, with
-    what they see (B, Q, D), behind it what the linear part answers there, where the network sees that."""
+    linear part answers, in world axes; what the anchors see (B, A, C), and the leverage of that (B, A); and the vertices (Q,)
+    that the network is asked at, with what they see (B, Q, D), behind it what the linear part answers there, where the network
+    sees that."""
 
     frames: Float[Tensor, "B V 3 3"]
     change: Float[Tensor, "B V 3"]
