@@ -15,20 +15,16 @@ from data.sequences.mesh_windows import split_windows
 from data.sequences.plausibility import check_plausible, what_files_say
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import flags
-from utils.command_line.flag_values import Sources, said_by
-from utils.command_line.parser import make_parser
+from utils.command_line.flag_values import said_by
 from utils.command_line.run_main import run_main
 
 STANDS_OUT, MOST_LINES = 3.0, 10  # times the usual distance; frames that are listed
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     flags.add_data_arguments(parser, target_required=True)
-    parser.add_argument(
-        "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
-        help="folders or files of joints, one per source",
-    )  # fmt: skip
+    flags.add_joint_files_argument(parser)
     parser.add_argument(
         "--up_axis", choices=("x", "y", "z"), help="axis that points up (default: as the file says, or y)"
     )
@@ -37,8 +33,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from utils.command_line import data_arguments
     from utils.predicting.metrics import mean_of_known, vertex_errors
     from utils.showing.comparison import draw_comparison

@@ -12,32 +12,30 @@ from pathlib import Path
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from models.model_settings import ModelSettings
+from utils.command_line import flags
 from utils.command_line.flag_values import Sources, positive
-from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
+    add = parser.add_argument
     source = {"type": Path, "nargs": "+", "action": Sources, "metavar": "DIR"}
-    parser.add_argument("-src", "--source_files_dir", required=True, help="skinned meshes to choose from", **source)
-    parser.add_argument("-src_joint", "--joint_files_dir", help="joints, for a model that looks at them", **source)
+    add("-src", "--source_files_dir", required=True, help="skinned meshes to choose from", **source)
+    add("-src_joint", "--joint_files_dir", help="joints, for a model that looks at them", **source)
     text = "checkpoint (.pt) of what is known, or a folder: the newest in it"
-    parser.add_argument("-saved_path", "--model_saved_path", type=Path, metavar="FILE", help=text)
-    parser.add_argument("--count", type=positive, default=20, help="frames, or runs, to choose (default: 20)")
-    parser.add_argument("--run_length", type=positive, default=1, metavar="N", help="frames in a run (default: 1)")
-    parser.add_argument(
-        "--up_axis", choices=("x", "y", "z"), help="that points up (default: y, or as in the checkpoint)"
-    )
-    parser.add_argument("-dev", "--device", metavar="DEVICE", help="where to compute (default: cuda:0, or cpu)")
-    parser.add_argument("-o", "--output_dir", type=Path, default=Path("chosen_frames"), help="(default: chosen_frames)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier choice in --output_dir")
+    add("-saved_path", "--model_saved_path", type=Path, metavar="FILE", help=text)
+    add("--count", type=positive, default=20, help="frames, or runs, to choose (default: 20)")
+    add("--run_length", type=positive, default=1, metavar="N", help="frames in a run (default: 1)")
+    add("--up_axis", choices=("x", "y", "z"), help="that points up (default: y, or as in the checkpoint)")
+    add("-dev", "--device", metavar="DEVICE", help="where to compute (default: cuda:0, or cpu)")
+    add("-o", "--output_dir", type=Path, default=Path("chosen_frames"), help="(default: chosen_frames)")
+    add("--overwrite", action="store_true", help="replace an earlier choice in --output_dir")
     return parser.parse_args(argv)
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from models.mesh_autoencoder import MeshAutoencoder
     from models.rest_surface import RestSurface
     from utils.command_line import arguments

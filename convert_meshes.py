@@ -18,14 +18,14 @@ from data.input_error import InputError
 from data.sequences.frame_files import write_frames
 from data.sequences.mesh_frames import load_frames
 from models.model_settings import UNITS_IN_MM
-from utils.command_line.parser import add_frame_rate_argument, make_parser
+from utils.command_line import flags
 from utils.command_line.run_main import run_main
 
 FILE_ENDING = re.compile(r"\.(?!v\d+$)[a-z][a-z0-9]{1,4}")  # but folders may have a version: skinned.v2
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     parser.add_argument("source", type=Path, metavar="FROM", help="folder or file to read")
     parser.add_argument("target", type=Path, metavar="TO", help="folder or file to write, that is not there yet")
     parser.add_argument(
@@ -36,7 +36,7 @@ def parse_arguments(argv):
         "--units", choices=UNITS_IN_MM, help="what the files' numbers are (default: as the file says, or m)"
     )
     group.add_argument("--up_axis", choices=("y", "z"), help="axis that points up (default: as the file says, or y)")
-    add_frame_rate_argument(group)
+    flags.add_frame_rate_argument(group)
     parser.set_defaults(frame_rate=None)
     return parser.parse_args(argv)
 

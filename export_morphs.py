@@ -16,13 +16,13 @@ from data.input_error import InputError
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import all_windows
 from data.sequences.shot_names import names_of_sources
+from utils.command_line import flags
 from utils.command_line.flag_values import Sources, positive
-from utils.command_line.parser import add_frame_rate_argument, make_parser
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     add = parser.add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="the checkpoint (.pt), or a folder: the newest in it")
     text = "the character (.glb, .gltf), with animation like that it is to play; several: one set of targets for all"
@@ -31,7 +31,7 @@ def parse_arguments(argv):
     add("-o", "--output_dir", type=Path, default=Path("morphs"), help="where to write (default: morphs)")
     add("--overwrite", action="store_true", help="replace the morph targets that are there")
     add("-dev", "--device", metavar="DEVICE", help="where to compute (default: cuda:0, or cpu)")
-    add_frame_rate_argument(parser)
+    flags.add_frame_rate_argument(parser)
     args = parser.parse_args(argv)
     for path in args.source_files_dir:
         if named_part(path)[0].suffix.lower() not in (".glb", ".gltf"):
@@ -40,8 +40,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from utils.command_line import arguments
     from utils.fitting.shape_weights_fit import fit_shape_weights
     from utils.predicting import morph_export as morphs

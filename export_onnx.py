@@ -15,12 +15,11 @@ from pathlib import Path
 
 from data.input_error import InputError
 from utils.command_line import flags
-from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     text = "the checkpoint (.pt), or a folder: the newest in it"
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=text)
     parser.add_argument("output", type=Path, metavar="FILE", help="where to write (.onnx)")
@@ -34,8 +33,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from models.dials import Dials
     from utils.predicting.onnx_export import how_to_run, write_onnx
     from utils.predicting.onnx_forms import StreamingForm, WindowsForm

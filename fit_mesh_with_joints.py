@@ -9,12 +9,11 @@ saved_model/with_joints/<timestamp>/, logs to logs/ and the loss curve to loss_c
 from data.sequences.mesh_sequence import load_sequences
 from data.sequences.mesh_windows import split_windows
 from utils.command_line import flags
-from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     flags.add_data_arguments(parser, target_required=True)
     flags.add_model_arguments(parser, model_type="with_joints")
     flags.add_joint_arguments(parser)
@@ -24,8 +23,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from models.mesh_autoencoder import MeshAutoencoder
     from models.rest_surface import RestSurface
     from utils.command_line import arguments, data_arguments

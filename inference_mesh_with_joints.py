@@ -8,15 +8,13 @@ Writes inference_meshes/<model_type>/<timestamp of the model>/<epoch>_<shot>/<so
 
 from data.formats.usd import Scene
 from data.sequences.mesh_sequence import load_sequences
-from data.sequences.shot_names import shot_names
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import flags
-from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     flags.add_data_arguments(parser, target_required=False)
     flags.add_model_arguments(parser, model_type=None)
     flags.add_joint_arguments(parser)
@@ -27,8 +25,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from utils.command_line import arguments, data_arguments, dial_arguments
     from utils.predicting.export import describe_expectation, export_predictions
     from utils.predicting.mesh_writer import MeshWriter
@@ -58,7 +55,7 @@ def main(argv=None):
     dial_arguments.turn_dials(args, model)
 
     # predict
-    folder = args.output_dir or inference_folder(args.model_type, stored, path, shot_names(sequences))
+    folder = args.output_dir or inference_folder(args.model_type, stored, path, sequences)
     measured, units_in_mm = args.is_target_available, UNITS_IN_MM[settings.units]
     scene = Scene(settings.up_axis, units_in_mm / 1000, args.frame_rate)
     record = describe_run(args, sequences) | {"checkpoint": str(path), "training": stored["record"]}

@@ -26,8 +26,8 @@ from data.formats.obj_writing import write_obj
 from data.sample_body.motions import RANGE_OF_MOTION, TEST, TRAINING, pose_sequence
 from data.sample_body.sample_folder import prepare_folders, write_sample_character
 from data.sample_body.simulated_body import OVERSAMPLING, RESOLUTIONS, SimulatedBody
+from utils.command_line import flags
 from utils.command_line.flag_values import at_least, not_negative
-from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 FRAME_RATE = 30
@@ -35,7 +35,7 @@ KINDS = ("sbs", "target", "joints")
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     add = parser.add_argument
     add("--output_dir", type=Path, default=Path(), help="where geo/ and geo_test/ go (default: here)")
     frames = partial(at_least, lowest=8)

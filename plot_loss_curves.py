@@ -9,12 +9,12 @@ error on frames kept out of training, the dashed line that of the skinned mesh: 
 from pathlib import Path
 
 from data.input_error import InputError
-from utils.command_line.parser import make_parser
+from utils.command_line import flags
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     parser.add_argument(
         "checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="checkpoints, or folders of them"
     )
@@ -29,8 +29,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from utils.runs.checkpoint import find_checkpoint, load_checkpoint
     from utils.showing.plots import check_picture_name, plot_loss_curves
 

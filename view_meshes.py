@@ -13,12 +13,11 @@ from data.sequences.predicted_meshes import load_predictions
 from models.model_settings import UNITS_IN_MM
 from utils.command_line import flags
 from utils.command_line.flag_values import Sources, positive, said_by
-from utils.command_line.parser import make_parser
 from utils.command_line.run_main import run_main
 
 
 def parse_arguments(argv):
-    parser = make_parser(__doc__)
+    parser = flags.make_parser(__doc__)
     flags.add_data_arguments(parser, target_required=False)
     group = parser.add_argument_group("viewer")
     predictions = group.add_mutually_exclusive_group()
@@ -30,10 +29,7 @@ def parse_arguments(argv):
         "-saved_path", "--model_saved_path", type=Path, metavar="FILE",
         help="the checkpoint (.pt) to predict with, or a folder: the newest in it",
     )  # fmt: skip
-    group.add_argument(
-        "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
-        help="folders or files of joints, one per source",
-    )  # fmt: skip
+    flags.add_joint_files_argument(group)
     group.add_argument("--up_axis", choices=("x", "y", "z"), help="axis that points up (default: y, or as trained)")
     group.add_argument("-dev", "--device", metavar="DEVICE", help="where to predict (default: cuda:0, or cpu)")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
@@ -42,8 +38,7 @@ def parse_arguments(argv):
 
 
 def main(argv=None):
-    args = parse_arguments(argv)
-    # torch takes a while to import: help, and flags that are wrong, do not wait for it
+    args = parse_arguments(argv)  # help, and flags that are wrong, do not wait for torch
     from utils.command_line import arguments, data_arguments
     from utils.runs.checkpoint import build_model, check_topology, find_checkpoint, load_checkpoint
     from utils.showing.clip import Clip, LivePredictions

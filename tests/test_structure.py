@@ -22,7 +22,7 @@ for below, room in zip(
     strict=True,
 ):
     ROOMS[room] = [below, *ROOMS[below]]
-LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 120, 60, 85
+LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION, LONGEST_SCRIPT = 300, 120, 60, 80
 # tests of what only several modules together do
 TOGETHER = {
     "blender/test_extension.py",

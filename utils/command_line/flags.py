@@ -15,15 +15,22 @@ from models.model_settings import UNITS_IN_MM, ModelSettings
 from utils.command_line.flag_values import (
     Sources,
     folder_name,
+    frame_rate,
     not_negative,
     not_negative_number,
     positive,
     positive_number,
 )
-from utils.command_line.parser import add_frame_rate_argument
 
 FILMS = ("mp4", "gif")
 RUN_UPS = ("first", "still", "rest")
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser that shows a script's docstring as it stands."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -> None:
@@ -48,6 +55,22 @@ def add_data_arguments(parser: argparse.ArgumentParser, target_required: bool) -
         help="what the files' numbers are; errors are printed in mm (default: as the file or the checkpoint says, or m)",
     )  # fmt: skip
     add_frame_rate_argument(group)
+
+
+def add_frame_rate_argument(group: argparse._ActionsContainer) -> None:
+    """Add what files that count seconds, and films, are played at."""
+    group.add_argument(
+        "--frame_rate", type=frame_rate, default=30.0, metavar="FPS",
+        help="frames per second of characters' animations, caches and films (default: 30)",
+    )  # fmt: skip
+
+
+def add_joint_files_argument(group: argparse._ActionsContainer) -> None:
+    """Add joints to look at, where there are any."""
+    group.add_argument(
+        "-src_joint", "--joint_files_dir", type=Path, nargs="+", action=Sources, metavar="DIR",
+        help="folders or files of joints, one per source",
+    )  # fmt: skip
 
 
 def add_joint_arguments(parser: argparse.ArgumentParser) -> None:

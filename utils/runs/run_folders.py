@@ -12,6 +12,8 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from data.safe_write import naming, remove_leftovers, write_beside
+from data.sequences.mesh_sequence import MeshSequence
+from data.sequences.shot_names import shot_names
 from utils.runs.folder_names import TIMESTAMP
 from utils.runs.processes import rank
 
@@ -21,9 +23,12 @@ def checkpoint_folder(model_type: str) -> Path:
     return Path("saved_model") / model_type
 
 
-def inference_folder(model_type: str | None, stored: dict[str, Any], checkpoint: Path, shots: list[str]) -> Path:
-    """Return the folder for meshes that a `stored` checkpoint predicts for some shots: it says which of both, by its name. The
+def inference_folder(
+    model_type: str | None, stored: dict[str, Any], checkpoint: Path, sequences: list[MeshSequence]
+) -> Path:
+    """Return the folder for meshes that a `stored` checkpoint predicts for some sequences: its name says which of both. The
     model type is the checkpoint's where none is given."""
+    shots = shot_names(sequences)
     name = shots[0] if len(shots) == 1 else f"{shots[0]}_and_{len(shots) - 1}_more"
     run = Path("inference_meshes") / (model_type or stored["model_type"]) / stored["timestamp"]
     return run / f"{checkpoint.stem}_{name}"
