@@ -91,9 +91,11 @@ class LocalCoordinates(LocalFeatures):
         """Return what an untrained network should answer, file units: no correction."""
         return targets.new_zeros(3)
 
-    def answer(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+    def answer(
+        self, features: Float[Tensor, "B V C"], change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
         """Return the correction (B, V, 3), file units, as far as the linear part knows it, by how that changes the mean one."""
-        return self.linear.mean + self.smoothed(change, frames)
+        return mean_correction(self, features.index_select(1, self.surface.anchors)) + self.smoothed(change, frames)
 
     def first_answer(
         self,
@@ -130,9 +132,8 @@ class LocalCoordinates(LocalFeatures):
         """Return what the network should answer (B, Q, 3), file units, where it is asked."""
         asked, surface = first.asked, self.surface
         change = mean_over_neighbours(first.change, surface.neighbours, self.linear.smoothing_steps)
-        left = (scan - skinned - change).index_select(1, asked)
-        frames = first.frames.index_select(1, asked)
-        return to_local(frames, left.unsqueeze(2)).squeeze(2) - self.linear.mean[asked]
+        there, left = (each.index_select(1, asked) for each in (first.frames, scan - skinned - change))
+        return to_local(there, left.unsqueeze(2)).squeeze(2) - mean_correction(self, first.of_anchors, asked)
 
     def conclusion(
         self,
@@ -152,9 +153,10 @@ class LocalCoordinates(LocalFeatures):
             numbers = (SMALLEST_SIZE, LARGEST_SIZE, FAR, float(trust.doubt), float(trust.error_scale))
             of_vertices = (trust.answer_size, trust.relative_variance, trust.residual)
             by_vertex = (linear.mean, surface.places_of_anchors, surface.anchor_weights, *of_vertices)
-            points, expected = loops.conclude(change, first.frames, skinned, by_vertex, leverage, longest, numbers)
+            by_anchor = leverage, trust.share_of_mean(first.of_anchors)
+            points, expected = loops.conclude(change, first.frames, skinned, by_vertex, by_anchor, longest, numbers)
             return Prediction(points, leverage, expected)
-        answer = change + to_world(first.frames, linear.mean.expand_as(change).unsqueeze(2)).squeeze(2)
+        answer = change + to_world(first.frames, mean_correction(self, first.of_anchors).unsqueeze(2)).squeeze(2)
         spread = surface.spread_from_anchors(leverage)
         size = torch.linalg.vector_norm(answer, dim=2)
         damped = answer * no_longer_than(size, trust.strength(size, spread), longest).unsqueeze(2)
@@ -176,6 +178,14 @@ class LocalCoordinates(LocalFeatures):
     ) -> Float[Tensor, "B V 3"]:
         """Return the points (B, V, 3), file units, that corrections of skinned meshes lead to."""
         return skinned + to_world(frames, answer.unsqueeze(2)).squeeze(2)
+
+
+def mean_correction(
+    coordinates: LocalCoordinates, of_anchors: Float[Tensor, "B A C"], vertices: Int[Tensor, " Q"] | None = None
+) -> Float[Tensor, "B Q 3"]:
+    """Return the mean correction of some vertices (B, Q, 3), or of all, as far as the anchors' motion calls for it."""
+    share = coordinates.surface.spread_from_anchors(coordinates.leverage.share_of_mean(of_anchors), vertices)
+    return share.unsqueeze(2) * coordinates.linear.mean[slice(None) if vertices is None else vertices]
 
 
 class WorldCoordinates:
@@ -218,7 +228,9 @@ class WorldCoordinates:
         """Return what an untrained network should answer, file units: the middle of all scans."""
         return targets.mean(dim=0)
 
-    def answer(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
+    def answer(
+        self, features: Float[Tensor, "B V C"], change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B _ 3 3"]
+    ) -> Float[Tensor, "B V 3"]:
         """Return zeros (B, V, 3), as the change is: without the network, nothing is known."""
         return change
 

@@ -82,7 +82,7 @@ def add_from_controls(change, network, controls, weights, first, last):
 
 @no_type_check
 @compiled
-def conclude(change, frames, skinned, trust, leverage, longest, numbers, points, expected, first, last):
+def conclude(change, frames, skinned, trust, leverage, share_of_mean, longest, numbers, points, expected, first, last):
     """Write what follows from changes of the mean in world axes (B, V, 3), rows `first` to `last`: points (B, V, 3), damped and
     no longer than allowed (V,), and the error to expect (B, V), as `LocalCoordinates.conclusion` does."""
     mean, places, weights, answer_size, relative_variance, residual = trust
@@ -93,12 +93,13 @@ def conclude(change, frames, skinned, trust, leverage, longest, numbers, points,
         b, v = row // num_vertices, row % num_vertices
         frame = frames[b, v]
         x, y, z = change[b, v, 0], change[b, v, 1], change[b, v, 2]
-        x += mean[v, 0] * frame[0, 0] + mean[v, 1] * frame[1, 0] + mean[v, 2] * frame[2, 0]
-        y += mean[v, 0] * frame[0, 1] + mean[v, 1] * frame[1, 1] + mean[v, 2] * frame[2, 1]
-        z += mean[v, 0] * frame[0, 2] + mean[v, 1] * frame[1, 2] + mean[v, 2] * frame[2, 2]
-        own = ZERO
+        own = share = ZERO
         for k in range(places.shape[1]):
             own += weights[v, k] * leverage[b, places[v, k]]
+            share += weights[v, k] * share_of_mean[b, places[v, k]]
+        x += share * (mean[v, 0] * frame[0, 0] + mean[v, 1] * frame[1, 0] + mean[v, 2] * frame[2, 0])
+        y += share * (mean[v, 0] * frame[0, 1] + mean[v, 1] * frame[1, 1] + mean[v, 2] * frame[2, 1])
+        z += share * (mean[v, 0] * frame[0, 2] + mean[v, 1] * frame[1, 2] + mean[v, 2] * frame[2, 2])
         grown = own * (ONE + own / far)
         size = np.sqrt(x * x + y * y + z * z)
         relative = min(max(size / answer_size[v], smallest), largest)

@@ -43,6 +43,9 @@ class Leverage(nn.Module):
     in training, in standard deviations of the logarithm of its energy, squared: nonlinear motion has a mean of its own, which
     no still frame shares, and stillness is in the middle of all that a regression saw.
 
+    For the same reason a part of the mean correction, `moving_share`, is taken to come of the motion: where that is stiller
+    than usual, this part goes as its amplitude, the root of the energy, does.
+
     The error to expect is what the regression leaves over, `residual`, and, of an answer s, the part s² v / (s² + v) that is as
     uncertain as v, `doubt` times the square of the residual, times the `growth` of the leverage. Frames kept out of the fit say
     how large the doubt is, what to take the outcome times (`error_scale`), and, of it, what 68 % and 95 % of the errors stay
@@ -60,6 +63,7 @@ class Leverage(nn.Module):
     log_spread: Tensor
     farthest: Tensor
     reached: Tensor
+    moving_share: Tensor
     answer_size: Tensor
     relative_variance: Tensor
     residual: Tensor
@@ -79,6 +83,7 @@ class Leverage(nn.Module):
         self.register_buffer("log_spread", torch.ones(num_anchors))
         self.register_buffer("farthest", torch.full((), torch.inf))  # of a frame of training, seen from all others
         self.register_buffer("reached", torch.full((num_anchors,), torch.inf))  # the highest at each anchor, likewise
+        self.register_buffer("moving_share", torch.zeros(num_anchors))
         self.register_buffer("answer_size", torch.ones(num_vertices))
         self.register_buffer("relative_variance", torch.zeros(num_vertices))
         self.register_buffer("residual", torch.zeros(num_vertices))
@@ -104,8 +109,19 @@ class Leverage(nn.Module):
         """Return what quiet motion adds to the leverage (B, A), from features about their means in units of their spread."""
         if not self.motion:
             return torch.zeros_like(seen[..., 0])
-        level = (self.energy(seen) + self.quietest).log()
-        return ((level - self.log_mean) / self.log_spread).clamp_max(0).square()
+        return (self.level(seen) / self.log_spread).clamp_max(0).square()
+
+    def level(self, seen: Float[Tensor, "B A C"]) -> Float[Tensor, "B A"]:
+        """Return the logarithm of the energy of motion (B, A), 0 where it is as usual, from features as `energy` takes them."""
+        return (self.energy(seen) + self.quietest).log() - self.log_mean
+
+    def share_of_mean(self, features: Float[Tensor, "B A C"]) -> Float[Tensor, "B A"]:
+        """Return how much of the mean correction to take (B, A), 0 to 1, by what the anchors see (B, A, C), file units: all
+        where motion is as lively as usual in training, or livelier."""
+        if not self.motion:
+            return torch.ones_like(features[..., 0])
+        amplitude = (self.level((features - self.mean) / self.scale).clamp_max(0) / 2).exp()
+        return 1 - self.moving_share * (1 - amplitude)
 
     def relative_square(self, size: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
         """Return the squares of answers' lengths (*B, V), file units, in units of what is usual at each vertex; no more than

@@ -171,9 +171,9 @@ class StreamedMap(nn.Module):
         change = change + (gathered(network, surface.nearest_controls.T, 0) * self.control_weights).sum(dim=0).T
         for _ in range(linear.smoothing_steps):
             change = gathered(change.T, surface.neighbours.T, 0).mean(dim=0).T
-
-        answer = change + rotated(to_world, linear.mean.T)
+        known = torch.cat([leverage, trust.share_of_mean(of_anchors)])
+        spread, share = (gathered(known, surface.places_of_anchors.T, 1) * self.anchor_weights).sum(dim=1)
+        answer = change + rotated(to_world, share * linear.mean.T)
         size = dot(answer, answer).sqrt()
-        spread = (gathered(leverage[0], surface.places_of_anchors.T, 0) * self.anchor_weights).sum(dim=0)
         assert model.longest is not None
         return no_longer_than(size, trust.strength(size, spread), model.longest) * answer

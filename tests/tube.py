@@ -102,6 +102,8 @@ def filled(model):
         tensor.copy_(0.05 * torch.rand(tensor.shape, generator=random) + 0.01)
     leverage.doubt.fill_(2.0)
     leverage.reached.fill_(8.0)
+    leverage.moving_share.fill_(0.6)
+    leverage.log_mean.fill_(2.0)
     leverage.error_scale.fill_(1.3)
     model.longest.copy_(0.02 * torch.rand(model.longest.shape, generator=random) + 0.01)
     return model.eval()

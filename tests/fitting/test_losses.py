@@ -112,7 +112,7 @@ def whole_meshes(model, num_frames=3):
     skinned = window[:, -1]
     vertex = torch.arange(skinned.shape[1]).expand(num_frames, -1)
     features = model.features(window)
-    linear = model.coordinates.answer(change_of(model, features), model.surface.frames_of(skinned))
+    linear = model.coordinates.answer(features, change_of(model, features), model.surface.frames_of(skinned))
     targets = model.targets(skinned, scan) - linear
     return Samples(features, targets, vertex, skinned, model.surface.frames_of(skinned), linear), window, scan
 

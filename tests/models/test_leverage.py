@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from models.leverage import FAR, Leverage, growth
-from utils.fitting.leverage_fit import set_leverage, set_reach, size_and_variance
+from utils.fitting.folds import UNLIKE_FOLDS
+from utils.fitting.leverage_fit import Regression, set_leverage, set_moving_share, set_reach, size_and_variance
 from utils.fitting.ridge_regression import moments_of, solve, squares
 
 
@@ -117,3 +118,51 @@ def test_networks_are_left_out_far_from_training():
     assert (module.share_of_network(leverage) == 1).all()  # where no frames were seen, every answer is trusted
     module.reached.copy_(torch.tensor([4.0, 1.0]))
     np.testing.assert_allclose(module.share_of_network(leverage), [[1, 0.5], [0.5, 1 / 257], [1e-4, 0]], rtol=1e-3)
+
+
+def test_what_comes_of_the_motion_goes_with_it():
+    """Means of which 0, 30 and 100 % swell and fade with the amplitude of motion, seen by a regression that is linear in it."""
+    torch.manual_seed(0)
+    loudness = torch.linspace(-1, 1, 600).repeat_interleave(2).exp()[torch.randperm(1200)]
+    rows = torch.randn(1200, 3, 6 + 1 + 3)
+    rows[..., :3] *= (loudness / rows[..., :3].norm(dim=2).T).T.unsqueeze(2)
+    rows[..., 6] = 1
+    share = torch.tensor([0.0, 0.3, 1.0])
+    mean = torch.tensor([[1.0, 0, 0], [0, 2, 0], [0, 0, 3]])
+    own = rows[..., :3] + 0.1 * rows[..., -3:]
+    rows[..., -3:] = own + (1 + share * (loudness.unsqueeze(1) - 1)).unsqueeze(2) * mean
+    motion, folds = [slice(0, 3)], np.arange(1200) * UNLIKE_FOLDS // 1200
+    module = Leverage(3, 3, 6, motion)
+    set_leverage(module, rows, [0, 1, 2], 0.01)
+    set_moving_share(module, rows, torch.ones(1200, 3), folds, Regression([0, 1, 2], [], 0.01, 1.0, 0, motion))
+    assert module.moving_share[0] < 0.02
+    # of a mean that is 1 + share (mean loudness - 1) long
+    as_share = share / (1 + share * (loudness.mean() - 1))
+    np.testing.assert_allclose(module.moving_share[1:], as_share[1:], rtol=0.1)
+    still = module.mean.clone().unsqueeze(0)
+    for times, left in ((0.25, 1 - 0.75 * module.moving_share), (1.0, 1.0), (4.0, 1.0)):
+        seen = still.clone()
+        seen[..., 0] += (
+            times * (module.log_mean.exp() * (1 - times**-2 * module.quietest / module.log_mean.exp())).sqrt()
+        )
+        np.testing.assert_allclose(module.share_of_mean(seen)[0], torch.as_tensor(left).expand(3), rtol=1e-4)
+    # frames whose targets are not trusted have no say
+    trust = (torch.rand(1200, 3) < 0.5).float()
+    for times in (0.0, 5.0):
+        rows[..., -3:] += times * (1 - trust).unsqueeze(2) * rows[..., 3:6] * loudness.view(-1, 1, 1)
+        set_moving_share(module, rows, trust, folds, Regression([0, 1, 2], [], 0.01, 1.0, 0, motion))
+        np.testing.assert_allclose(module.moving_share[1:], as_share[1:], rtol=0.12)
+
+
+def test_shares_that_are_not_certain_are_not_taken():
+    torch.manual_seed(0)
+    rows = torch.randn(40, 50, 6 + 1 + 3)
+    rows[..., 6] = 1
+    rows[..., -3:] += 0.3
+    motion, folds = [slice(0, 3)], np.arange(40) % UNLIKE_FOLDS
+    module = Leverage(50, 50, 6, motion)
+    set_leverage(module, rows, [0, 1, 2], 0.01)
+    set_moving_share(module, rows, torch.ones(40, 50), folds, Regression([0, 1, 2], [], 0.01, 1.0, 0, motion))
+    assert module.moving_share.mean() < 0.2
+    without_motion = Leverage(50, 50, 6, [])
+    assert (without_motion.share_of_mean(rows[..., :6]) == 1).all()

@@ -153,6 +153,11 @@ class KeptFrames:
         """The rows of the anchors."""
         return self.rows[:, self.num_few :]
 
+    @property
+    def weights_of_anchors(self) -> Float[Tensor, "T A"]:
+        """How far the targets of the anchors are trusted."""
+        return self.weights[:, self.num_few :]
+
     def num_folds(self, folds: Int[ndarray, " T"]) -> int:
         """Return how many folds there are: `folds`, or `unlike_folds`."""
         return len(self.blocks) if folds is self.folds else UNLIKE_FOLDS

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from models.leverage import Leverage, growth, wiener
 from models.rest_surface import mean_over_neighbours
 from models.surface_frames import to_local, to_world
+from utils.fitting.folds import UNLIKE_FOLDS
 from utils.fitting.kept_frames import KeptFrames
 from utils.fitting.ridge_regression import FEWEST_FRAMES, leverage, moments_of, solve, squares
 from utils.runs.processes import combine
@@ -17,6 +19,7 @@ from utils.runs.processes import combine
 QUIETEST = 0.01  # of the mean energy of motion: what moves less than that counts as still
 AS_GOOD_AS_BEST = 1.005
 LEAST_LEFT = 0.01  # of the mean square that is left over
+FRAMES_ALIKE = 8
 VARIANCES = (0.0, *(step * 10.0**power for power in range(-1, 4) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
 
 
@@ -71,6 +74,49 @@ def set_reach(module: Leverage, features: Float[Tensor, "T A C"], freedom: Float
     kept_out = torch.cat([leverages / (1 - within), torch.zeros_like(module.reached).unsqueeze(0)])
     module.farthest.copy_(combine(kept_out.mean(dim=1).amax(), dist.ReduceOp.MAX))
     module.reached.copy_(combine(kept_out.amax(dim=0), dist.ReduceOp.MAX))
+
+
+def errors_along_the_mean(
+    rows: Float[Tensor, "T A D"], weights: Float[Tensor, "T A"], folds: Int[ndarray, " T"], fit: Regression
+) -> tuple[Float[Tensor, "T A"], Float[Tensor, "T A"]]:
+    """Return the products (T, A) of a regression's errors in folds kept out of its fit with its mean target, and the squares
+    of that mean."""
+    along, square = (torch.zeros_like(weights, dtype=torch.float64) for _ in range(2))
+    for fold in range(UNLIKE_FOLDS):
+        inside = torch.from_numpy(folds == fold)
+        moments = moments_of(rows[~inside], weights[~inside])
+        mean, coefficients, places = solve(moments, fit.columns, fit.penalty, fit.vectors)
+        change = torch.einsum("tak,ako->tao", rows[inside][..., places].double(), coefficients)
+        errors = rows[inside][..., -3:] - mean - fit.strength * change
+        along[inside], square[inside] = (errors * mean).sum(dim=2), mean.square().sum(dim=1)
+    return along, square
+
+
+def set_moving_share(
+    module: Leverage,
+    rows: Float[Tensor, "T A D"],
+    weights: Float[Tensor, "T A"],
+    folds: Int[ndarray, " T"],
+    fit: Regression,
+) -> None:
+    """Set how much of the mean correction comes of the motion, at each anchor (A), from folds of unlike frames.
+
+    What a fit to the others leaves over along its mean, as a share of that, is regressed on the amplitude of motion. The slope
+    is taken as far as it is certain, where `FRAMES_ALIKE` frames say no more than one. `weights` say how far the targets are
+    trusted; the leverage of the rows has been set.
+    """
+    if not module.motion:
+        return
+    along, square = errors_along_the_mean(rows, weights, folds, fit)
+    weights = weights.double()
+    amplitude = (module.level(rows[..., :-4] - module.mean).double() / 2).exp()
+    count = combine(weights.sum(dim=0)).clamp_min(FEWEST_FRAMES)
+    amplitude = amplitude - combine((weights * amplitude).sum(dim=0)) / count
+    size = combine((weights * amplitude.square() * square).sum(dim=0)).clamp_min(1e-12)
+    slope = combine((weights * amplitude * along).sum(dim=0)) / size
+    errors = weights * amplitude * (along - slope * amplitude * square)
+    variance = FRAMES_ALIKE * combine(errors.square().sum(dim=0)) / size.square()
+    module.moving_share.copy_(slope.clamp(0, 1) * wiener(slope.square(), variance + 1e-12))
 
 
 def size_and_variance(

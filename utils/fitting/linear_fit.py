@@ -16,7 +16,7 @@ from models.mesh_autoencoder import MeshAutoencoder, change_of
 from utils.fitting.cross_validation import Choice, choose, columns_and_vectors, regression_of
 from utils.fitting.expected_error_fit import Calibration, calibrate
 from utils.fitting.kept_frames import KeptFrames
-from utils.fitting.leverage_fit import residual_of, set_leverage, set_reach, size_and_variance
+from utils.fitting.leverage_fit import residual_of, set_leverage, set_moving_share, set_reach, size_and_variance
 from utils.fitting.ridge_regression import FEWEST_FRAMES, add_products, solve, squares
 from utils.fitting.run_up_fit import choose_run_up
 from utils.fitting.seen_features import SeenRows, read_features
@@ -172,6 +172,7 @@ def set_damping(
     rows = kept.of_anchors[..., [*left, *range(len(scale), len(scale) + 4)]]
     freedom = set_leverage(leverage, rows, groups.columns_of(choice.groups), choice.penalty)
     set_reach(leverage, rows[..., : len(left)], freedom, float(len(kept.frames)))
+    set_moving_share(leverage, rows, kept.weights_of_anchors, kept.unlike_folds, regression_of(model, choice))
     leverage.scale.copy_(scale[left])
     leverage.mean.copy_(shift[model.surface.anchors][:, left] + leverage.mean * leverage.scale)
     of_all = model.surface.spread_from_anchors(freedom.float().unsqueeze(0))[0]
@@ -200,7 +201,7 @@ def set_scale_of_the_rest(
     for _, features, targets, weights, surface_frames in read_features(model, windows, frames, device):
         whole += mean_square_of(targets, weights) * len(targets) / len(frames)
         change = change_of(model, features)
-        left = targets - model.coordinates.answer(change, surface_frames)
+        left = targets - model.coordinates.answer(features, change, surface_frames)
         rest += mean_square_of(left, weights) * len(left) / len(frames)
         answered += mean_square_of(change, weights) * len(left) / len(frames)
     model.answer_scale.fill_(answered**0.5 if answered > 0 else 1.0)

@@ -85,7 +85,7 @@ def whole_meshes(model: MeshAutoencoder, meshes: Meshes) -> Samples:
     frames = model.surface.frames_of(skinned)
     features = model.features(*meshes.inputs, frames)
     change = change_of(model, features)
-    linear = model.coordinates.answer(change, frames)
+    linear = model.coordinates.answer(features, change, frames)
     targets = model.targets(skinned, meshes.scan, frames) - linear
     if model.settings.answer_seen:
         features = torch.cat([features, change], dim=2)

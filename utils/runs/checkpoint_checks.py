@@ -182,8 +182,9 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
     if not all(isinstance(each, Tensor) for each in state.values()):
         raise ValueError("weights that are no tensors")
     model_settings = checked_settings(settings, len(state))
-    if "leverage.least" in state:  # not known earlier: the network was asked everywhere
-        state = {"leverage.reached": torch.full_like(state["leverage.least"], torch.inf)} | state
+    if "leverage.least" in state:  # not known earlier: the network and the mean correction were taken wholly everywhere
+        of_anchors = torch.zeros_like(state["leverage.least"])
+        state = {"leverage.reached": of_anchors + torch.inf, "leverage.moving_share": of_anchors} | state
     surface = checked_surface(state, model_settings.num_joints)
     with torch.device("meta"):
         model = MeshAutoencoder(model_settings, surface)
