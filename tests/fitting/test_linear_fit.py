@@ -73,6 +73,19 @@ def test_scans_that_follow_nothing_are_left_alone(make_model, make_tube_sequence
     assert error < 1.01 * skinned_error
 
 
+def test_a_mean_alone_does_not_damp_what_a_network_adds(make_model, make_tube_sequence, monkeypatch):
+    """Corrections that swing far about a small mean, and no linear map to look for them with."""
+    monkeypatch.setattr("utils.fitting.cross_validation.candidate_groups", lambda _: [()])
+    model, sequence = make_model(num_condition_frames=3), make_tube_sequence(60)
+    swing = torch.from_numpy(np.sin(np.arange(60))).float()[:, None, None]
+    set_corrections(sequence, model, (0.02 + 0.05 * swing).expand(60, 72, 3).contiguous())
+    choice = fit_linear_part(model, all_windows([sequence], 3), CPU)
+    assert (choice.groups, choice.variance) == ((), 1.0)
+    usual = torch.ones(1, len(model.surface.anchors))
+    size = torch.full((1, 72), 0.05)
+    assert (model.leverage.strength(size, model.surface.spread_from_anchors(usual)) > 0.9).all()
+
+
 def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence):
     model, truth = make_model(num_condition_frames=3), make_model(num_condition_frames=3)
     sequence = make_tube_sequence(120)
