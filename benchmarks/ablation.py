@@ -40,6 +40,7 @@ from utils.runs.run_folders import TrainingRun, new_timestamp
 CPU = torch.device("cpu")
 MOTION, LOOPS = "models.local_features.motion", "models.loops.compiles"
 LEAVE_OUT = "models.mesh_autoencoder.MeshAutoencoder.leave_out"
+LEAVE_OUT_OF = MeshAutoencoder.leave_out
 BEST_PENALTY = cross_validation.best_penalty
 FULL_CANDIDATES = cross_validation.candidate_groups
 
@@ -69,7 +70,8 @@ def by_like_frames_alone(model, like, unlike, weights, groups, isotropic, start)
 
 
 def leave_out_nothing(model, groups):
-    """The network sees what the linear part had better not look at."""
+    """The network sees what the linear part had better not look at, too."""
+    LEAVE_OUT_OF(model, [])
 
 
 def displacements(window):
