@@ -101,6 +101,11 @@ class Leverage(nn.Module):
         leverage = self.least + (seen.transpose(0, 1) @ self.root).square().sum(dim=2).T
         return leverage + self.quietness(seen)
 
+    def share_fitted(self, num_frames: int) -> float:
+        """Return how much of a frame's error the regression fits, on average over the anchors: its degrees of freedom, per
+        frame of training."""
+        return float((1 / self.least).mean().clamp_max(0.9 * num_frames)) / num_frames
+
     def energy(self, seen: Float[Tensor, "B A C"]) -> Float[Tensor, "B A"]:
         """Return the energy of motion (B, A), from features about their means in units of their spread."""
         return torch.stack([seen[..., part].square().sum(dim=2) for part in self.motion]).sum(dim=0)

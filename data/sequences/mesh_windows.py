@@ -1,6 +1,6 @@
 """Windows over frames: every frame of a sequence together with the n-1 frames before it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -146,6 +146,16 @@ def all_windows(sequences: list[MeshSequence], num_condition_frames: int) -> Mes
     """Return every frame of every sequence."""
     entries = [(s, frame) for s, sequence in enumerate(sequences) for frame in range(len(sequence.frame_numbers))]
     return MeshWindows(sequences, num_condition_frames, np.array(entries))
+
+
+def split_last(windows: MeshWindows, share: float) -> tuple[MeshWindows, MeshWindows]:
+    """Return all frames but the last `share`, 0 to 1, of each sequence, and these."""
+    last = np.zeros(len(windows), bool)
+    for sequence in np.unique(windows.entries[:, 0]):
+        own = np.flatnonzero(windows.entries[:, 0] == sequence)
+        last[own[len(own) - int(share * len(own)) :]] = True
+    first, second = (replace(windows, entries=windows.entries[some]) for some in (~last, last))
+    return first, second
 
 
 def split_windows(

@@ -180,3 +180,22 @@ def test_first_design_trains(make_trainer):
     trainer = make_trainer(num_epochs=1, world=True)
     trainer.fit()
     assert np.isfinite(trainer.progress.history[0]["losses/training_reconstruction_mm"])
+
+
+@pytest.mark.parametrize(("num_inference_meshes", "num_shown"), [(2, 56), (0, 60)])
+def test_the_network_is_not_shown_the_frames_that_it_is_judged_by(
+    make_trainer, make_tube_sequence, monkeypatch, num_inference_meshes, num_shown
+):
+    trainer = make_trainer(num_epochs=1, num_inference_meshes=num_inference_meshes)
+    sequence = make_tube_sequence(60)
+    trainer.training, trainer.held_out = split_windows([sequence], 3, num_inference_meshes)
+    fitted, judged = [], []
+    real_fit, real_measure = trainer_module.fit_linear_part, trainer_module.measure_epoch
+    monkeypatch.setattr(trainer_module, "fit_linear_part", lambda *given: fitted.append(given[1]) or real_fit(*given))
+    monkeypatch.setattr(trainer_module, "measure_epoch", lambda *given: judged.append(given[2]) or real_measure(*given))
+    trainer.fit()
+    assert len(fitted[0]) == 60 - num_inference_meshes
+    assert len(trainer.samples.windows) == num_shown
+    ((kept_back, share_fitted),) = judged
+    assert kept_back.entries[:, 1].tolist() == list(range(num_shown, 60 - num_inference_meshes))
+    assert 0 < share_fitted < 0.9

@@ -18,17 +18,23 @@ LONGEST_OF_PICTURE = 320  # pixels, in TensorBoard
 
 
 def measure_epoch(
-    model: MeshAutoencoder, held_out: MeshWindows, progress: Progress, units_in_mm: float, device: torch.device
+    model: MeshAutoencoder,
+    held_out: MeshWindows,
+    kept_back: tuple[MeshWindows, float],
+    progress: Progress,
+    units_in_mm: float,
+    device: torch.device,
 ) -> dict[str, float]:
     """Return the metrics of the epoch just trained: losses, and errors in the held-out frames, mm.
 
-    The held-out frames also say how much of the network's answer is trusted; that is set in the model.
+    The held-out frames and those kept back from the network also say how much of its answer is trusted, as
+    `best_network_strength` takes them; that is set in the model.
     """
     metrics = {"epoch": float(progress.epoch + 1)}
     metrics |= {f"losses/training_{name}_mm": curve[-1][1] for name, curve in progress.curves.items()}
     if len(held_out):
         if model.linear is not None:  # without one there is nothing beside the network that could be trusted more
-            model.network_strength.fill_(best_network_strength(model, held_out, device))
+            model.network_strength.fill_(best_network_strength(model, held_out, *kept_back, device))
         skinned, predicted = (units_in_mm * error for error in mean_errors(model, held_out, device))
         metrics |= {"losses/held_out_mm": predicted, "losses/held_out_skinned_mm": skinned}
     return metrics

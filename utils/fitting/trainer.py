@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from data.sequences.descriptions import describe_sequences, describe_unobserved
-from data.sequences.mesh_windows import MeshWindows
+from data.sequences.mesh_windows import MeshWindows, split_last
 from models.mesh_autoencoder import MeshAutoencoder
 from models.model_settings import UNITS_IN_MM
 from utils.fitting.divergence import Divergence
@@ -25,6 +25,10 @@ from utils.runs.processes import check_alike, combine, in_parallel, rank
 from utils.runs.run_folders import TrainingRun
 from utils.runs.run_record import other_data
 from utils.runs.stopping import Interrupted, stop_signals
+
+KEPT_BACK = (
+    1 / 20
+)  # of the frames, the last of each sequence: the linear part is fitted to them, the network judged by them
 
 Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
 
@@ -91,7 +95,8 @@ class Trainer:
                 self.run.report(str(choice))
             self.optimizer = make_optimizer(model, self.options.learning_rate)  # the fit made the network anew
         self.steps = Steps(in_parallel(self.losses), self.optimizer)
-        self.samples = TrainingSamples(self.sampling, model, self.training, self.options, self.device)
+        shown, self.kept_back = split_last(self.training, KEPT_BACK if len(self.held_out) else 0.0)
+        self.samples = TrainingSamples(self.sampling, model, shown, self.options, self.device)
         with stop_signals() as stop:
             while progress.epoch < self.options.num_epochs:
                 started = time.monotonic()
@@ -138,7 +143,8 @@ class Trainer:
     def finish_epoch(self, seconds: float, total_steps: int) -> None:
         """Measure the held-out frames, save where the save interval says so, and write logs and pictures."""
         model, progress, options, measured = self.model, self.progress, self.options, (self.units_in_mm, self.device)
-        metrics = measure_epoch(model, self.held_out, progress, *measured) | {"time/epoch_seconds": seconds}
+        kept_back = self.kept_back, 0.0 if model.leverage is None else model.leverage.share_fitted(len(self.training))
+        metrics = measure_epoch(model, self.held_out, kept_back, progress, *measured) | {"time/epoch_seconds": seconds}
         line = describe_epoch(metrics, options.num_epochs, float(model.network_strength))
         progress.end_epoch(metrics)
         # first of all: where a disk is full, a picture must not cost the weights

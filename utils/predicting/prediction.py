@@ -76,9 +76,22 @@ def map_predictions(
             pool.shutdown(cancel_futures=True)
 
 
-def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> float:
+def best_network_strength(
+    model: MeshAutoencoder, held_out: MeshWindows, fitted: MeshWindows, share_fitted: float, device: torch.device
+) -> float:
     """Return the share of the network's answer, 0 to 1, that leaves the least squared error in frames that it was not trained
-    on, where it is asked."""
+    on, where it is asked: held out, or such that the linear part was `fitted` to.
+
+    In these the linear part has taken `share_fitted` of what it leaves over elsewhere, on average.
+    """
+    shared, size = network_and_targets(model, held_out, device)
+    shared_of_fitted, size_of_fitted = network_and_targets(model, fitted, device)
+    shared, size = shared + shared_of_fitted / (1 - share_fitted), size + size_of_fitted
+    return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
+
+
+def network_and_targets(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> tuple[float, float]:
+    """Return the sums over frames of the product of the network's answers with their targets, and of their squares."""
     shared = size = 0.0
     for frame in own_share(np.arange(len(windows))):
         samples = asked_vertices(model, read_meshes(model, windows, np.array([frame]), device))
@@ -88,7 +101,7 @@ def best_network_strength(model: MeshAutoencoder, windows: MeshWindows, device: 
             answer, samples.targets = (samples.trust.sqrt().unsqueeze(2) * each for each in (answer, samples.targets))
         shared, size = shared + float((answer * samples.targets).sum()), size + float(answer.square().sum())
     shared, size = combine(torch.tensor([shared, size], dtype=torch.float64)).tolist()
-    return min(1.0, max(0.0, shared / size)) if size > 0 else 1.0
+    return shared, size
 
 
 def mean_errors(model: MeshAutoencoder, windows: MeshWindows, device: torch.device) -> tuple[float, float]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data.input_error import InputError
-from data.sequences.mesh_windows import all_windows, split_windows, window_frames
+from data.sequences.mesh_windows import all_windows, split_last, split_windows, window_frames
 
 
 def before(positions, count):
@@ -35,6 +35,16 @@ def test_windows_against_a_naive_loop(make_tube_sequence, num_condition_frames):
 
 def test_the_current_frame_is_the_last():
     assert window_frames(np.array([0, 1, 5]), 3).tolist() == [[-2, -1, 0], [-1, 0, 1], [3, 4, 5]]
+
+
+def test_a_share_of_each_sequence_is_its_last_frames(make_tube_sequence):
+    windows = all_windows([make_tube_sequence(41), make_tube_sequence(19), make_tube_sequence(20)], 3)
+    first, last = split_last(windows, 1 / 20)
+    assert last.entries.tolist() == [[0, 39], [0, 40], [2, 19]]
+    assert sorted(first.entries.tolist() + last.entries.tolist()) == windows.entries.tolist()
+    assert first.num_condition_frames == 3
+    everything, nothing = split_last(windows, 0.0)
+    assert (len(everything), len(nothing)) == (80, 0)
 
 
 def test_last_frames_of_each_sequence_are_held_out(make_tube_sequence):
