@@ -21,9 +21,7 @@ def uniform_laplacian(faces: Int[Tensor, "F 3"], num_vertices: int) -> Float[Ten
     indices = torch.cat([edges.T, connected.expand(2, -1)], dim=1)
     values = torch.cat([1.0 / degree[edges[:, 0]], -torch.ones_like(connected, dtype=torch.float32)])
     size = (num_vertices, num_vertices)
-    with (
-        torch.sparse.check_sparse_tensor_invariants()
-    ):  # some versions of torch warn where nobody says whether to check
+    with torch.sparse.check_sparse_tensor_invariants():  # torch 2.11 warns where nobody says whether to check
         return torch.sparse_coo_tensor(indices, values, size).coalesce()
 
 

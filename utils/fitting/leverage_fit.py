@@ -210,8 +210,8 @@ def choose_damping(kept: KeptFrames, fit: Regression) -> tuple[float, float]:
 
     The strength is the one of `fit` or 1, whichever leaves less when damped. The variance is as large as costs next to nothing
     in motion like that of training. Only like frames decide: unlike ones are so unlike in some takes that they would damp
-    nothing, in others that they would damp everything. Of a mean alone the variance is what it is: to
-    damp that any further costs nothing, but what a network adds to it would be lost.
+    nothing, in others that they would damp everything. Of a mean alone the variance is what it is: to damp that any further
+    costs nothing, but what a network adds to it would be lost.
     """
     folds, strengths = range(len(kept.like)), sorted({fit.strength, 1.0})
     if len(folds) < 2 or not fit.columns:

@@ -26,9 +26,7 @@ from utils.runs.run_folders import TrainingRun
 from utils.runs.run_record import other_data
 from utils.runs.stopping import Interrupted, stop_signals
 
-KEPT_BACK = (
-    1 / 20
-)  # of the frames, the last of each sequence: the linear part is fitted to them, the network judged by them
+KEPT_BACK = 0.05  # of the frames, the last of each sequence: the network is judged by them, and not shown them
 
 Losses = Callable[[MeshAutoencoder, Samples], dict[str, Tensor]]
 
@@ -95,7 +93,8 @@ class Trainer:
                 self.run.report(str(choice))
             self.optimizer = make_optimizer(model, self.options.learning_rate)  # the fit made the network anew
         self.steps = Steps(in_parallel(self.losses), self.optimizer)
-        shown, self.kept_back = split_last(self.training, KEPT_BACK if len(self.held_out) else 0.0)
+        is_judged = len(self.held_out) and model.linear is not None
+        shown, self.kept_back = split_last(self.training, KEPT_BACK if is_judged else 0.0)
         self.samples = TrainingSamples(self.sampling, model, shown, self.options, self.device)
         with stop_signals() as stop:
             while progress.epoch < self.options.num_epochs:
