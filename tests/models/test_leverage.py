@@ -142,9 +142,7 @@ def test_what_comes_of_the_motion_goes_with_it():
     still = module.mean.clone().unsqueeze(0)
     for times, left in ((0.25, 1 - 0.75 * module.moving_share), (1.0, 1.0), (4.0, 1.0)):
         seen = still.clone()
-        seen[..., 0] += (
-            times * (module.log_mean.exp() * (1 - times**-2 * module.quietest / module.log_mean.exp())).sqrt()
-        )
+        seen[..., 0] += (times**2 * module.log_mean.exp() - module.quietest).sqrt()
         np.testing.assert_allclose(module.share_of_mean(seen)[0], torch.as_tensor(left).expand(3), rtol=1e-4)
     # frames whose targets are not trusted have no say
     trust = (torch.rand(1200, 3) < 0.5).float()

@@ -137,11 +137,13 @@ def outside(name, index):
 
 
 def test_what_was_not_known_earlier(stored, tmp_path):
-    del stored["settings"]["past"], stored["settings"]["answer_seen"], stored["model"]["leverage.reached"]
+    del stored["settings"]["past"], stored["settings"]["answer_seen"]
+    del stored["model"]["leverage.reached"], stored["model"]["leverage.moving_share"]
     torch.save(stored, tmp_path / "earlier.pt")
     model = build_model(load_checkpoint(tmp_path / "earlier.pt"), tmp_path / "earlier.pt")
     assert (model.settings.past, model.settings.answer_seen) == ("fading", False)
     assert (model.leverage.share_of_network(torch.full((2, len(model.leverage.reached)), 1e6)) == 1).all()
+    assert (model.leverage.moving_share == 0).all()
 
 
 @pytest.mark.parametrize(
