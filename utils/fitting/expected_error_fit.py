@@ -10,8 +10,8 @@ from torch import Tensor
 
 from models.leverage import Leverage, growth, uncertainty, wiener
 from utils.fitting.kept_frames import KeptFrames
-from utils.fitting.leverage_fit import Regression, residual_of, set_leverage, size_and_variance
-from utils.fitting.ridge_regression import moments_of, solve, squares
+from utils.fitting.leverage_fit import Regression, fits_to_others, residual_of, set_leverage, size_and_variance
+from utils.fitting.ridge_regression import squares
 from utils.runs.processes import combine
 
 DOUBTS = (0.0, *(10 ** (power / 4) for power in range(-8, 9)))
@@ -45,21 +45,15 @@ def frames_kept_out(kept: KeptFrames, folds: Int[ndarray, " T"], fit: Regression
     """Yield, for each fold of the frames of this process, what a regression fitted to all others does there, with the variance
     of errors taken times `variance`."""
     rows, num_features = kept.of_few, kept.of_few.shape[2] - 4
-    for fold in range(kept.num_folds(folds)):
-        inside = torch.from_numpy(folds == fold)
-        fitted, seen = rows[~inside], rows[inside]
-        if not float(combine(torch.tensor(float(len(fitted))))):
-            continue
+    for inside, moments, solution, double_answer in fits_to_others(
+        rows, kept.weights_of_few, folds, kept.num_folds(folds), fit
+    ):
+        seen, answer = rows[inside], double_answer.float()
         module = Leverage(rows.shape[1], rows.shape[1], num_features, fit.motion).to(rows)
-        freedom = set_leverage(module, fitted, fit.columns, fit.penalty)
-        moments = moments_of(fitted, kept.weights_of_few[~inside])
-        count = moments[:, -4, -4]
-        mean, coefficients, places = solve(moments, fit.columns, fit.penalty, fit.vectors)
-        sums = squares(moments, mean, coefficients, places)
+        freedom = set_leverage(module, rows[~inside], fit.columns, fit.penalty)
+        count, sums = moments[:, -4, -4], squares(moments, *solution)
         size, spread = size_and_variance(sums, fit.strength, count, freedom)
         module.answer_size.copy_(size)
-        change = torch.einsum("bjk,jko->bjo", seen[..., places].double(), coefficients)
-        answer = (mean + fit.strength * change).float()
         grown = growth(module(seen[..., :num_features]))
         own_size = torch.linalg.vector_norm(answer, dim=2)
         damped = wiener(module.relative_square(own_size), variance * spread.float() * grown).unsqueeze(2) * answer

@@ -1,10 +1,12 @@
 """How far to trust the model beyond the motion of training: its leverage, and the variance that this stands for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -76,19 +78,43 @@ def set_reach(module: Leverage, features: Float[Tensor, "T A C"], freedom: Float
     module.reached.copy_(combine(kept_out.amax(dim=0), dist.ReduceOp.MAX))
 
 
+class FitToOthers(NamedTuple):
+    """A regression fitted to all frames but those `inside` a fold (T,): the moments (V, D, D) of the others, what `solve` makes
+    of these, and what it answers in the B frames of the fold (B, V, 3)."""
+
+    inside: Bool[Tensor, " T"]
+    moments: Float[Tensor, "V D D"]
+    solution: tuple[Float[Tensor, "V 3"], Float[Tensor, "V K 3"], list[int]]
+    answer: Float[Tensor, "B V 3"]
+
+
+def fits_to_others(
+    rows: Float[Tensor, "T V D"],
+    weights: Float[Tensor, "T V"],
+    folds: Int[ndarray, " T"],
+    num_folds: int,
+    fit: Regression,
+) -> Iterator[FitToOthers]:
+    """Yield, for each fold of the frames of this process, a fit to all others; not where there are no others in any process."""
+    for fold in range(num_folds):
+        inside = torch.from_numpy(folds == fold)
+        if not float(combine(torch.tensor(float((~inside).sum())))):
+            continue
+        moments = moments_of(rows[~inside], weights[~inside])
+        mean, coefficients, places = solve(moments, fit.columns, fit.penalty, fit.vectors)
+        change = torch.einsum("bvk,vko->bvo", rows[inside][..., places].double(), coefficients)
+        yield FitToOthers(inside, moments, (mean, coefficients, places), mean + fit.strength * change)
+
+
 def errors_along_the_mean(
     rows: Float[Tensor, "T A D"], weights: Float[Tensor, "T A"], folds: Int[ndarray, " T"], fit: Regression
 ) -> tuple[Float[Tensor, "T A"], Float[Tensor, "T A"]]:
     """Return the products (T, A) of a regression's errors in folds kept out of its fit with its mean target, and the squares
     of that mean."""
     along, square = (torch.zeros_like(weights, dtype=torch.float64) for _ in range(2))
-    for fold in range(UNLIKE_FOLDS):
-        inside = torch.from_numpy(folds == fold)
-        moments = moments_of(rows[~inside], weights[~inside])
-        mean, coefficients, places = solve(moments, fit.columns, fit.penalty, fit.vectors)
-        change = torch.einsum("tak,ako->tao", rows[inside][..., places].double(), coefficients)
-        errors = rows[inside][..., -3:] - mean - fit.strength * change
-        along[inside], square[inside] = (errors * mean).sum(dim=2), mean.square().sum(dim=1)
+    for other in fits_to_others(rows, weights, folds, UNLIKE_FOLDS, fit):
+        mean, errors = other.solution[0], rows[other.inside][..., -3:] - other.answer
+        along[other.inside], square[other.inside] = (errors * mean).sum(dim=2), mean.square().sum(dim=1)
     return along, square
 
 
