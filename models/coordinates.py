@@ -3,15 +3,14 @@
 Two classes with one interface. The auto-encoder holds one of them, and no other code has to ask which.
 """
 
-from typing import NamedTuple
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from models import loops
+from models.conclusion import FirstAnswer, Prediction, conclude, mean_correction
 from models.controls import add_from_controls
-from models.leverage import FAR, LARGEST_SIZE, SMALLEST_SIZE, Leverage
+from models.leverage import Leverage
 from models.linear_correction import LinearCorrection
 from models.local_features import MOVING_GROUPS, ROUNDING, FeatureGroups, LocalFeatures
 from models.model_settings import ModelSettings
@@ -19,43 +18,10 @@ from models.rest_surface import RestSurface, mean_over_neighbours
 from models.surface_frames import to_local, to_world
 
 
-def no_longer_than(
-    size: Float[Tensor, "*B V"], strength: Float[Tensor, "*B V"], longest: Float[Tensor, " V"]
-) -> Float[Tensor, "*B V"]:
-    """Return strengths of answers of some size (*B, V), less where one would be longer than allowed at its vertex (V,).
-
-    Motion wilder than that of training must not tear the mesh.
-    """
-    return torch.minimum(strength, longest / size.clamp_min(1e-30))
-
-
 def leverage_of(surface: RestSurface, groups: FeatureGroups) -> Leverage:
     """Return a leverage for groups of features, which trusts every answer."""
     motion = groups.slices_of(MOVING_GROUPS)
     return Leverage(len(surface.vertices), len(surface.anchors), groups.num_features, motion)
-
-
-class FirstAnswer(NamedTuple):
-    """What is known before the network is asked: the surface frames; the change (B, V, 3) of the mean correction that the
-    linear part answers, in world axes; what the anchors see (B, A, C), and the leverage of that (B, A); and the vertices (Q,)
-    that the network is asked at, with what they see (B, Q, D), behind it what the linear part answers there, where the network
-    sees that."""
-
-    frames: Float[Tensor, "B V 3 3"]
-    change: Float[Tensor, "B V 3"]
-    of_anchors: Float[Tensor, "B A C"]
-    leverage: Float[Tensor, "B A"]
-    asked: Int[Tensor, " Q"]
-    of_asked: Float[Tensor, "B Q D"]
-
-
-class Prediction(NamedTuple):
-    """Predicted scans (B, V, 3), file units; how far each frame goes beyond training, by the leverage at the anchors (B, A);
-    and the mean error to expect (B, V), file units. In world coordinates the last two are not known: (B, 0)."""
-
-    points: Float[Tensor, "B V 3"]
-    leverage: Float[Tensor, "B A"]
-    expected_error: Float[Tensor, "B _"]
 
 
 class LocalCoordinates(LocalFeatures):
@@ -95,7 +61,8 @@ class LocalCoordinates(LocalFeatures):
         self, features: Float[Tensor, "B V C"], change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]
     ) -> Float[Tensor, "B V 3"]:
         """Return the correction (B, V, 3), file units, as far as the linear part knows it, by how that changes the mean one."""
-        return mean_correction(self, features.index_select(1, self.surface.anchors)) + self.smoothed(change, frames)
+        of_anchors = features.index_select(1, self.surface.anchors)
+        return mean_correction(self.surface, self.linear, self.leverage, of_anchors) + self.smoothed(change, frames)
 
     def first_answer(
         self,
@@ -133,7 +100,8 @@ class LocalCoordinates(LocalFeatures):
         asked, surface = first.asked, self.surface
         change = mean_over_neighbours(first.change, surface.neighbours, self.linear.smoothing_steps)
         there, left = (each.index_select(1, asked) for each in (first.frames, scan - skinned - change))
-        return to_local(there, left.unsqueeze(2)).squeeze(2) - mean_correction(self, first.of_anchors, asked)
+        mean = mean_correction(surface, self.linear, self.leverage, first.of_anchors, asked)
+        return to_local(there, left.unsqueeze(2)).squeeze(2) - mean
 
     def conclusion(
         self,
@@ -145,22 +113,11 @@ class LocalCoordinates(LocalFeatures):
         """Return what follows from the linear part's and the network's answers (B, Q, 3): corrections smoothed, damped where
         frames go beyond training, and no longer than allowed (V,); the error to expect is that of the damped ones."""
         assert longest is not None
-        surface, linear, trust, leverage = self.surface, self.linear, self.leverage, first.leverage
+        surface = self.surface
         of_network = to_world(first.frames.index_select(1, first.asked), network.unsqueeze(2)).squeeze(2)
         change = add_from_controls(first.change, of_network, surface.nearest_controls, surface.control_weights)
-        change = mean_over_neighbours(change, surface.neighbours, linear.smoothing_steps)
-        if loops.compiles(change, skinned, longest):
-            numbers = (SMALLEST_SIZE, LARGEST_SIZE, FAR, float(trust.doubt), float(trust.error_scale))
-            of_vertices = (trust.answer_size, trust.relative_variance, trust.residual)
-            by_vertex = (linear.mean, surface.places_of_anchors, surface.anchor_weights, *of_vertices)
-            by_anchor = leverage, trust.share_of_mean(first.of_anchors)
-            points, expected = loops.conclude(change, first.frames, skinned, by_vertex, by_anchor, longest, numbers)
-            return Prediction(points, leverage, expected)
-        answer = change + to_world(first.frames, mean_correction(self, first.of_anchors).unsqueeze(2)).squeeze(2)
-        spread = surface.spread_from_anchors(leverage)
-        size = torch.linalg.vector_norm(answer, dim=2)
-        damped = answer * no_longer_than(size, trust.strength(size, spread), longest).unsqueeze(2)
-        return Prediction(skinned + damped, leverage, trust.expected_error(size, spread))
+        change = mean_over_neighbours(change, surface.neighbours, self.linear.smoothing_steps)
+        return conclude(surface, self.linear, self.leverage, first, change, skinned, longest)
 
     def smoothed(self, change: Float[Tensor, "B V 3"], frames: Float[Tensor, "B V 3 3"]) -> Float[Tensor, "B V 3"]:
         """Return what comes on top of the mean correction (B, V, 3), in the vertices' frames, smoothed over the surface.
@@ -178,14 +135,6 @@ class LocalCoordinates(LocalFeatures):
     ) -> Float[Tensor, "B V 3"]:
         """Return the points (B, V, 3), file units, that corrections of skinned meshes lead to."""
         return skinned + to_world(frames, answer.unsqueeze(2)).squeeze(2)
-
-
-def mean_correction(
-    coordinates: LocalCoordinates, of_anchors: Float[Tensor, "B A C"], vertices: Int[Tensor, " Q"] | None = None
-) -> Float[Tensor, "B Q 3"]:
-    """Return the mean correction of some vertices (B, Q, 3), or of all, as far as the anchors' motion calls for it."""
-    share = coordinates.surface.spread_from_anchors(coordinates.leverage.share_of_mean(of_anchors), vertices)
-    return share.unsqueeze(2) * coordinates.linear.mean[slice(None) if vertices is None else vertices]
 
 
 class WorldCoordinates:

@@ -82,9 +82,11 @@ def add_from_controls(change, network, controls, weights, first, last):
 
 @no_type_check
 @compiled
-def conclude(change, frames, skinned, trust, leverage, share_of_mean, longest, numbers, points, expected, first, last):
+def conclude(
+    change, frames, skinned, trust, leverage, share_of_mean, of_frame, longest, numbers, points, expected, first, last
+):
     """Write what follows from changes of the mean in world axes (B, V, 3), rows `first` to `last`: points (B, V, 3), damped and
-    no longer than allowed (V,), and the error to expect (B, V), as `LocalCoordinates.conclusion` does."""
+    no longer than allowed (V,), and the error to expect (B, V), as `models.conclusion` does."""
     mean, places, weights, answer_size, relative_variance, residual = trust
     smallest, largest, far, doubt, error_scale = numbers
     num_vertices, tiny = change.shape[1], np.finfo(np.float32).tiny
@@ -104,7 +106,7 @@ def conclude(change, frames, skinned, trust, leverage, share_of_mean, longest, n
         size = np.sqrt(x * x + y * y + z * z)
         relative = min(max(size / answer_size[v], smallest), largest)
         relative *= relative
-        strength = relative / (relative + relative_variance[v] * grown)
+        strength = of_frame[b] * relative / (relative + relative_variance[v] * grown)
         doubted = residual[v] * np.sqrt(doubt * grown)
         part = size * (doubted / max(np.sqrt(size * size + doubted * doubted), least))
         expected[b, v] = error_scale * np.sqrt(residual[v] * residual[v] + part * part)

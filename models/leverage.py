@@ -51,6 +51,9 @@ class Leverage(nn.Module):
     how large the doubt is, what to take the outcome times (`error_scale`), and, of it, what 68 % and 95 % of the errors stay
     `within`.
 
+    Where that v drowns most answers of a frame, little is taken of any (`models.conclusion.share_of_frame`): one by one they
+    are damped by as much as costs nothing in training, which is less.
+
     Until `utils.fitting.leverage_fit` has seen the frames, every answer is trusted.
     """
 

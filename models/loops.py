@@ -125,6 +125,7 @@ def conclude(
     skinned: Float[Tensor, "B V 3"],
     trust: tuple[Tensor, ...],
     by_anchor: tuple[Float[Tensor, "B A"], Float[Tensor, "B A"]],
+    of_frame: Float[Tensor, " B"],
     longest: Float[Tensor, " V"],
     numbers: tuple[float, ...],
 ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B V"]]:
@@ -133,6 +134,6 @@ def conclude(
 
     points, expected = change.new_empty(change.shape), change.new_empty(change.shape[:2])
     single = tuple(np.float32(each) for each in numbers)
-    given = (*arrays(change, frames, skinned), arrays(*trust), *arrays(*by_anchor, longest), single)
+    given = (*arrays(change, frames, skinned), arrays(*trust), *arrays(*by_anchor, of_frame, longest), single)
     in_ranges(kernels.conclude, change.shape[:2].numel(), *given, points.numpy(), expected.numpy())
     return points, expected

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.coordinates import COORDINATES, Coordinates, LocalCoordinates, Prediction, leverage_of
+from models.conclusion import Prediction
+from models.coordinates import COORDINATES, Coordinates, LocalCoordinates, leverage_of
 from models.dials import AS_TRAINED, Dials
 from models.leverage import Leverage
 from models.linear_correction import LinearCorrection, in_loop_order

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.coordinates import LocalCoordinates, no_longer_than
+from models.conclusion import no_longer_than, share_of_frame
+from models.coordinates import LocalCoordinates
 from models.dials import Dials
 from models.features_in_rows import FeaturesInRows
 from models.gathered import gathered
@@ -175,5 +176,6 @@ class StreamedMap(nn.Module):
         spread, share = (gathered(known, surface.places_of_anchors.T, 1) * self.anchor_weights).sum(dim=1)
         answer = change + rotated(to_world, share * linear.mean.T)
         size = dot(answer, answer).sqrt()
+        of_frame = share_of_frame(trust, size.index_select(0, surface.anchors).unsqueeze(0), leverage, surface.anchors)
         assert model.longest is not None
-        return no_longer_than(size, trust.strength(size, spread), model.longest) * answer
+        return no_longer_than(size, of_frame * trust.strength(size, spread), model.longest) * answer

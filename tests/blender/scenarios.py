@@ -105,7 +105,8 @@ class Film:
     def check(self, frames=ORDER):
         for frame in frames:
             assert self.apart(frame) <= APART, frame
-            assert self.apart(frame, expected=self.skinned) > 1e-3
+        # where the bar hardly bends, predictions are close to the skinned mesh
+        assert max(self.apart(frame, expected=self.skinned) for frame in frames) > 1e-3
 
 
 def played(folder):

@@ -9,7 +9,7 @@ from tube import tube_surface_with_joints as surface_of
 from data.formats.polygons import Polygons
 from data.sequences.mesh_sequence import MeshSequence
 from data.sequences.mesh_windows import MeshWindows, all_windows
-from models.coordinates import Prediction
+from models.conclusion import Prediction
 from models.dials import Dials
 from models.surface_frames import to_local, to_world
 from utils.predicting.prediction import map_predictions

@@ -14,7 +14,8 @@ from utils.fitting.leverage_fit import Regression, fits_to_others, residual_of, 
 from utils.fitting.ridge_regression import squares
 from utils.runs.processes import combine
 
-DOUBTS = (0.0, *(10 ** (power / 4) for power in range(-8, 9)))
+# by theory at most 1; from a few on, errors are as large as answers, and none is likelier than the next
+DOUBTS = (0.0, *(10 ** (power / 4) for power in range(-8, 4)))
 SHARES = (0.68, 0.95)  # of the errors, that are to stay within what is said
 BINS, LOWEST, HIGHEST = 1200, -6.0, 6.0  # of the logarithm to base 10 of errors, in units of what is expected
 

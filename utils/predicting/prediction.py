@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from data.sequences.mesh_windows import MeshWindows
-from models.coordinates import Prediction
+from models.conclusion import Prediction
 from models.mesh_autoencoder import MeshAutoencoder
 from utils.predicting.metrics import mean_of_known, vertex_errors
 from utils.predicting.model_inputs import asked_vertices, read_inputs, read_meshes

@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from data.sequences.mesh_windows import MeshWindows
-from models.coordinates import Prediction
+from models.conclusion import Prediction
 from models.rest_surface import RestSurface
 from models.surface_frames import to_local, to_world
 
