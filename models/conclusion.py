@@ -12,7 +12,7 @@ from models.linear_correction import LinearCorrection
 from models.rest_surface import RestSurface
 from models.surface_frames import to_world
 
-DROWNED = 30.0  # variances, in units of the squares of answers, from which on little is taken of any in a frame
+DROWNED = 40.0  # variances, in units of the squares of answers, from which on little is taken of any in a frame
 STILL = 0.1  # of the mean length: where answers are shorter than that, they say nothing of a frame
 
 
@@ -74,11 +74,11 @@ def share_of_frame(
     moves = (usual / usual.mean()).square()
     weights = moves / (moves + STILL**2)
     weights = weights / weights.sum()
-    # geometric means of variances in units of answers' squares: in a usual frame, and how that grows
-    of_usual = (trust.doubt * (trust.residual.index_select(0, anchors) / usual).square() + 1e-30).log() @ weights
-    grown = (growth(leverage) / (size / usual).clamp_min(SMALLEST_SIZE).square()).log() @ weights
-    limit = DROWNED * (1 + of_usual.exp())
-    return 1 / (1 + ((of_usual + grown).exp() / limit).square())
+    # geometric means of variances in units of answers' squares: of usual frames, and of these
+    of_usual = trust.doubt * (trust.residual.index_select(0, anchors) / usual).square() + 1e-30
+    of_these = of_usual * growth(leverage) / (size / usual).clamp_min(SMALLEST_SIZE).square()
+    usually, drowned = ((each.log() @ weights).exp() for each in (of_usual, of_these))
+    return 1 / (1 + (drowned / DROWNED).square() / (1 + usually))
 
 
 def conclude(

@@ -19,7 +19,7 @@ def test_little_is_taken_of_frames_whose_answers_drown(unit):
     module.residual.copy_(unit * torch.tensor([1.0, 1, 1, 9, 0.5]))
     module.doubt.fill_(2.0)
     # the variance in units of the squares, as a geometric mean: one answer of four that drowns is damped on its own
-    drowned, limit = 2 * 2 * FAR * 0.25 * np.array([1, 100, 10]), DROWNED * (1 + 2 * 0.25)
+    drowned, limit = 2 * 2 * FAR * 0.25 * np.array([1, 100, 10]), DROWNED * (1 + 2 * 0.25) ** 0.5
     found = share_of_frame(module, size, leverage, anchors)
     np.testing.assert_allclose(found, 1 / (1 + (drowned / limit) ** 2), rtol=0.03)
     module.answer_size[2] = 1e-4 * unit  # where hardly anything moves, nothing is said of the frame
