@@ -12,7 +12,7 @@ from models.linear_correction import LinearCorrection
 from models.rest_surface import RestSurface
 from models.surface_frames import to_world
 
-DROWNED = 40.0  # variances, in units of the squares of answers, from which on little is taken of any in a frame
+DROWNED = 30.0  # variances, in units of the squares of answers, from which on most of a frame is chance
 STILL = 0.1  # of the mean length: where answers are shorter than that, they say nothing of a frame
 
 
@@ -64,11 +64,11 @@ def mean_correction(
 def share_of_frame(
     trust: Leverage, size: Float[Tensor, "B A"], leverage: Float[Tensor, "B A"], anchors: Int[Tensor, " A"]
 ) -> Float[Tensor, " B"]:
-    """Return how much of all answers in a frame to take (B,), 0 to 1, by their lengths (B, A), file units, and the leverage
-    at the anchors (B, A), vertices (A,).
+    """Return how much to take of what is in doubt in a frame (B,), 0 to 1, by the lengths of answers (B, A), file units, and
+    the leverage at the anchors (B, A), vertices (A,).
 
-    Where most answers drown in their variance, that of the error to expect, all of the frame is chance. A few that do are
-    damped on their own.
+    Where most answers drown in their variance, that of the error to expect, they are chance. A few that do are damped on
+    their own.
     """
     usual = trust.answer_size.index_select(0, anchors)
     moves = (usual / usual.mean()).square()
@@ -111,6 +111,6 @@ def conclude(
     answer = change + to_world(first.frames, mean.unsqueeze(2)).squeeze(2)
     spread = surface.spread_from_anchors(leverage)
     size = torch.linalg.vector_norm(answer, dim=2)
-    strength = of_frame.unsqueeze(1) * trust.strength(size, spread)
+    strength = trust.strength(size, spread, of_frame.unsqueeze(1))
     damped = answer * no_longer_than(size, strength, longest).unsqueeze(2)
     return Prediction(skinned + damped, leverage, trust.expected_error(size, spread))

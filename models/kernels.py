@@ -106,10 +106,12 @@ def conclude(
         size = np.sqrt(x * x + y * y + z * z)
         relative = min(max(size / answer_size[v], smallest), largest)
         relative *= relative
-        strength = of_frame[b] * relative / (relative + relative_variance[v] * grown)
         doubted = residual[v] * np.sqrt(doubt * grown)
-        part = size * (doubted / max(np.sqrt(size * size + doubted * doubted), least))
+        doubtful = doubted / max(np.sqrt(size * size + doubted * doubted), least)
+        part = size * doubtful
         expected[b, v] = error_scale * np.sqrt(residual[v] * residual[v] + part * part)
+        strength = relative / (relative + relative_variance[v] * grown)
+        strength *= ONE - doubtful * doubtful * (ONE - of_frame[b])
         if strength * size > longest[v]:
             strength = longest[v] / size
         points[b, v, 0] = skinned[b, v, 0] + strength * x

@@ -23,14 +23,17 @@ def growth(leverage: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
     return leverage * (1 + leverage / FAR)
 
 
+def doubtful(size: Float[Tensor, "*B"], doubted: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """Return how much of answers of some size is in doubt, 0 to 1, whose errors have some RMS: v / √(s² + v²)."""
+    return doubted / (size.square() + doubted.square()).sqrt().clamp_min(torch.finfo(size.dtype).tiny ** 0.5)
+
+
 def uncertainty(
     size: Float[Tensor, "*B"], residual: Float[Tensor, "*M"], variance: Float[Tensor, "*B"]
 ) -> Float[Tensor, "*B"]:
     """Return the RMS error of answers of some size, damped as `wiener` does, given what is left over where all is like in
     training, and their variance in units of its square. No answer is more uncertain than it is large."""
-    doubted = residual * variance.sqrt()
-    least = torch.finfo(size.dtype).tiny ** 0.5
-    return torch.hypot(residual, size * (doubted / torch.hypot(size, doubted).clamp_min(least)))
+    return torch.hypot(residual, size * doubtful(size, residual * variance.sqrt()))
 
 
 class Leverage(nn.Module):
@@ -51,8 +54,7 @@ class Leverage(nn.Module):
     how large the doubt is, what to take the outcome times (`error_scale`), and, of it, what 68 % and 95 % of the errors stay
     `within`.
 
-    Where that v drowns most answers of a frame, little is taken of any (`models.conclusion.share_of_frame`): one by one they
-    are damped by as much as costs nothing in training, which is less.
+    Where that v drowns most answers of a frame, little is taken of what it drowns there (`models.conclusion.share_of_frame`).
 
     Until `utils.fitting.leverage_fit` has seen the frames, every answer is trusted.
     """
@@ -136,9 +138,14 @@ class Leverage(nn.Module):
         twice that."""
         return (size / self.answer_size).clamp(SMALLEST_SIZE, LARGEST_SIZE).square()
 
-    def strength(self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
-        """Return how much of answers of some length (*B, V), file units, to trust, 0 to 1, by the leverage there (*B, V)."""
-        return wiener(self.relative_square(size), self.relative_variance * growth(leverage))
+    def strength(
+        self, size: Float[Tensor, "*B V"], leverage: Float[Tensor, "*B V"], of_frame: Float[Tensor, "*B 1"]
+    ) -> Float[Tensor, "*B V"]:
+        """Return how much of answers of some length (*B, V), file units, to trust, 0 to 1, by the leverage there (*B, V), and
+        by how much of what is in doubt is taken in the frame (*B, 1)."""
+        grown = growth(leverage)
+        in_doubt = doubtful(size, self.residual * (self.doubt * grown).sqrt()).square()
+        return wiener(self.relative_square(size), self.relative_variance * grown) * (1 - in_doubt * (1 - of_frame))
 
     def share_of_network(self, leverage: Float[Tensor, "B A"]) -> Float[Tensor, "B A"]:
         """Return how much of the network's answers to take (B, A), 0 to 1, by the leverage at the anchors (B, A): all where

@@ -154,8 +154,12 @@ class StreamedMap(nn.Module):
         axes: Float[Tensor, "3 3 V"],
     ) -> Float[Tensor, "3 V"]:
         """Return by how much the predicted scan is away from the last skinned mesh, whose surface frames `axes` are."""
-        model, surface = self.model, self.model.surface
-        linear, trust = self.coordinates.linear, self.coordinates.leverage
+        model, surface, linear, trust = (
+            self.model,
+            self.model.surface,
+            self.coordinates.linear,
+            self.coordinates.leverage,
+        )
         to_world = axes.transpose(0, 1)
         seen = self.features(window, joints, accelerations, model.up, axes)
         answered = (self.coefficients @ seen.unsqueeze(2)).squeeze(2) + self.constant
@@ -178,4 +182,4 @@ class StreamedMap(nn.Module):
         size = dot(answer, answer).sqrt()
         of_frame = share_of_frame(trust, size.index_select(0, surface.anchors).unsqueeze(0), leverage, surface.anchors)
         assert model.longest is not None
-        return no_longer_than(size, of_frame * trust.strength(size, spread), model.longest) * answer
+        return no_longer_than(size, trust.strength(size, spread, of_frame), model.longest) * answer

@@ -83,7 +83,7 @@ def test_a_mean_alone_does_not_damp_what_a_network_adds(make_model, make_tube_se
     assert (choice.groups, choice.variance) == ((), 1.0)
     usual = torch.ones(1, len(model.surface.anchors))
     size = torch.full((1, 72), 0.05)
-    assert (model.leverage.strength(size, model.surface.spread_from_anchors(usual)) > 0.9).all()
+    assert (model.leverage.strength(size, model.surface.spread_from_anchors(usual), torch.ones(1, 1)) > 0.9).all()
 
 
 def test_slow_swinging_is_worth_a_slow_oscillator(make_model, make_tube_sequence):

@@ -59,11 +59,11 @@ def test_strength_is_wieners():
     module.answer_size.copy_(torch.tensor([1.0, 2.0, 2.0, 1.0]))
     module.relative_variance.copy_(torch.tensor([0.5, 0.5, 0.0, 0.5]))
     size = torch.tensor([[1.0, 2.4, 1e-3, 0.0]])
-    strength = module.strength(size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
+    strength = module.strength(size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]), torch.ones(1, 1))
     one, three = 0.5 * (1 + 1 / FAR), 1.5 * (1 + 3 / FAR)
     np.testing.assert_allclose(strength[0], [1 / (1 + one), 1.44 / (1.44 + three), 1, 0], atol=1e-6)
     # twice the usual square is as sure as an answer can be
-    strength = module.strength(10 * size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]))
+    strength = module.strength(10 * size, torch.tensor([[1.0, 3.0, 9.0, 1.0]]), torch.ones(1, 1))
     np.testing.assert_allclose(strength[0], [2 / (2 + one), 2 / (2 + three), 1, 0], atol=1e-6)
 
 
@@ -90,10 +90,26 @@ def test_the_unit_of_length_does_not_matter_to_the_strength():
     module = Leverage(4, 2, 3, [])
     module.relative_variance.fill_(0.5)
     size, leverages = torch.rand(2, 4), torch.rand(2, 4)
-    expected = module.strength(size, leverages)
+    module.doubt.fill_(2.0)
+    module.residual.fill_(0.1)
+    expected = module.strength(size, leverages, torch.tensor([[0.2], [0.7]]))
     for unit in (1e-15, 1e15):
         module.answer_size.fill_(unit)
-        torch.testing.assert_close(module.strength(unit * size, leverages), expected)
+        module.residual.fill_(0.1 * unit)
+        found = module.strength(unit * size, leverages, torch.tensor([[0.2], [0.7]]))
+        torch.testing.assert_close(found, expected)
+
+
+def test_of_a_frame_what_is_in_doubt_is_taken_in_part():
+    module = Leverage(3, 2, 3, [])
+    module.residual.fill_(0.1)
+    module.doubt.fill_(2.0)
+    size, leverage = torch.tensor([[1e3, 0.4, 1e-6]]), torch.full((1, 3), FAR)
+    variance = 0.01 * 2 * 2 * FAR
+    in_doubt = np.array([0, variance / (variance + 0.16), 1])  # of answers so large, by Wiener
+    for of_frame in (0.0, 0.3, 1.0):
+        found = module.strength(size, leverage, torch.tensor([[of_frame]]))
+        np.testing.assert_allclose(found[0], 1 - in_doubt * (1 - of_frame), atol=1e-5)
 
 
 def test_size_and_variance_of_what_a_regression_answers():

@@ -20,7 +20,7 @@ def test_far_frames_are_damped_and_wild_ones_most(make_model, make_tube_sequence
     strengths = []
     for times in (1.0, 3.0, 30.0):
         spread = model.surface.spread_from_anchors(model.leverage(times * features[:, model.surface.anchors]))
-        strengths.append(float(model.leverage.strength(size, spread).mean()))
+        strengths.append(float(model.leverage.strength(size, spread, torch.ones(1, 1)).mean()))
     assert 1 > strengths[0] > strengths[1] > strengths[2]
 
 
