@@ -25,7 +25,7 @@ def growth(leverage: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
 
 def doubtful(size: Float[Tensor, "*B"], doubted: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
     """Return how much of answers of some size is in doubt, 0 to 1, whose errors have some RMS: v / √(s² + v²)."""
-    return doubted / (size.square() + doubted.square()).sqrt().clamp_min(torch.finfo(size.dtype).tiny ** 0.5)
+    return 1 / (1 + (size / doubted.clamp_min(torch.finfo(size.dtype).tiny)).square()).sqrt()
 
 
 def uncertainty(

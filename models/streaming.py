@@ -12,6 +12,7 @@ from models.coordinates import LocalCoordinates
 from models.dials import Dials
 from models.features_in_rows import FeaturesInRows
 from models.gathered import gathered
+from models.leverage import Leverage
 from models.mesh_autoencoder import MeshAutoencoder, network_answer
 from models.oscillators import HISTORY, streamed_accelerations
 from models.rows import dot, rotated
@@ -154,12 +155,8 @@ class StreamedMap(nn.Module):
         axes: Float[Tensor, "3 3 V"],
     ) -> Float[Tensor, "3 V"]:
         """Return by how much the predicted scan is away from the last skinned mesh, whose surface frames `axes` are."""
-        model, surface, linear, trust = (
-            self.model,
-            self.model.surface,
-            self.coordinates.linear,
-            self.coordinates.leverage,
-        )
+        model, surface = self.model, self.model.surface
+        linear, trust = self.coordinates.linear, self.coordinates.leverage
         to_world = axes.transpose(0, 1)
         seen = self.features(window, joints, accelerations, model.up, axes)
         answered = (self.coefficients @ seen.unsqueeze(2)).squeeze(2) + self.constant
@@ -179,7 +176,18 @@ class StreamedMap(nn.Module):
         known = torch.cat([leverage, trust.share_of_mean(of_anchors)])
         spread, share = (gathered(known, surface.places_of_anchors.T, 1) * self.anchor_weights).sum(dim=1)
         answer = change + rotated(to_world, share * linear.mean.T)
-        size = dot(answer, answer).sqrt()
-        of_frame = share_of_frame(trust, size.index_select(0, surface.anchors).unsqueeze(0), leverage, surface.anchors)
-        assert model.longest is not None
-        return no_longer_than(size, trust.strength(size, spread, of_frame), model.longest) * answer
+        return damped(model, trust, answer, leverage, spread)
+
+
+def damped(
+    model: MeshAutoencoder,
+    trust: Leverage,
+    answer: Float[Tensor, "3 V"],
+    leverage: Float[Tensor, "1 A"],
+    spread: Float[Tensor, " V"],
+) -> Float[Tensor, "3 V"]:
+    """Return an answer (3, V) as far as it is trusted, by the leverage at the anchors (1, A), and spread from them (V,)."""
+    size, anchors = dot(answer, answer).sqrt(), model.surface.anchors
+    of_frame = share_of_frame(trust, size.index_select(0, anchors).unsqueeze(0), leverage, anchors)
+    assert model.longest is not None
+    return no_longer_than(size, trust.strength(size, spread, of_frame), model.longest) * answer
