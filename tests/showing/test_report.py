@@ -39,7 +39,7 @@ def errors_of(film):
 def expectation(num_frames):
     shares = np.tile(np.float32([0.6, 0.9]), (num_frames, 1))
     mean = np.linspace(2, 3, num_frames, dtype=np.float32)
-    return Expectation(mean, np.zeros((num_frames, 128), np.float32), shares)
+    return Expectation(mean / 5, mean, np.zeros((num_frames, 128), np.float32), shares)
 
 
 def test_decimated_vertices_are_some_of_all(monkeypatch):
@@ -101,7 +101,7 @@ def test_numbers_of_a_report_are_those_of_the_errors(film, tmp_path):
     page = path.read_text(encoding="utf-8")
     assert len(page) < 15e6
     assert f"<td>{errors.by_name[VERTEX_ERROR][0].mean():.3f}</td>" in page
-    assert "expected mean error 2.5 mm; 60 % and 90 % of the vertices" in page
+    assert "corrected by 0.5 mm, expected mean error 2.5 mm; 60 % and 90 % of the vertices" in page
     assert "50.0 %" in page
     assert "<p>trained on take without 2 scans that do not belong; 7 vertices guessed</p>" in page
     assert "trained on clean" not in page

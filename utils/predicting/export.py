@@ -18,9 +18,11 @@ from utils.runs.processes import combine, own_share, rank
 
 @dataclass
 class Expectation:
-    """How far to trust the predictions of T frames: the mean error to expect in each (T,), mm, its leverage at the anchors (T,
-    A) and, where there are scans, the share of its vertices whose errors are within their intervals of 68 % and 95 % (T, 2)."""
+    """How far to trust the predictions of T frames: the mean correction of each (T,), and the mean error to expect (T,), in mm,
+    its leverage at the anchors (T, A) and, where there are scans, the share of its vertices whose errors are within their
+    intervals of 68 % and 95 % (T, 2)."""
 
+    correction: Float[ndarray, " T"]
     mean: Float[ndarray, " T"]
     leverage: Float[ndarray, "T A"]
     within: Float[ndarray, "T 2"] | None
@@ -47,7 +49,7 @@ def export_predictions(
     weights = None if trusted or not measured else np.zeros(shape, np.float32)
     leverage = np.zeros((num_frames, len(model.surface.anchors) if known else 0), np.float32)
     within = np.zeros((num_frames, 2), np.float32) if measured else None
-    expected = Expectation(np.zeros(num_frames, np.float32), leverage, within)
+    expected = Expectation(np.zeros(num_frames, np.float32), np.zeros(num_frames, np.float32), leverage, within)
 
     def finish(frame: PredictedFrame) -> None:
         write(frame)
@@ -63,6 +65,8 @@ def export_predictions(
                 skinned_errors[frame.index], predicted_errors[frame.index] = before[name][0], after[name][0]
         if model.leverage is not None:
             in_mm = units_in_mm * frame.expected_error
+            correction = np.linalg.norm(frame.predicted - frame.skinned, axis=1)
+            expected.correction[frame.index] = units_in_mm * correction.mean()
             expected.mean[frame.index], expected.leverage[frame.index] = in_mm.mean(), frame.leverage
             if expected.within is not None:
                 limits = model.leverage.within.cpu().numpy()[:, None] * in_mm
@@ -80,8 +84,8 @@ def export_predictions(
 
 
 def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected: Expectation | None) -> str:
-    """Return for people which frames go beyond the motion of training, and the error to expect; where there are scans, also how
-    many of the vertices are within their intervals."""
+    """Return for people which frames go beyond the motion of training, by how much they are corrected, and the error to expect;
+    where there are scans, also how many of the vertices are within their intervals."""
     here, there = windows.sequences[0].step, model.settings.frame_step
     apart = (
         f"warning: frames are {here} apart, in training {there}: motion per frame is another\n"
@@ -98,9 +102,10 @@ def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected:
         line += (
             f", from {windows.name(int(beyond[0]))} on, most near vertex {vertex + 1} (at rest {where} from the middle)"
         )
-    line += f"\nexpected mean error {expected.mean.mean():.3g} mm"
+    mean, correction = expected.mean, expected.correction
+    line += f"\ncorrected by {correction.mean():.3g} mm, expected mean error {mean.mean():.3g} mm"
     if len(beyond):
-        line += f", {expected.mean[beyond].mean():.3g} mm in these frames"
+        line += f"; in these frames {correction[beyond].mean():.3g} mm and {mean[beyond].mean():.3g} mm"
     if expected.within is not None:
         shares = " and ".join(f"{100 * share:.0f} %" for share in np.nanmean(expected.within, axis=0))
         line += f"; {shares} of the vertices are within the intervals for 68 % and 95 % of them"
