@@ -1,6 +1,6 @@
 """Loops over vertices in compiled code: surface frames, and what becomes of an answer; `feature_kernels` has the others.
 
-Each is the twin of what torch does in `surface_frames`, `controls`, `coordinates` and `leverage`, and tests hold both
+Each is the twin of what torch does in `surface_frames`, `controls`, `conclusion` and `leverage`, and tests hold both
 together; `models.loops` calls these for tensors on the CPU. Torch takes a pass over memory for every operation, these take one
 for all. Numba compiles a function when it is called first, in seconds, and keeps what it compiled beside this file.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from models.compiled import compiled
 
 ZERO, ONE = np.float32(0), np.float32(1)  # numbers without a type would make doubles of all
+ENOUGH = np.float32(1e15)  # times another length: the square is still a number
 
 
 @no_type_check
@@ -90,7 +91,6 @@ def conclude(
     mean, places, weights, answer_size, relative_variance, residual = trust
     smallest, largest, far, doubt, error_scale = numbers
     num_vertices, tiny = change.shape[1], np.finfo(np.float32).tiny
-    least = np.sqrt(tiny)
     for row in range(first, last):
         b, v = row // num_vertices, row % num_vertices
         frame = frames[b, v]
@@ -107,11 +107,12 @@ def conclude(
         relative = min(max(size / answer_size[v], smallest), largest)
         relative *= relative
         doubted = residual[v] * np.sqrt(doubt * grown)
-        doubtful = doubted / max(np.sqrt(size * size + doubted * doubted), least)
-        part = size * doubtful
+        of_size = min(size / max(doubted, tiny), ENOUGH)
+        of_doubted = min(doubted / max(size, tiny), ENOUGH)
+        certain, in_doubt = ONE / (ONE + of_doubted * of_doubted), ONE / (ONE + of_size * of_size)
+        part = size * np.sqrt(in_doubt)
         expected[b, v] = error_scale * np.sqrt(residual[v] * residual[v] + part * part)
-        strength = relative / (relative + relative_variance[v] * grown)
-        strength *= ONE - doubtful * doubtful * (ONE - of_frame[b])
+        strength = relative / (relative + relative_variance[v] * grown) * min(certain + in_doubt * of_frame[b], ONE)
         if strength * size > longest[v]:
             strength = longest[v] / size
         points[b, v, 0] = skinned[b, v, 0] + strength * x

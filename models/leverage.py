@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 # of an answer, in units of what is usual: squares stay within single precision, and a longer answer is no surer for that
 SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 2**0.5
+LARGEST_DOUBT = (
+    10**0.75
+)  # by theory 1; from a few on, errors are as large as answers, and none is likelier than the next
 FAR = 20.0  # the leverage from which on the map's being linear costs more than its being uncertain
 
 
@@ -23,9 +26,9 @@ def growth(leverage: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
     return leverage * (1 + leverage / FAR)
 
 
-def doubtful(size: Float[Tensor, "*B"], doubted: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
-    """Return how much of answers of some size is in doubt, 0 to 1, whose errors have some RMS: v / √(s² + v²)."""
-    return 1 / (1 + (size / doubted.clamp_min(torch.finfo(size.dtype).tiny)).square()).sqrt()
+def share_of_squares(one: Float[Tensor, "*B"], other: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """Return what one of two lengths has of the sum of their squares, 0 to 1; where both are zero, 1."""
+    return 1 / (1 + (other / one.clamp_min(torch.finfo(one.dtype).tiny)).square())  # squares themselves would overflow
 
 
 def uncertainty(
@@ -33,7 +36,7 @@ def uncertainty(
 ) -> Float[Tensor, "*B"]:
     """Return the RMS error of answers of some size, damped as `wiener` does, given what is left over where all is like in
     training, and their variance in units of its square. No answer is more uncertain than it is large."""
-    return torch.hypot(residual, size * doubtful(size, residual * variance.sqrt()))
+    return torch.hypot(residual, size * share_of_squares(residual * variance.sqrt(), size).sqrt())
 
 
 class Leverage(nn.Module):
@@ -52,9 +55,8 @@ class Leverage(nn.Module):
     The error to expect is what the regression leaves over, `residual`, and, of an answer s, the part s² v / (s² + v) that is as
     uncertain as v, `doubt` times the square of the residual, times the `growth` of the leverage. Frames kept out of the fit say
     how large the doubt is, what to take the outcome times (`error_scale`), and, of it, what 68 % and 95 % of the errors stay
-    `within`.
-
-    Where that v drowns most answers of a frame, little is taken of what it drowns there (`models.conclusion.share_of_frame`).
+    `within`. Where that v drowns most answers of a frame, little is taken of what it drowns there
+    (`models.conclusion.share_of_frame`).
 
     Until `utils.fitting.leverage_fit` has seen the frames, every answer is trusted.
     """
@@ -144,8 +146,9 @@ class Leverage(nn.Module):
         """Return how much of answers of some length (*B, V), file units, to trust, 0 to 1, by the leverage there (*B, V), and
         by how much of what is in doubt is taken in the frame (*B, 1)."""
         grown = growth(leverage)
-        in_doubt = doubtful(size, self.residual * (self.doubt * grown).sqrt()).square()
-        return wiener(self.relative_square(size), self.relative_variance * grown) * (1 - in_doubt * (1 - of_frame))
+        doubted = self.residual * (self.doubt * grown).sqrt()
+        taken = share_of_squares(size, doubted) + share_of_squares(doubted, size) * of_frame
+        return wiener(self.relative_square(size), self.relative_variance * grown) * taken.clamp_max(1)
 
     def share_of_network(self, leverage: Float[Tensor, "B A"]) -> Float[Tensor, "B A"]:
         """Return how much of the network's answers to take (B, A), 0 to 1, by the leverage at the anchors (B, A): all where

@@ -34,7 +34,7 @@ def test_frames_beyond_the_motion_of_training_are_named_and_expected_to_be_off(m
     wild = slice(20, 30)
     assert second == (
         f"corrected by {expected.correction.mean():.3g} mm, expected mean error {expected.mean.mean():.3g} mm; "
-        f"in these frames {expected.correction[wild].mean():.3g} mm and {expected.mean[wild].mean():.3g} mm"
+        f"in the frames beyond {expected.correction[wild].mean():.3g} mm and {expected.mean[wild].mean():.3g} mm"
     )
     own, _, expected = export(model, training)
     lines = describe_expectation(model, own, expected).splitlines()

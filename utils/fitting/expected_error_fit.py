@@ -8,14 +8,13 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from models.leverage import Leverage, growth, uncertainty, wiener
+from models.leverage import LARGEST_DOUBT, Leverage, growth, uncertainty, wiener
 from utils.fitting.kept_frames import KeptFrames
 from utils.fitting.leverage_fit import Regression, fits_to_others, residual_of, set_leverage, size_and_variance
 from utils.fitting.ridge_regression import squares
 from utils.runs.processes import combine
 
-# by theory at most 1; from a few on, errors are as large as answers, and none is likelier than the next
-DOUBTS = (0.0, *(10 ** (power / 4) for power in range(-8, 4)))
+DOUBTS = (0.0, *(10 ** (power / 4) for power in range(-8, 3)), LARGEST_DOUBT)
 SHARES = (0.68, 0.95)  # of the errors, that are to stay within what is said
 BINS, LOWEST, HIGHEST = 1200, -6.0, 6.0  # of the logarithm to base 10 of errors, in units of what is expected
 
@@ -98,7 +97,8 @@ def calibrate(kept: KeptFrames, fit: Regression, variance: float) -> Calibration
     kinds of motion, which count alike.
 
     The doubt is the likeliest where errors have an exponential distribution, about as in practice, about the mean that is
-    expected. `variance` is what the variance of errors is taken times where answers are damped.
+    expected. `variance` is what the variance of errors is taken times where answers are damped. That of a frame little is
+    taken where its answers drown (`models.conclusion.share_of_frame`) is left out: errors there are not calibrated.
     """
     kinds = []
     for folds in (kept.folds, kept.unlike_folds):

@@ -18,7 +18,7 @@ from utils.runs.processes import combine, own_share, rank
 
 @dataclass
 class Expectation:
-    """How far to trust the predictions of T frames: the mean correction of each (T,), and the mean error to expect (T,), in mm,
+    """How far to trust the predictions of T frames: by how much each is corrected (T,), its mean error to expect (T,), in mm,
     its leverage at the anchors (T, A) and, where there are scans, the share of its vertices whose errors are within their
     intervals of 68 % and 95 % (T, 2)."""
 
@@ -104,9 +104,9 @@ def describe_expectation(model: MeshAutoencoder, windows: MeshWindows, expected:
         )
     mean, correction = expected.mean, expected.correction
     line += f"\ncorrected by {correction.mean():.3g} mm, expected mean error {mean.mean():.3g} mm"
-    if len(beyond):
-        line += f"; in these frames {correction[beyond].mean():.3g} mm and {mean[beyond].mean():.3g} mm"
     if expected.within is not None:
         shares = " and ".join(f"{100 * share:.0f} %" for share in np.nanmean(expected.within, axis=0))
         line += f"; {shares} of the vertices are within the intervals for 68 % and 95 % of them"
+    if len(beyond):
+        line += f"; in the frames beyond {correction[beyond].mean():.3g} mm and {mean[beyond].mean():.3g} mm"
     return line

@@ -18,6 +18,7 @@ from torch import Tensor
 from data.input_error import InputError
 from data.sequences.run_up import GUESSES
 from models.coordinates import COORDINATES
+from models.leverage import LARGEST_DOUBT
 from models.linear_correction import in_loop_order
 from models.local_features import OPTIONAL_GROUPS
 from models.mesh_autoencoder import MeshAutoencoder
@@ -185,6 +186,8 @@ def checked_model(settings: dict[str, Any], state: dict[str, Tensor]) -> MeshAut
     if "leverage.least" in state:  # not known earlier: the network and the mean correction were taken wholly everywhere
         of_anchors = torch.zeros_like(state["leverage.least"])
         state = {"leverage.reached": of_anchors + torch.inf, "leverage.moving_share": of_anchors} | state
+    if "leverage.doubt" in state:  # larger ones were tried earlier, though nothing told them apart
+        state = state | {"leverage.doubt": state["leverage.doubt"].clamp_max(LARGEST_DOUBT)}
     surface = checked_surface(state, model_settings.num_joints)
     with torch.device("meta"):
         model = MeshAutoencoder(model_settings, surface)
