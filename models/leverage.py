@@ -6,9 +6,7 @@ from torch import Tensor, nn
 
 # of an answer, in units of what is usual: squares stay within single precision, and a longer answer is no surer for that
 SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 2**0.5
-LARGEST_DOUBT = (
-    10**0.75
-)  # by theory 1; from a few on, errors are as large as answers, and none is likelier than the next
+LARGEST_DOUBT = 10**0.75  # by theory 1; from a few on, errors are as large as answers, and all are as likely
 FAR = 20.0  # the leverage from which on the map's being linear costs more than its being uncertain
 
 

@@ -8,6 +8,7 @@ import torch
 from tube import save_untrained
 
 from data.input_error import InputError
+from models.leverage import LARGEST_DOUBT
 from utils.runs.checkpoint import FORMAT, build_model, find_checkpoint, load_checkpoint, newest_checkpoint
 
 
@@ -139,10 +140,12 @@ def outside(name, index):
 def test_what_was_not_known_earlier(stored, tmp_path):
     del stored["settings"]["past"], stored["settings"]["answer_seen"]
     del stored["model"]["leverage.reached"], stored["model"]["leverage.moving_share"]
+    stored["model"]["leverage.doubt"] = torch.tensor(100.0)
     torch.save(stored, tmp_path / "earlier.pt")
     model = build_model(load_checkpoint(tmp_path / "earlier.pt"), tmp_path / "earlier.pt")
     assert (model.settings.past, model.settings.answer_seen) == ("fading", False)
     assert (model.leverage.share_of_network(torch.full((2, len(model.leverage.reached)), 1e6)) == 1).all()
+    assert model.leverage.doubt == torch.tensor(LARGEST_DOUBT)
     assert (model.leverage.moving_share == 0).all()
 
 

@@ -97,8 +97,8 @@ def calibrate(kept: KeptFrames, fit: Regression, variance: float) -> Calibration
     kinds of motion, which count alike.
 
     The doubt is the likeliest where errors have an exponential distribution, about as in practice, about the mean that is
-    expected. `variance` is what the variance of errors is taken times where answers are damped. That of a frame little is
-    taken where its answers drown (`models.conclusion.share_of_frame`) is left out: errors there are not calibrated.
+    expected. `variance` is what the variance of errors is taken times where answers are damped. That less is taken of frames
+    whose answers drown (`models.conclusion.share_of_frame`) is left out: there, errors are not calibrated.
     """
     kinds = []
     for folds in (kept.folds, kept.unlike_folds):
