@@ -29,7 +29,7 @@ from models.multi_expert_decoder import MultiExpertDecoder
 from models.multi_pose_encoder import MultiPoseEncoder
 from models.rest_surface import RestSurface
 from utils.fitting import cross_validation
-from utils.fitting.losses import reconstruction
+from utils.fitting.losses import mean_trusted, reconstruction
 from utils.fitting.optimizer import make_optimizer
 from utils.fitting.progress import TrainingOptions
 from utils.fitting.sampling import SHUFFLED_VERTICES
@@ -45,9 +45,9 @@ BEST_PENALTY = cross_validation.best_penalty
 FULL_CANDIDATES = cross_validation.candidate_groups
 
 
-def squared_distance(predicted, target):
+def squared_distance(predicted, target, trust=None):
     """The loss most others take, in place of the mean distance."""
-    return (predicted - target).square().sum(dim=-1).mean()
+    return mean_trusted((predicted - target).square().sum(dim=-1), trust)
 
 
 def without_oscillators(model):

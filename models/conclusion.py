@@ -13,7 +13,7 @@ from models.rest_surface import RestSurface
 from models.surface_frames import to_world
 
 DROWNED = 30.0  # variances, in units of the squares of answers, from which on most of a frame is chance
-LARGEST_LOGARITHM = 88.0  # in single precision; one vertex that is not a number does not decide for a frame
+LARGEST_RATIO = 1e30  # one vertex that is far too far, or not a number, does not decide for a frame
 STILL = 0.1  # of the mean length: where answers are shorter than that, they say nothing of a frame
 
 
@@ -78,8 +78,8 @@ def share_of_frame(
     # geometric means of variances in units of answers' squares: of usual frames, and of these
     of_usual = trust.doubt * (trust.residual.index_select(0, anchors) / usual).square() + 1e-30
     of_these = of_usual * growth(leverage) / (size / usual).clamp_min(SMALLEST_SIZE).square()
-    logarithms = (each.log().nan_to_num(0.0, LARGEST_LOGARITHM, -LARGEST_LOGARITHM) for each in (of_usual, of_these))
-    usually, drowned = ((each @ weights).exp() for each in logarithms)
+    known = (torch.where(each > 0, each.clamp_max(LARGEST_RATIO), 1.0) for each in (of_usual, of_these))
+    usually, drowned = ((each.log() @ weights).exp() for each in known)
     return 1 / (1 + (drowned / DROWNED).square() / (1 + usually))
 
 

@@ -89,7 +89,7 @@ def test_accuracy(tmp_path, tubes):
 
 @pytest.mark.starts_scripts
 def test_ablation(tmp_path, tubes):
-    rows = ["no eigenfunctions", "network sees all inputs"]
+    rows = ["no eigenfunctions", "network sees all inputs", "squared distance"]
     done = run_benchmark(tmp_path, "ablation", *tubes[0], "--rows", *rows)
     assert done.returncode == 0, done.stderr
     table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
