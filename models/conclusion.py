@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from models import loops
-from models.leverage import FAR, LARGEST_SIZE, SMALLEST_SIZE, Leverage, growth
+from models.leverage import FAR, LARGEST_SIZE, SMALLEST_SIZE, Leverage, growth, wiener
 from models.linear_correction import LinearCorrection
 from models.rest_surface import RestSurface
 from models.surface_frames import to_world
@@ -53,13 +53,12 @@ def no_longer_than(
 def mean_correction(
     surface: RestSurface,
     linear: LinearCorrection,
-    trust: Leverage,
-    of_anchors: Float[Tensor, "B A C"],
+    share: Float[Tensor, "B A"],
     vertices: Int[Tensor, " Q"] | None = None,
 ) -> Float[Tensor, "B Q 3"]:
-    """Return the mean correction of some vertices (B, Q, 3), or of all, as far as the anchors' motion calls for it."""
-    share = surface.spread_from_anchors(trust.share_of_mean(of_anchors), vertices)
-    return share.unsqueeze(2) * linear.mean[slice(None) if vertices is None else vertices]
+    """Return the mean correction of some vertices (B, Q, 3), or of all, by the `share` of it at the anchors (B, A)."""
+    spread = surface.spread_from_anchors(share, vertices)
+    return spread.unsqueeze(2) * linear.mean[slice(None) if vertices is None else vertices]
 
 
 def share_of_frame(
@@ -72,15 +71,29 @@ def share_of_frame(
     their own.
     """
     usual = trust.answer_size.index_select(0, anchors)
-    moves = (usual / usual.mean()).square()
-    weights = moves / (moves + STILL**2)
+    weights = wiener((usual / usual.mean()).square(), STILL**2)
     weights = weights / weights.sum()
     # geometric means of variances in units of answers' squares: of usual frames, and of these
-    of_usual = trust.doubt * (trust.residual.index_select(0, anchors) / usual).square() + 1e-30
+    of_usual = trust.doubt * (trust.residual.index_select(0, anchors) / usual).square()
     of_these = of_usual * growth(leverage) / (size / usual).clamp_min(SMALLEST_SIZE).square()
-    known = (torch.where(each > 0, each.clamp_max(LARGEST_RATIO), 1.0) for each in (of_usual, of_these))
+    bounded = (each.clamp(1 / LARGEST_RATIO, LARGEST_RATIO) for each in (of_usual, of_these))
+    known = (torch.where(each > 0, each, 1.0) for each in bounded)  # what is not a number is not larger
     usually, drowned = ((each.log() @ weights).exp() for each in known)
     return 1 / (1 + (drowned / DROWNED).square() / (1 + usually))
+
+
+def strength_of(
+    trust: Leverage,
+    size: Float[Tensor, "B V"],
+    leverage: Float[Tensor, "B A"],
+    spread: Float[Tensor, "B V"],
+    anchors: Int[Tensor, " A"],
+    longest: Float[Tensor, " V"],
+) -> Float[Tensor, "B V"]:
+    """Return how much of answers of some size (B, V) to take: damped by the leverage at the anchors (B, A), vertices (A,), and
+    `spread` from them, and none longer than allowed (V,)."""
+    of_frame = share_of_frame(trust, size.index_select(1, anchors), leverage, anchors)
+    return no_longer_than(size, trust.strength(size, spread, of_frame.unsqueeze(1)), longest)
 
 
 def conclude(
@@ -94,25 +107,18 @@ def conclude(
 ) -> Prediction:
     """Return what follows from a change of the mean correction (B, V, 3), in world axes: corrections damped where frames go
     beyond training, and no longer than allowed (V,); the error to expect is that of the damped ones."""
-    leverage, anchors = first.leverage, surface.anchors
-    mean = mean_correction(surface, linear, trust, first.of_anchors, anchors)
-    there = change.index_select(1, anchors) + to_world(
-        first.frames.index_select(1, anchors), mean.unsqueeze(2)
-    ).squeeze(2)
-    of_frame = share_of_frame(trust, torch.linalg.vector_norm(there, dim=2), leverage, anchors)
+    leverage, share = first.leverage, trust.share_of_mean(first.of_anchors)
     if loops.compiles(change, skinned, longest):
+        there, axes = (each.index_select(1, surface.anchors) for each in (change, first.frames))
+        there = there + to_world(axes, mean_correction(surface, linear, share, surface.anchors).unsqueeze(2)).squeeze(2)
+        of_frame = share_of_frame(trust, torch.linalg.vector_norm(there, dim=2), leverage, surface.anchors)
         numbers = (SMALLEST_SIZE, LARGEST_SIZE, FAR, float(trust.doubt), float(trust.error_scale))
         of_vertices = (trust.answer_size, trust.relative_variance, trust.residual)
         by_vertex = (linear.mean, surface.places_of_anchors, surface.anchor_weights, *of_vertices)
-        by_anchor = leverage, trust.share_of_mean(first.of_anchors)
-        points, expected = loops.conclude(
-            change, first.frames, skinned, by_vertex, by_anchor, of_frame, longest, numbers
-        )
+        known = (by_vertex, (leverage, share), of_frame, longest, numbers)
+        points, expected = loops.conclude(change, first.frames, skinned, *known)
         return Prediction(points, leverage, expected)
-    mean = mean_correction(surface, linear, trust, first.of_anchors)
-    answer = change + to_world(first.frames, mean.unsqueeze(2)).squeeze(2)
-    spread = surface.spread_from_anchors(leverage)
-    size = torch.linalg.vector_norm(answer, dim=2)
-    strength = trust.strength(size, spread, of_frame.unsqueeze(1))
-    damped = answer * no_longer_than(size, strength, longest).unsqueeze(2)
-    return Prediction(skinned + damped, leverage, trust.expected_error(size, spread))
+    answer = change + to_world(first.frames, mean_correction(surface, linear, share).unsqueeze(2)).squeeze(2)
+    size, spread = torch.linalg.vector_norm(answer, dim=2), surface.spread_from_anchors(leverage)
+    strength = strength_of(trust, size, leverage, spread, surface.anchors, longest)
+    return Prediction(skinned + strength.unsqueeze(2) * answer, leverage, trust.expected_error(size, spread))

@@ -62,7 +62,8 @@ class LocalCoordinates(LocalFeatures):
     ) -> Float[Tensor, "B V 3"]:
         """Return the correction (B, V, 3), file units, as far as the linear part knows it, by how that changes the mean one."""
         of_anchors = features.index_select(1, self.surface.anchors)
-        return mean_correction(self.surface, self.linear, self.leverage, of_anchors) + self.smoothed(change, frames)
+        share = self.leverage.share_of_mean(of_anchors)
+        return mean_correction(self.surface, self.linear, share) + self.smoothed(change, frames)
 
     def first_answer(
         self,
@@ -100,8 +101,8 @@ class LocalCoordinates(LocalFeatures):
         asked, surface = first.asked, self.surface
         change = mean_over_neighbours(first.change, surface.neighbours, self.linear.smoothing_steps)
         there, left = (each.index_select(1, asked) for each in (first.frames, scan - skinned - change))
-        mean = mean_correction(surface, self.linear, self.leverage, first.of_anchors, asked)
-        return to_local(there, left.unsqueeze(2)).squeeze(2) - mean
+        share = self.leverage.share_of_mean(first.of_anchors)
+        return to_local(there, left.unsqueeze(2)).squeeze(2) - mean_correction(surface, self.linear, share, asked)
 
     def conclusion(
         self,

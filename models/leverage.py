@@ -10,7 +10,7 @@ LARGEST_DOUBT = 10**0.75  # by theory 1; from a few on, errors are as large as a
 FAR = 20.0  # the leverage from which on the map's being linear costs more than its being uncertain
 
 
-def wiener(square: Float[Tensor, "*B"], variance: Float[Tensor, "*M"]) -> Tensor:
+def wiener(square: Float[Tensor, "*B"], variance: Float[Tensor, "*M"] | float) -> Tensor:
     """Return how far to damp signals of some squares, whose errors have some variances: s² / (s² + v), which leaves least."""
     return square / (square + variance)
 

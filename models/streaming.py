@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.conclusion import no_longer_than, share_of_frame
+from models.conclusion import strength_of
 from models.coordinates import LocalCoordinates
 from models.dials import Dials
 from models.features_in_rows import FeaturesInRows
 from models.gathered import gathered
-from models.leverage import Leverage
 from models.mesh_autoencoder import MeshAutoencoder, network_answer
 from models.oscillators import HISTORY, streamed_accelerations
 from models.rows import dot, rotated
@@ -176,18 +175,6 @@ class StreamedMap(nn.Module):
         known = torch.cat([leverage, trust.share_of_mean(of_anchors)])
         spread, share = (gathered(known, surface.places_of_anchors.T, 1) * self.anchor_weights).sum(dim=1)
         answer = change + rotated(to_world, share * linear.mean.T)
-        return damped(model, trust, answer, leverage, spread)
-
-
-def damped(
-    model: MeshAutoencoder,
-    trust: Leverage,
-    answer: Float[Tensor, "3 V"],
-    leverage: Float[Tensor, "1 A"],
-    spread: Float[Tensor, " V"],
-) -> Float[Tensor, "3 V"]:
-    """Return an answer (3, V) as far as it is trusted, by the leverage at the anchors (1, A), and spread from them (V,)."""
-    size, anchors = dot(answer, answer).sqrt(), model.surface.anchors
-    of_frame = share_of_frame(trust, size.index_select(0, anchors).unsqueeze(0), leverage, anchors)
-    assert model.longest is not None
-    return no_longer_than(size, trust.strength(size, spread, of_frame), model.longest) * answer
+        size = dot(answer, answer).sqrt().unsqueeze(0)
+        assert model.longest is not None
+        return strength_of(trust, size, leverage, spread.unsqueeze(0), surface.anchors, model.longest) * answer
