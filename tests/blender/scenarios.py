@@ -105,8 +105,8 @@ class Film:
     def check(self, frames=ORDER):
         for frame in frames:
             assert self.apart(frame) <= APART, frame
-        # where the bar hardly bends, predictions are close to the skinned mesh
-        assert max(self.apart(frame, expected=self.skinned) for frame in frames) > 1e-3
+            # in the first two frames the bar hardly bends, and is hardly corrected
+            assert frame <= 2 or self.apart(frame, expected=self.skinned) > 1e-3, frame
 
 
 def played(folder):

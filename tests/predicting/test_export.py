@@ -39,11 +39,11 @@ def test_frames_beyond_the_motion_of_training_are_named_and_expected_to_be_off(m
     own, _, expected = export(model, training)
     lines = describe_expectation(model, own, expected).splitlines()
     assert lines[0] == "0 of 60 frames go beyond the motion of training"
-    mean = np.mean(list(map_predictions(mean_correction_of, model, own, np.arange(60), CPU)))
+    mean = np.mean(list(map_predictions(length_of_correction, model, own, np.arange(60), CPU)))
     assert lines[1] == f"corrected by {1000 * mean:.3g} mm, expected mean error {expected.mean.mean():.3g} mm"
 
 
-def mean_correction_of(frame):
+def length_of_correction(frame):
     return np.linalg.norm(frame.predicted - frame.skinned, axis=1).mean()
 
 
